@@ -1,0 +1,124 @@
+// What the document service offers to the rooms above it, and what it tells and asks them.
+// DocumentService implements this; it is the only write path to documents.
+import type { McService } from '../config/schema.ts';
+import type { Principal } from '../identity/principal.ts';
+import type {
+  DeliveryRequest,
+  DocumentFilter,
+  DocumentKey,
+  DocumentSummary,
+  JournalEntry,
+  SourceRecord,
+} from '../store/store.ts';
+import type { GroupFacts } from '../xml/group-document.ts';
+import type { OffsetIndex } from '../xml/offset-index.ts';
+import type { ApplicationUsage } from './application-usage.ts';
+
+/** A document as served: its bytes, tag and offset index, shared by all readers; never mutate them. */
+export interface ServedDocument {
+  readonly key: DocumentKey;
+  /** Strong entity tag, without quotes. */
+  readonly tag: string;
+  readonly bytes: Uint8Array;
+  readonly groupId?: string | undefined;
+  readonly modified: string;
+  /** Built on first use, then cached with the document. */
+  readonly index: OffsetIndex;
+  /** Typed facts of a group document; undefined for other usages. */
+  readonly group?: GroupFacts | undefined;
+}
+
+/** Entity tags without quotes, or `*`. RFC 9110 clause 13.1. */
+export type EntityTagList = '*' | readonly string[];
+
+export interface Preconditions {
+  readonly ifMatch?: EntityTagList | undefined;
+  readonly ifNoneMatch?: EntityTagList | undefined;
+}
+
+export interface PutOutcome {
+  readonly created: boolean;
+  /** False when the stored bytes were already these: same tag, no NOTIFY, no delivery. */
+  readonly changed: boolean;
+  readonly tag: string;
+}
+
+/** A foreign group as it arrived and as policy made it; both become durable in one commit. */
+export interface ForeignGroup {
+  readonly groupId: string;
+  readonly partner: string;
+  readonly source: Uint8Array;
+  readonly primaryTag?: string | undefined;
+  readonly served: Uint8Array;
+  readonly policy: string;
+  readonly policyVersion: number;
+  readonly appliedRules: readonly string[];
+  /** Acting identity for the journal. */
+  readonly actor: string;
+  readonly journal?: readonly JournalEntry[] | undefined;
+}
+
+export interface DocumentChange {
+  readonly key: DocumentKey;
+  readonly groupId?: string | undefined;
+  /** Absent = did not exist before. */
+  readonly previousTag?: string | undefined;
+  /** Absent = deleted. */
+  readonly tag?: string | undefined;
+}
+
+/** Emitted after the commit, in commit order; never for writes that changed nothing. */
+export interface ChangeEvent {
+  readonly sequence: number;
+  readonly changes: readonly DocumentChange[];
+}
+
+/** A write about to be committed, for the room that knows which partners it concerns. */
+export interface PendingGroupChange {
+  readonly groupId: string;
+  readonly before?: GroupFacts | undefined;
+  /** Absent = the group is being deleted. */
+  readonly after?: GroupFacts | undefined;
+}
+
+/** Names the deliveries that a change of a home group causes; they are committed with it. */
+export type DeliveriesOf = (change: PendingGroupChange) => Promise<readonly DeliveryRequest[]>;
+
+export interface Documents {
+  /** Undefined for an AUID that is not served. */
+  usage(auid: string): ApplicationUsage | undefined;
+  readonly usages: readonly ApplicationUsage[];
+  /** Without checking rights; undefined when there is none. */
+  find(key: DocumentKey): Promise<ServedDocument | undefined>;
+  /** The document with this canonical group ID, home or foreign. */
+  findGroup(groupId: string): Promise<ServedDocument | undefined>;
+  list(filter: DocumentFilter): Promise<readonly DocumentSummary[]>;
+  /** The kept source of a foreign group. */
+  findSource(groupId: string): Promise<SourceRecord | undefined>;
+  /**
+   * The document as this principal may see it on our own faces, or a Refusal (`forbidden`, `not-found`).
+   * A view that differs from the stored bytes has a tag of its own.
+   */
+  view(principal: Principal, document: ServedDocument): ServedDocument;
+  /** Creates or replaces a whole document in the users tree. Throws the Refusal of every broken rule; nothing is stored then. */
+  put(principal: Principal, key: DocumentKey, body: Uint8Array, preconditions: Preconditions): Promise<PutOutcome>;
+  delete(principal: Principal, key: DocumentKey, preconditions: Preconditions): Promise<void>;
+  /**
+   * Stores or replaces a foreign group: source, served document and journal together. `preconditions` compare the source's tag.
+   * `tag` of the outcome is the source's, `changed` tells whether the served document changed.
+   */
+  putForeign(group: ForeignGroup, preconditions: Preconditions): Promise<PutOutcome & { readonly servedTag: string }>;
+  /** Removes a foreign group and its source. Throws `not-found`, `precondition-failed`. */
+  deleteForeign(groupId: string, actor: string, preconditions: Preconditions): Promise<void>;
+  /** Marks (ISO 8601) or unmarks (undefined) the kept copy of a foreign group as stale. */
+  markStale(groupId: string, since: string | undefined): Promise<void>;
+  /** Checks group bytes as `put` would (well-formed, schema, constraints, group ID), without storing. Throws the Refusal. */
+  checkGroup(groupId: string, bytes: Uint8Array): Promise<GroupFacts>;
+  /** Calls `listener` after every commit that changed documents; returns how to stop. */
+  onChange(listener: (event: ChangeEvent) => void): () => void;
+  /** Set once by the composition root. */
+  causeDeliveries(deliveriesOf: DeliveriesOf): void;
+}
+
+/** Services in which a group of these facts takes part. */
+export type GroupServices = readonly McService[];

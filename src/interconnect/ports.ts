@@ -1,0 +1,76 @@
+// What interconnection needs of the other system and offers to our faces. No protocol here:
+// xcap/ and sip/ implement PartnerGms, the composition root wires it.
+import type { Preconditions, PutOutcome, ServedDocument } from '../documents/documents.ts';
+import type { PartnerPrincipal, Principal } from '../identity/principal.ts';
+import type { DeliveryRecord } from '../store/store.ts';
+
+/**
+ * `accepted`: stored by the partner. `refused`: will not succeed by repeating (4xx). `failed`: may succeed later (no answer, 5xx, 408, 429).
+ */
+export type ProvideOutcome =
+  | { readonly outcome: 'accepted'; readonly created: boolean; readonly tag?: string | undefined }
+  | { readonly outcome: 'refused'; readonly status: number; readonly reason: string }
+  | { readonly outcome: 'failed'; readonly reason: string; readonly retryAfter?: number | undefined };
+
+export type FetchOutcome =
+  | { readonly outcome: 'fetched'; readonly bytes: Uint8Array; readonly tag?: string | undefined }
+  | { readonly outcome: 'unchanged' }
+  | { readonly outcome: 'absent' }
+  | { readonly outcome: 'refused'; readonly status: number; readonly reason: string }
+  | { readonly outcome: 'failed'; readonly reason: string };
+
+/** The group management server of one partner system, over whatever protocol. Methods never throw for what the partner does. */
+export interface PartnerGms {
+  /** Group information provision request, TS 23.280 clause 10.2.7. `knownTag` = tag the partner gave for what it holds. */
+  provide(partner: string, groupId: string, bytes: Uint8Array, knownTag: string | undefined): Promise<ProvideOutcome>;
+  /** Deletion or withdrawal of a provided group; an absent group counts as accepted. */
+  withdraw(partner: string, groupId: string): Promise<ProvideOutcome>;
+  /** Group information request; `knownTag` = tag of the copy held, for revalidation. */
+  fetch(partner: string, groupId: string, knownTag: string | undefined): Promise<FetchOutcome>;
+}
+
+/** What the CSC-16 face hands over: every call is checked against the agreement; refusals are uniform outside it. */
+export interface PartnerFacing {
+  /** Flow A, the partner's side: a provision arrives. Steps 2 to 5; the answer goes out after the durable store. */
+  acceptProvision(
+    from: PartnerPrincipal,
+    groupId: string,
+    body: Uint8Array,
+    preconditions: Preconditions,
+  ): Promise<PutOutcome>;
+  /** Flow A, deletion or withdrawal arrives. */
+  acceptWithdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void>;
+  /** Flow B, the primary's side: the group as the outbound policy lets this partner see it. Uniform `not-found` outside the agreement. */
+  groupForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView>;
+  /** All of our groups that this partner may subscribe to or request, as canonical group IDs. */
+  groupsForPartner(from: PartnerPrincipal): Promise<readonly string[]>;
+}
+
+/** A partner's outbound view of a home group, with its own tag. */
+export interface PartnerView {
+  readonly groupId: string;
+  readonly bytes: Uint8Array;
+  readonly tag: string;
+  readonly modified: string;
+}
+
+export type PullOutcome =
+  | { readonly outcome: 'stored'; readonly changed: boolean; readonly tag: string }
+  | { readonly outcome: 'unchanged' }
+  | { readonly outcome: 'removed' };
+
+/** What our own faces (CSC-2, CSC-3, management) ask. */
+export interface OwnFacing {
+  /**
+   * A group by its ID for a principal of our own system, as it may see it. When it is foreign, missing and the principal is an own
+   * MC service server or administrator, flow B runs first; concurrent askers share one request. Throws a Refusal.
+   */
+  group(principal: Principal, groupId: string): Promise<ServedDocument>;
+  /** Flow B by an operator; throws the Refusal of the precondition or answer that failed. */
+  pull(groupId: string, actor: string): Promise<PullOutcome>;
+  /** Flow A by an operator: queues a delivery of one of our groups to a partner now. Throws the Refusal of the failed precondition. */
+  push(partner: string, groupId: string, actor: string): Promise<DeliveryRecord>;
+  /** Lets a parked or waiting delivery be tried at once. */
+  retryDelivery(partner: string, groupId: string, actor: string): Promise<void>;
+  dropDelivery(partner: string, groupId: string, actor: string): Promise<void>;
+}

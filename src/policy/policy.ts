@@ -1,0 +1,50 @@
+// A partner's policy as a value: loaded from YAML, applied as a pure function of document and context.
+// How rules act lives in the files beside this one; here is what the other rooms see.
+import type { McService } from '../config/schema.ts';
+
+/** Everything a rule may know beside the document. */
+export interface PolicyContext {
+  /** True when the identity (canonical URI) receives service in this system. */
+  readonly isServed: (identity: string) => boolean;
+  readonly partner: string;
+  readonly direction: 'inbound' | 'outbound';
+  readonly groupId: string;
+  /** Services the agreement lets through; absent = all. */
+  readonly services?: readonly McService[] | undefined;
+}
+
+/** One rule that changed the document. */
+export interface AppliedRule {
+  readonly rule: string;
+  readonly kind: string;
+  readonly changes: readonly RuleChange[];
+}
+
+export interface RuleChange {
+  /** Where: readable path from the root, e.g. `group/list-service/list/entry[3]`. */
+  readonly path: string;
+  /** Source text before; absent = inserted. */
+  readonly before?: string | undefined;
+  /** Source text after; absent = removed. */
+  readonly after?: string | undefined;
+}
+
+export interface Derivation {
+  readonly bytes: Uint8Array;
+  readonly applied: readonly AppliedRule[];
+}
+
+/** A loaded policy. `apply` throws Refusal `constraint-failure` with the phrase of a failed `require`, or naming the rule that broke the schema. */
+export interface Policy {
+  readonly name: string;
+  readonly version: number;
+  apply(document: Uint8Array, context: PolicyContext): Promise<Derivation>;
+}
+
+/** One thing wrong with a policy file or a configuration file; `line` counts from 1. */
+export interface FileProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly key: string;
+  readonly text: string;
+}

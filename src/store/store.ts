@@ -1,0 +1,187 @@
+// The store as the rest of the gateway sees it: asynchronous, engine-neutral, every write one atomic Commit.
+// A Commit is data, not a callback, so that an engine can batch many of them into one durable transaction.
+
+/** Where a document lives: AUID, tree, XUI (empty in `global`) and the path below it. */
+export interface DocumentKey {
+  readonly auid: string;
+  readonly tree: 'users' | 'global';
+  /** Canonical XUI; empty for `global`. */
+  readonly xui: string;
+  /** Document name with any sub-directories, segments decoded and joined with `/`. */
+  readonly name: string;
+}
+
+export interface StoredDocument {
+  readonly key: DocumentKey;
+  /** Strong entity tag, without quotes. */
+  readonly tag: string;
+  readonly bytes: Uint8Array;
+  /** Canonical MC service group ID when this is a group document with exactly one list-service. */
+  readonly groupId?: string | undefined;
+  /** ISO 8601, UTC. */
+  readonly modified: string;
+}
+
+/** A document without its bytes, for listings. */
+export type DocumentSummary = Omit<StoredDocument, 'bytes'> & { readonly size: number };
+
+/** What a partner gave us for a foreign group, kept as received beside the served document. */
+export interface SourceRecord {
+  readonly groupId: string;
+  readonly partner: string;
+  readonly bytes: Uint8Array;
+  /** Tag of the source bytes on our own CSC-16 face. */
+  readonly tag: string;
+  /** Tag the primary gave them on its face, when it was fetched there. */
+  readonly primaryTag?: string | undefined;
+  /** Name and version of the policy that made the served document. */
+  readonly policy: string;
+  readonly policyVersion: number;
+  /** Names of the rules that changed something, in order. */
+  readonly appliedRules: readonly string[];
+  readonly received: string;
+  /** Set while the primary cannot be asked whether the copy is current: ISO 8601 since when. */
+  readonly staleSince?: string | undefined;
+}
+
+/** One entry of the outbox: what a partner must learn about one of our groups. One row per (partner, group), newest wins. */
+export interface DeliveryRecord {
+  readonly partner: string;
+  readonly groupId: string;
+  readonly action: 'provide' | 'withdraw';
+  readonly state: 'queued' | 'delivered' | 'parked';
+  /** Sequence of the commit that queued it; grows with each newer content. */
+  readonly sequence: number;
+  readonly attempts: number;
+  /** ISO 8601; not before this. */
+  readonly notBefore?: string | undefined;
+  /** Tag the partner's last success answered for what it holds from us. */
+  readonly partnerTag?: string | undefined;
+  /** Outcome of the last attempt, for the operator. */
+  readonly outcome?: string | undefined;
+  /** When it was queued, ISO 8601. */
+  readonly queued: string;
+}
+
+/** A delivery to queue inside a commit; `sequence`, `state` and `attempts` are the store's. */
+export interface DeliveryRequest {
+  readonly partner: string;
+  readonly groupId: string;
+  readonly action: 'provide' | 'withdraw';
+}
+
+/** A subscription of somebody to us, opaque to the store but for its expiry. */
+export interface SubscriptionRecord {
+  readonly id: string;
+  /** Seconds since 1970. */
+  readonly expires: number;
+  /** JSON, owned by the SIP face. */
+  readonly state: string;
+}
+
+export interface JournalEntry {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** Who: identity of the acting principal, or `system`. */
+  readonly actor: string;
+  /** What: `document-put`, `document-delete`, `provision-accepted`, `provision-refused`, `delivery-succeeded`, … */
+  readonly action: string;
+  /** Whereon: group ID or document path. */
+  readonly subject: string;
+  /** The true cause of a refusal, or other detail, as flat text values. */
+  readonly detail?: Readonly<Record<string, string | number | boolean>> | undefined;
+}
+
+export interface JournalRecord extends JournalEntry {
+  readonly sequence: number;
+}
+
+/** `expected`: null = must not exist, a tag = must be current, undefined = whatever is there. */
+export type DocumentWrite =
+  | {
+      readonly write: 'put';
+      readonly document: Omit<StoredDocument, 'modified'>;
+      readonly expected?: string | null | undefined;
+    }
+  | { readonly write: 'delete'; readonly key: DocumentKey; readonly expected?: string | null | undefined };
+
+export type SourceWrite =
+  | { readonly write: 'put'; readonly source: SourceRecord; readonly expected?: string | null | undefined }
+  | { readonly write: 'delete'; readonly groupId: string; readonly expected?: string | null | undefined };
+
+/** The outcome of a delivery attempt; applied only while the row still has `sequence`, so that newer content is never marked done. */
+export type DeliveryWrite =
+  | { readonly write: 'queue'; readonly delivery: DeliveryRequest }
+  | {
+      readonly write: 'settle';
+      readonly partner: string;
+      readonly groupId: string;
+      readonly sequence: number;
+      readonly state: 'queued' | 'delivered' | 'parked';
+      readonly attempts: number;
+      readonly notBefore?: string | undefined;
+      readonly partnerTag?: string | undefined;
+      readonly outcome?: string | undefined;
+    }
+  | { readonly write: 'drop'; readonly partner: string; readonly groupId: string };
+
+export type SubscriptionWrite =
+  | { readonly write: 'put'; readonly subscription: SubscriptionRecord }
+  | { readonly write: 'delete'; readonly id: string };
+
+/** Everything that becomes durable together, or not at all. */
+export interface Commit {
+  readonly documents?: readonly DocumentWrite[];
+  readonly sources?: readonly SourceWrite[];
+  readonly deliveries?: readonly DeliveryWrite[];
+  readonly subscriptions?: readonly SubscriptionWrite[];
+  readonly journal?: readonly JournalEntry[];
+}
+
+/**
+ * `conflict`: an expectation did not hold, nothing was written.
+ * `taken`: another document already has this group ID, nothing was written.
+ */
+export type CommitOutcome =
+  | { readonly outcome: 'committed'; readonly sequence: number }
+  | { readonly outcome: 'conflict' }
+  | { readonly outcome: 'taken'; readonly groupId: string };
+
+/** Listing filter: all given fields must match; `after` continues a paged listing. Results are in key order. */
+export interface DocumentFilter {
+  readonly auid?: string;
+  readonly tree?: 'users' | 'global';
+  readonly xui?: string;
+  /** Prefix of `name`. */
+  readonly namePrefix?: string;
+  /** Only documents with a group ID. */
+  readonly groups?: boolean;
+  readonly after?: DocumentKey;
+  readonly limit?: number;
+}
+
+export interface Store {
+  document(key: DocumentKey): Promise<StoredDocument | undefined>;
+  /** The document that has this canonical group ID, wherever it lives. */
+  groupDocument(groupId: string): Promise<StoredDocument | undefined>;
+  documents(filter: DocumentFilter): Promise<readonly DocumentSummary[]>;
+  source(groupId: string): Promise<SourceRecord | undefined>;
+  /** Without bytes; by partner when given. */
+  sources(partner?: string): Promise<readonly Omit<SourceRecord, 'bytes'>[]>;
+  delivery(partner: string, groupId: string): Promise<DeliveryRecord | undefined>;
+  deliveries(filter?: {
+    readonly partner?: string;
+    readonly state?: DeliveryRecord['state'];
+  }): Promise<readonly DeliveryRecord[]>;
+  /** Queued deliveries whose time has come, oldest sequence first. */
+  dueDeliveries(partner: string, now: string, limit: number): Promise<readonly DeliveryRecord[]>;
+  subscriptions(): Promise<readonly SubscriptionRecord[]>;
+  journal(filter?: {
+    readonly after?: number;
+    readonly subject?: string;
+    readonly limit?: number;
+  }): Promise<readonly JournalRecord[]>;
+  /** Applies all writes durably and atomically; resolves only after they are on disk. Concurrent commits share one fsync. */
+  commit(commit: Commit): Promise<CommitOutcome>;
+  close(): Promise<void>;
+}
