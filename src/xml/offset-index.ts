@@ -1,0 +1,364 @@
+// The read-only view of a document: its bytes and where every element stands in them.
+// Elements are numbers in document order; names and values are namespace-exact, offsets count bytes.
+
+import { decodeAttributeValue, decodeText, normaliseLineEnds } from './character-data.ts';
+import { defaultXmlLimits, type XmlLimits } from './limits.ts';
+import { namespaces } from './names.ts';
+import {
+  type ElementName,
+  field,
+  isDeclaration,
+  isSpace,
+  type NamespaceScope,
+  type OffsetScan,
+  scanOffsets,
+  stride,
+} from './offset-scan.ts';
+
+/** Number of an element in document order; the document element is 0. */
+export type ElementId = number;
+
+/** One attribute; namespace declarations are none. `start` to `end` covers name, "=" and quotes. */
+export interface AttributeView {
+  readonly namespace: string;
+  readonly prefix: string;
+  readonly localName: string;
+  /** Normalised, references decoded. */
+  readonly value: string;
+  readonly start: number;
+  readonly end: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+  readonly quote: '"' | "'";
+}
+
+/** One namespace declaration of a start tag; the prefix of the default namespace is ''. */
+export interface NamespaceDeclaration {
+  readonly prefix: string;
+  readonly uri: string;
+  readonly start: number;
+  readonly end: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+/** Offsets of one raw attribute of a start tag, namespace declarations included. */
+interface RawAttribute {
+  nameStart: number;
+  nameEnd: number;
+  valueStart: number;
+  valueEnd: number;
+}
+
+const noName: ElementName = { prefix: '', localName: '', namespace: '' };
+
+export class OffsetIndex {
+  readonly bytes: Uint8Array;
+  /** The document element. */
+  readonly root: ElementId = 0;
+  /** How many elements there are. */
+  readonly count: number;
+
+  readonly #buffer: Buffer;
+  readonly #records: Int32Array;
+  readonly #names: readonly ElementName[];
+  readonly #scopes: readonly NamespaceScope[];
+  readonly #inScope = new Map<number, ReadonlyMap<string, string>>();
+
+  private constructor(bytes: Uint8Array, scan: OffsetScan) {
+    this.bytes = bytes;
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.count = scan.count;
+    this.#records = scan.records;
+    this.#names = scan.names;
+    this.#scopes = scan.scopes;
+  }
+
+  /**
+   * Indexes a document that a parser has found well-formed. The bytes must not change afterwards.
+   * Throws XmlLimitExceeded, or NotScannable for bytes no parser would have accepted.
+   */
+  static of(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimits): OffsetIndex {
+    return new OffsetIndex(bytes, scanOffsets(bytes, limits));
+  }
+
+  /** Memory held, bytes; for caches that are bounded by size. */
+  get byteSize(): number {
+    return this.bytes.byteLength + this.#records.byteLength + (this.#names.length + this.#scopes.length) * 100;
+  }
+
+  #at(element: ElementId, place: number): number {
+    return this.#records[element * stride + place] ?? -1;
+  }
+
+  #name(element: ElementId): ElementName {
+    return this.#names[this.#at(element, field.name)] ?? noName;
+  }
+
+  namespace(element: ElementId): string {
+    return this.#name(element).namespace;
+  }
+
+  localName(element: ElementId): string {
+    return this.#name(element).localName;
+  }
+
+  prefix(element: ElementId): string {
+    return this.#name(element).prefix;
+  }
+
+  /** Whether the element has this expanded name. */
+  is(element: ElementId, namespace: string, localName: string): boolean {
+    const name = this.#name(element);
+    return name.localName === localName && name.namespace === namespace;
+  }
+
+  /** Parent element, -1 for the document element. */
+  parent(element: ElementId): ElementId {
+    return this.#at(element, field.parent);
+  }
+
+  /** First child element, -1 when there is none. */
+  firstChild(element: ElementId): ElementId {
+    return this.#at(element, field.firstChild);
+  }
+
+  /** Next sibling element, -1 when there is none. */
+  nextSibling(element: ElementId): ElementId {
+    return this.#at(element, field.nextSibling);
+  }
+
+  /** Offset of the "<" of the start tag. */
+  outerStart(element: ElementId): number {
+    return this.#at(element, field.outerStart);
+  }
+
+  /** Offset behind the ">" of the start tag. */
+  openEnd(element: ElementId): number {
+    return this.#at(element, field.openEnd);
+  }
+
+  /** Offset of the "<" of the end tag; equal to openEnd when the element is an empty tag. */
+  closeStart(element: ElementId): number {
+    return this.#at(element, field.closeStart);
+  }
+
+  /** Offset behind the whole element. */
+  outerEnd(element: ElementId): number {
+    return this.#at(element, field.outerEnd);
+  }
+
+  /** Whether the element is written as `<name/>`. */
+  isEmptyTag(element: ElementId): boolean {
+    return this.openEnd(element) === this.outerEnd(element);
+  }
+
+  /** Child elements in document order. */
+  children(element: ElementId): readonly ElementId[] {
+    const found: ElementId[] = [];
+    for (let child = this.firstChild(element); child >= 0; child = this.nextSibling(child)) found.push(child);
+    return found;
+  }
+
+  /** Child elements with this expanded name, in document order. */
+  childrenNamed(element: ElementId, namespace: string, localName: string): readonly ElementId[] {
+    const found: ElementId[] = [];
+    for (let child = this.firstChild(element); child >= 0; child = this.nextSibling(child)) {
+      if (this.is(child, namespace, localName)) found.push(child);
+    }
+    return found;
+  }
+
+  /** First child element with this expanded name. */
+  firstNamed(element: ElementId, namespace: string, localName: string): ElementId | undefined {
+    for (let child = this.firstChild(element); child >= 0; child = this.nextSibling(child)) {
+      if (this.is(child, namespace, localName)) return child;
+    }
+    return undefined;
+  }
+
+  /** All elements below this one, in document order. */
+  *descendants(element: ElementId): Iterable<ElementId> {
+    const end = this.outerEnd(element);
+    for (let next = element + 1; next < this.count && this.outerStart(next) < end; next++) yield next;
+  }
+
+  /** The bytes from one offset to another as a string, nothing decoded. */
+  source(start: number, end: number): string {
+    return this.#buffer.toString('utf8', start, end);
+  }
+
+  /** The element as it stands, start tag to end tag. A view, not a copy. */
+  outerBytes(element: ElementId): Uint8Array {
+    return this.bytes.subarray(this.outerStart(element), this.outerEnd(element));
+  }
+
+  /** Own character data without that of child elements; references and CDATA decoded, comments left out. */
+  text(element: ElementId): string {
+    const end = this.closeStart(element);
+    let at = this.openEnd(element);
+    let text = '';
+    for (let child = this.firstChild(element); child >= 0; child = this.nextSibling(child)) {
+      text += this.#characterData(at, this.outerStart(child));
+      at = this.outerEnd(child);
+    }
+    return text + this.#characterData(at, end);
+  }
+
+  #characterData(start: number, end: number): string {
+    if (start >= end) return '';
+    const raw = this.#buffer.toString('utf8', start, end);
+    if (!raw.includes('<')) return decodeText(raw);
+    let text = '';
+    let at = 0;
+    for (let mark = raw.indexOf('<'); mark >= 0; mark = raw.indexOf('<', at)) {
+      text += decodeText(raw.slice(at, mark));
+      if (raw.startsWith('<![CDATA[', mark)) {
+        const close = raw.indexOf(']]>', mark);
+        text += normaliseLineEnds(raw.slice(mark + 9, close));
+        at = close + 3;
+      } else if (raw.startsWith('<!--', mark)) at = raw.indexOf('-->', mark + 4) + 3;
+      else at = raw.indexOf('?>', mark) + 2;
+    }
+    return text + decodeText(raw.slice(at));
+  }
+
+  /** Moves a cursor to the next attribute at or after an offset inside a start tag; answers whether there is one. */
+  #nextAttribute(cursor: RawAttribute, from: number, end: number): boolean {
+    const bytes = this.bytes;
+    let at = from;
+    while (at < end && isSpace(bytes[at])) at++;
+    if (at >= end || bytes[at] === 0x3e || bytes[at] === 0x2f) return false;
+    cursor.nameStart = at;
+    while (at < end && bytes[at] !== 0x3d && !isSpace(bytes[at])) at++;
+    cursor.nameEnd = at;
+    while (at < end && bytes[at] !== 0x22 && bytes[at] !== 0x27) at++;
+    const quote = bytes[at++];
+    cursor.valueStart = at;
+    while (at < end && bytes[at] !== quote) at++;
+    cursor.valueEnd = at;
+    return true;
+  }
+
+  *#attributes(element: ElementId): Iterable<RawAttribute> {
+    const cursor: RawAttribute = { nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0 };
+    const end = this.openEnd(element);
+    let at = this.tagNameEnd(element);
+    while (this.#nextAttribute(cursor, at, end)) {
+      yield cursor;
+      at = cursor.valueEnd + 1;
+    }
+  }
+
+  /** Offset behind the name in the start tag: where a new attribute can be inserted. */
+  tagNameEnd(element: ElementId): number {
+    const bytes = this.bytes;
+    const end = this.openEnd(element);
+    let at = this.outerStart(element) + 1;
+    while (at < end && bytes[at] !== 0x3e && bytes[at] !== 0x2f && !isSpace(bytes[at])) at++;
+    return at;
+  }
+
+  #view(element: ElementId, raw: RawAttribute): AttributeView {
+    const name = this.source(raw.nameStart, raw.nameEnd);
+    const colon = name.indexOf(':');
+    const prefix = colon < 0 ? '' : name.slice(0, colon);
+    return {
+      // Namespaces in XML 6.2: an unprefixed attribute is in no namespace, whatever the default is.
+      namespace: prefix === '' ? '' : (this.namespaceOf(element, prefix) ?? ''),
+      prefix,
+      localName: colon < 0 ? name : name.slice(colon + 1),
+      value: decodeAttributeValue(this.source(raw.valueStart, raw.valueEnd)),
+      start: raw.nameStart,
+      end: raw.valueEnd + 1,
+      valueStart: raw.valueStart,
+      valueEnd: raw.valueEnd,
+      quote: this.bytes[raw.valueEnd] === 0x27 ? "'" : '"',
+    };
+  }
+
+  /** Attributes in the order of the start tag, namespace declarations left out. */
+  attributes(element: ElementId): readonly AttributeView[] {
+    const found: AttributeView[] = [];
+    for (const raw of this.#attributes(element)) {
+      if (!isDeclaration(this.bytes, raw.nameStart, raw.nameEnd)) found.push(this.#view(element, raw));
+    }
+    return found;
+  }
+
+  /** Value of an attribute, by default one in no namespace; undefined when it is absent. */
+  attribute(element: ElementId, localName: string, namespace = ''): string | undefined {
+    if (namespace !== '') return this.attributeView(element, localName, namespace)?.value;
+    const cursor: RawAttribute = { nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0 };
+    const end = this.openEnd(element);
+    let at = this.tagNameEnd(element);
+    while (this.#nextAttribute(cursor, at, end)) {
+      if (this.#spells(cursor, localName)) return decodeAttributeValue(this.source(cursor.valueStart, cursor.valueEnd));
+      at = cursor.valueEnd + 1;
+    }
+    return undefined;
+  }
+
+  #spells(raw: RawAttribute, name: string): boolean {
+    if (name === 'xmlns') return false;
+    const length = raw.nameEnd - raw.nameStart;
+    for (let i = 0; i < length; i++) {
+      const byte = this.bytes[raw.nameStart + i] ?? 0;
+      if (byte >= 0x80) return this.source(raw.nameStart, raw.nameEnd) === name;
+      if (byte !== name.charCodeAt(i) || byte === 0x3a) return false;
+    }
+    return length === name.length;
+  }
+
+  /** One attribute with its offsets, by default one in no namespace. */
+  attributeView(element: ElementId, localName: string, namespace = ''): AttributeView | undefined {
+    return this.attributes(element).find((view) => view.localName === localName && view.namespace === namespace);
+  }
+
+  /** Namespace declarations written in this start tag. */
+  namespaceDeclarations(element: ElementId): readonly NamespaceDeclaration[] {
+    const found: NamespaceDeclaration[] = [];
+    for (const raw of this.#attributes(element)) {
+      if (!isDeclaration(this.bytes, raw.nameStart, raw.nameEnd)) continue;
+      found.push({
+        prefix: this.source(Math.min(raw.nameStart + 6, raw.nameEnd), raw.nameEnd),
+        uri: decodeAttributeValue(this.source(raw.valueStart, raw.valueEnd)),
+        start: raw.nameStart,
+        end: raw.valueEnd + 1,
+        valueStart: raw.valueStart,
+        valueEnd: raw.valueEnd,
+      });
+    }
+    return found;
+  }
+
+  /** Namespace that a prefix ('' for the default namespace) is bound to at an element; undefined when unbound. */
+  namespaceOf(element: ElementId, prefix: string): string | undefined {
+    if (prefix === 'xml') return namespaces.xml;
+    for (let id = this.#at(element, field.scope); id >= 0; ) {
+      const scope = this.#scopes[id];
+      if (scope === undefined) break;
+      const declared = scope.declarations.find(([name]) => name === prefix);
+      if (declared !== undefined) return declared[1];
+      id = scope.outer;
+    }
+    return prefix === '' ? '' : undefined;
+  }
+
+  /** Prefixes bound at an element with their namespaces; '' is the default namespace, present only when there is one. `xml` is left out. */
+  namespacesInScope(element: ElementId): ReadonlyMap<string, string> {
+    const innermost = this.#at(element, field.scope);
+    const known = this.#inScope.get(innermost);
+    if (known !== undefined) return known;
+    const chain: NamespaceScope[] = [];
+    for (let scope = this.#scopes[innermost]; scope !== undefined; scope = this.#scopes[scope.outer]) chain.push(scope);
+    const bound = new Map<string, string>();
+    for (const scope of chain.reverse()) for (const [prefix, uri] of scope.declarations) bound.set(prefix, uri);
+    // Namespaces in XML 6.2: xmlns="" takes the default namespace away.
+    if (bound.get('') === '') bound.delete('');
+    bound.delete('xml');
+    // Remembered for few scopes only: a document with many would otherwise grow by their product.
+    if (this.#inScope.size < 64) this.#inScope.set(innermost, bound);
+    return bound;
+  }
+}
