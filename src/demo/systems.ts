@@ -1,0 +1,239 @@
+// The two systems of the demo: a folder with certificates, policies and configurations, and one child `mcgw serve` for each.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+
+export interface SystemPorts {
+  readonly xcap: number;
+  readonly interconnect: number;
+  readonly sip: number;
+  readonly manage: number;
+  /** Where the other system finds this one: the port of the wire tap in front of `interconnect`. */
+  readonly tap: number;
+}
+
+export interface RunningSystem {
+  readonly name: string;
+  readonly ports: SystemPorts;
+  readonly xcapRoot: string;
+  readonly manageUrl: string;
+  readonly manageToken: string;
+  stop(): Promise<void>;
+}
+
+export interface KeyPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Ports tried first; each is replaced by a free one when it is taken. */
+const preferredPorts = {
+  red: { xcap: 18080, interconnect: 18081, sip: 15060, manage: 18090, tap: 18082 },
+  blue: { xcap: 28080, interconnect: 28081, sip: 25060, manage: 28090, tap: 28082 },
+} as const;
+
+export type SystemName = keyof typeof preferredPorts;
+
+const program = fileURLToPath(new URL('../../bin/mcgw.js', import.meta.url));
+const manageToken = 'demo-operator-token';
+
+/** A new empty folder for one run of the demo, and how to remove it. */
+export async function demoFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'mcgw-demo-'));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Creates the lab CA and certificates with the same command an operator would use. */
+export async function createCertificates(folder: string): Promise<void> {
+  const child = spawn(process.execPath, [program, 'certificates', '--dir', join(folder, 'certificates')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const [errors, [code]] = await Promise.all([readAll(child), once(child, 'exit')]);
+  if (code !== 0) throw new Error(`mcgw certificates ended with ${String(code)}: ${errors}`);
+}
+
+/** Certificate chain and key of a system, PEM. */
+export async function keyPair(folder: string, name: SystemName): Promise<KeyPair> {
+  const [cert, key] = await Promise.all([
+    readFile(join(folder, 'certificates', `${name}.crt`), 'utf8'),
+    readFile(join(folder, 'certificates', `${name}.key`), 'utf8'),
+  ]);
+  return { cert, key };
+}
+
+/** Certificate of the lab CA, PEM. */
+export function labCa(folder: string): Promise<string> {
+  return readFile(join(folder, 'certificates', 'ca.crt'), 'utf8');
+}
+
+/** Ports for one system: the preferred ones where they are free. */
+export async function choosePorts(name: SystemName): Promise<SystemPorts> {
+  const wanted = preferredPorts[name];
+  const chosen = { ...wanted } as Record<keyof SystemPorts, number>;
+  for (const face of Object.keys(wanted) as (keyof SystemPorts)[]) chosen[face] = await freePort(wanted[face]);
+  return chosen;
+}
+
+/** Writes the configuration and policies of one system into the folder and starts `mcgw serve` on them. */
+export async function startSystem(
+  folder: string,
+  name: SystemName,
+  ports: Readonly<Record<SystemName, SystemPorts>>,
+): Promise<RunningSystem> {
+  const home = join(folder, name);
+  await mkdir(home, { recursive: true });
+  await writeFile(join(home, 'policy.yaml'), stringify(name === 'blue' ? policyFromRed : policyToBlue));
+  const file = join(home, 'gateway.yaml');
+  await writeFile(file, stringify(configuration(name, ports)));
+  const child = spawn(process.execPath, [program, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log: string[] = [];
+  createInterface({ input: child.stderr }).on('line', (line) => log.push(line));
+  try {
+    await ready(child, name, log);
+  } catch (error) {
+    await stop(child);
+    throw error;
+  }
+  return {
+    name,
+    ports: ports[name],
+    xcapRoot: `http://127.0.0.1:${ports[name].xcap}/xcap-root`,
+    manageUrl: `http://127.0.0.1:${ports[name].manage}`,
+    manageToken,
+    stop: () => stop(child),
+  };
+}
+
+function configuration(name: SystemName, ports: Readonly<Record<SystemName, SystemPorts>>): object {
+  const other = name === 'red' ? 'blue' : 'red';
+  const own = ports[name];
+  const certificates = '../certificates';
+  return {
+    system: {
+      name,
+      domains: [`${name}.example`],
+      gms: `sip:gms@${name}.example`,
+      groupCreationXui: `sip:groups@${name}.example`,
+      servers: [`sip:mcptt@${name}.example`],
+      administrators: [`sip:admin@${name}.example`],
+    },
+    xcap: { listen: { port: own.xcap }, root: `http://127.0.0.1:${own.xcap}/xcap-root` },
+    interconnect: {
+      listen: {
+        port: own.interconnect,
+        tls: {
+          cert: `${certificates}/${name}.crt`,
+          key: `${certificates}/${name}.key`,
+          clientCa: `${certificates}/ca.crt`,
+        },
+      },
+      root: `https://127.0.0.1:${own.tap}/xcap-root`,
+    },
+    sip: { listen: [`udp:127.0.0.1:${own.sip}`, `tcp:127.0.0.1:${own.sip}`] },
+    identity: { trustedProxies: ['127.0.0.1/32'] },
+    storage: { sqlite: 'groups.db' },
+    partners: [
+      {
+        name: other,
+        domains: [`${other}.example`],
+        gms: `sip:gms@${other}.example`,
+        xcapRoots: [`https://127.0.0.1:${ports[other].tap}/xcap-root`],
+        certificates: [{ san: `gms.${other}.example` }],
+        agreement: name === 'red' ? agreementOfRed : agreementOfBlue,
+        ...(name === 'red' ? { outboundPolicy: 'policy.yaml' } : { inboundPolicy: 'policy.yaml' }),
+      },
+    ],
+    manage: { listen: { port: own.manage }, token: manageToken },
+  };
+}
+
+const agreementOfRed = {
+  state: 'active',
+  weProvide: [{ groups: 'sip:harbour-*@red.example' }, { groups: 'sip:joint-*@red.example' }],
+  theyRequest: [{ groups: 'sip:border-*@red.example' }],
+};
+
+const agreementOfBlue = {
+  state: 'active',
+  theyProvide: [{ groups: 'sip:*@red.example' }],
+  weRequest: [{ groups: 'sip:*@red.example' }],
+};
+
+const policyFromRed = {
+  policy: 'from-red',
+  version: 1,
+  rules: [
+    { name: 'our ceiling', clamp: { priority: ['mcptt', 'mcvideo', 'mcdata'], max: 100 } },
+    { name: 'no video here', services: { drop: ['mcvideo'] } },
+    { name: 'must have owner', require: { select: '//mcpttgi:owner', otherwise: 'group without owner' } },
+  ],
+};
+
+const policyToBlue = {
+  policy: 'to-blue',
+  version: 1,
+  rules: [
+    {
+      name: 'no off-network',
+      remove: { select: "/g:group/g:list-service/mcpttgi:*[starts-with(local-name(),'off-network-')]" },
+    },
+  ],
+};
+
+async function ready(child: ChildProcess, name: string, log: readonly string[]): Promise<void> {
+  const output = child.stdout;
+  if (output === null) throw new Error(`${name} has no standard output`);
+  const lines = createInterface({ input: output });
+  await new Promise<void>((resolve, reject) => {
+    lines.on('line', (line) => {
+      if (line.startsWith('ready ')) resolve();
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => {
+      reject(
+        new Error(
+          `mcgw serve of ${name} ended with ${String(code)} before it was ready:\n${log.slice(-20).join('\n')}`,
+        ),
+      );
+    });
+  });
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  const hard = setTimeout(() => child.kill('SIGKILL'), 5000);
+  await ended;
+  clearTimeout(hard);
+}
+
+async function freePort(wanted: number): Promise<number> {
+  return (await listenOnce(wanted)) ?? (await listenOnce(0)) ?? wanted;
+}
+
+async function listenOnce(port: number): Promise<number | undefined> {
+  const server = createServer();
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    server.close();
+  }
+}
+
+async function readAll(child: ChildProcess): Promise<string> {
+  let text = '';
+  for await (const chunk of child.stderr ?? []) text += String(chunk);
+  return text;
+}
