@@ -24,7 +24,16 @@ export interface RunningSystem {
   readonly xcapRoot: string;
   readonly manageUrl: string;
   readonly manageToken: string;
+  /** Ends it gracefully. */
   stop(): Promise<void>;
+  /** Ends it at once with SIGKILL. */
+  kill(): Promise<void>;
+}
+
+/** Settings that a play may change; everything else is fixed. */
+export interface SystemSettings {
+  /** Merged into the `interconnect` section. */
+  readonly interconnect?: object;
 }
 
 export interface KeyPair {
@@ -85,19 +94,20 @@ export async function startSystem(
   folder: string,
   name: SystemName,
   ports: Readonly<Record<SystemName, SystemPorts>>,
+  settings: SystemSettings = {},
 ): Promise<RunningSystem> {
   const home = join(folder, name);
   await mkdir(home, { recursive: true });
   await writeFile(join(home, 'policy.yaml'), stringify(name === 'blue' ? policyFromRed : policyToBlue));
   const file = join(home, 'gateway.yaml');
-  await writeFile(file, stringify(configuration(name, ports)));
+  await writeFile(file, stringify(configuration(name, ports, settings)));
   const child = spawn(process.execPath, [program, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   const log: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => log.push(line));
   try {
     await ready(child, name, log);
   } catch (error) {
-    await stop(child);
+    await end(child, 'SIGTERM');
     throw error;
   }
   return {
@@ -106,11 +116,16 @@ export async function startSystem(
     xcapRoot: `http://127.0.0.1:${ports[name].xcap}/xcap-root`,
     manageUrl: `http://127.0.0.1:${ports[name].manage}`,
     manageToken,
-    stop: () => stop(child),
+    stop: () => end(child, 'SIGTERM'),
+    kill: () => end(child, 'SIGKILL'),
   };
 }
 
-function configuration(name: SystemName, ports: Readonly<Record<SystemName, SystemPorts>>): object {
+function configuration(
+  name: SystemName,
+  ports: Readonly<Record<SystemName, SystemPorts>>,
+  settings: SystemSettings,
+): object {
   const other = name === 'red' ? 'blue' : 'red';
   const own = ports[name];
   const certificates = '../certificates';
@@ -134,6 +149,7 @@ function configuration(name: SystemName, ports: Readonly<Record<SystemName, Syst
         },
       },
       root: `https://127.0.0.1:${own.tap}/xcap-root`,
+      ...settings.interconnect,
     },
     sip: { listen: [`udp:127.0.0.1:${own.sip}`, `tcp:127.0.0.1:${own.sip}`] },
     identity: { trustedProxies: ['127.0.0.1/32'] },
@@ -205,10 +221,10 @@ async function ready(child: ChildProcess, name: string, log: readonly string[]):
   });
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
-  child.kill('SIGTERM');
+  child.kill(signal);
   const hard = setTimeout(() => child.kill('SIGKILL'), 5000);
   await ended;
   clearTimeout(hard);

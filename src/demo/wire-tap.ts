@@ -17,6 +17,9 @@ export interface WireTapOptions {
   readonly asClient: SecureContextOptions;
   readonly target: { readonly host: string; readonly port: number };
   readonly onExchange: (exchange: Exchange) => void;
+  /** Asked for each request; true = its answer is kept from the caller and reported to `onWithheld` when it arrives. */
+  readonly withhold?: (request: HttpMessage) => boolean;
+  readonly onWithheld?: (exchange: Exchange) => void;
 }
 
 export interface WireTap {
@@ -40,9 +43,7 @@ export async function startWireTap(options: WireTapOptions): Promise<WireTap> {
       checkServerIdentity: () => undefined,
     });
     keep(called);
-    readExchanges(caller, called, options.onExchange);
-    caller.pipe(called);
-    called.pipe(caller);
+    relay(caller, called, options);
     for (const [socket, other] of [
       [caller, called],
       [called, caller],
@@ -67,16 +68,22 @@ export async function startWireTap(options: WireTapOptions): Promise<WireTap> {
 }
 
 // HTTP/1.1 answers come in the order of the requests on one connection (RFC 9112 9.3.2).
-function readExchanges(caller: TLSSocket, called: TLSSocket, onExchange: (exchange: Exchange) => void): void {
+function relay(caller: TLSSocket, called: TLSSocket, options: WireTapOptions): void {
   const waiting: HttpMessage[] = [];
+  let withheld = false;
   const requests = new HttpMessageReader(
-    (request) => waiting.push(request),
+    (request) => {
+      waiting.push(request);
+      withheld = options.withhold?.(request) ?? false;
+    },
     () => true,
   );
   const responses = new HttpMessageReader(
     (response) => {
       const request = waiting.shift();
-      if (request !== undefined) onExchange({ request, response });
+      if (request === undefined) return;
+      if (withheld) options.onWithheld?.({ request, response });
+      else options.onExchange({ request, response });
     },
     (startLine) => {
       const status = Number(startLine.split(' ')[1]);
@@ -84,5 +91,12 @@ function readExchanges(caller: TLSSocket, called: TLSSocket, onExchange: (exchan
     },
   );
   caller.on('data', (chunk: Buffer) => requests.push(chunk));
-  called.on('data', (chunk: Buffer) => responses.push(chunk));
+  caller.pipe(called);
+  called.on('data', (chunk: Buffer) => {
+    if (!withheld && !caller.write(chunk)) {
+      called.pause();
+      caller.once('drain', () => called.resume());
+    }
+    responses.push(chunk);
+  });
 }
