@@ -139,11 +139,12 @@ export interface Commit {
 }
 
 /**
+ * `committed`: `at` (ISO 8601, UTC) is the `modified` of the documents put.
  * `conflict`: an expectation did not hold, nothing was written.
  * `taken`: another document already has this group ID, nothing was written.
  */
 export type CommitOutcome =
-  | { readonly outcome: 'committed'; readonly sequence: number }
+  | { readonly outcome: 'committed'; readonly sequence: number; readonly at: string }
   | { readonly outcome: 'conflict' }
   | { readonly outcome: 'taken'; readonly groupId: string };
 

@@ -1,0 +1,161 @@
+// Group commit: commits that wait at the same moment become savepoints of one durable transaction and share its fsync.
+// A commit whose expectation fails takes only itself back; a failing disk rejects every commit of its batch.
+
+import type { DatabaseSync } from 'node:sqlite';
+// Taken from the module, not the globals: a faked clock must not stop the disk.
+import { setImmediate } from 'node:timers';
+import type { Commit, CommitOutcome } from '../store.ts';
+import { StoreError } from '../store-error.ts';
+import { type Applied, applyCommit } from './apply-commit.ts';
+import { messageOf, resultCode, sqliteResult } from './open-database.ts';
+import type { Statements } from './statements.ts';
+
+/** What the queue has done since it was opened, for metrics. */
+export interface CommitCounters {
+  /** Durable transactions, each one fsync. */
+  readonly transactions: number;
+  /** Commits asked for, whatever came of them. */
+  readonly commits: number;
+  /** Commits refused because an expectation or a group ID did not hold. */
+  readonly conflicts: number;
+  /** Commits rejected because the disk or the engine failed. */
+  readonly failures: number;
+}
+
+interface Waiting {
+  readonly commit: Commit;
+  readonly resolve: (outcome: CommitOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Answer =
+  | { readonly waiting: Waiting; readonly outcome: CommitOutcome }
+  | { readonly waiting: Waiting; readonly error: unknown };
+
+/** Longest time that one batch may hold the event loop before its fsync, milliseconds. */
+const batchPatience = 10;
+const batchSize = 512;
+
+/** The queue of commits in front of one database. */
+export class CommitQueue {
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+  readonly #now: () => Date;
+  #waiting: Waiting[] = [];
+  #scheduled = false;
+  #sequence: number;
+  #counters = { transactions: 0, commits: 0, conflicts: 0, failures: 0 };
+
+  constructor(database: DatabaseSync, statements: Statements, now: () => Date) {
+    this.#database = database;
+    this.#statements = statements;
+    this.#now = now;
+    this.#sequence = Number(statements.sequence.get()?.value ?? 0);
+  }
+
+  get counters(): CommitCounters {
+    return { ...this.#counters };
+  }
+
+  /** Resolves when the commit is on disk or refused; rejects with StoreError `failed` when its batch could not be made durable. */
+  commit(commit: Commit): Promise<CommitOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ commit, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Makes everything that waits durable now. */
+  drain(): void {
+    while (this.#waiting.length > 0) this.#flush();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#waiting.length > 0) this.#flush();
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+  }
+
+  #flush(): void {
+    const batch: Waiting[] = [];
+    const answers: Answer[] = [];
+    const before = this.#sequence;
+    try {
+      const at = this.#now().toISOString();
+      const deadline = performance.now() + batchPatience;
+      this.#statements.begin.run();
+      while (batch.length < batchSize && (batch.length === 0 || performance.now() < deadline)) {
+        const waiting = this.#waiting[batch.length];
+        if (waiting === undefined) break;
+        batch.push(waiting);
+        answers.push(this.#attempt(waiting, at));
+      }
+      if (this.#sequence !== before) this.#statements.setSequence.run(this.#sequence);
+      this.#statements.commit.run();
+      this.#counters.transactions++;
+    } catch (error) {
+      this.#sequence = before;
+      // A failed BEGIN has taken none; then all that wait learn of it.
+      this.#abandon(batch.length === 0 ? this.#waiting : batch, error);
+      return;
+    }
+    this.#waiting = this.#waiting.slice(batch.length);
+    this.#counters.commits += batch.length;
+    for (const answer of answers) {
+      if ('error' in answer) answer.waiting.reject(answer.error);
+      else answer.waiting.resolve(answer.outcome);
+    }
+  }
+
+  /** One commit in its savepoint. Throws only what spoils the whole transaction. */
+  #attempt(waiting: Waiting, at: string): Answer {
+    const statements = this.#statements;
+    const sequence = this.#sequence + 1;
+    statements.savepoint.run();
+    let outcome: Applied;
+    try {
+      outcome = applyCommit(statements, waiting.commit, sequence, at);
+    } catch (error) {
+      if (spoilsTransaction(error) || !this.#database.isTransaction) throw error;
+      statements.rollbackToSavepoint.run();
+      statements.release.run();
+      this.#counters.failures++;
+      return { waiting, error };
+    }
+    if (outcome.outcome !== 'applied') {
+      statements.rollbackToSavepoint.run();
+      statements.release.run();
+      this.#counters.conflicts++;
+      return { waiting, outcome };
+    }
+    statements.release.run();
+    this.#sequence = sequence;
+    return { waiting, outcome: { outcome: 'committed', sequence, at } };
+  }
+
+  #abandon(batch: readonly Waiting[], error: unknown): void {
+    this.#waiting = this.#waiting.slice(batch.length);
+    this.#counters.commits += batch.length;
+    this.#counters.failures += batch.length;
+    const failure = new StoreError('failed', `the store could not make a change durable: ${messageOf(error)}`, error);
+    for (const waiting of batch) waiting.reject(failure);
+    if (this.#database.isTransaction) this.#statements.rollback.run();
+  }
+}
+
+/** A value that SQLite refuses concerns one commit; everything else from SQLite (disk, memory, corruption) concerns all. */
+function spoilsTransaction(error: unknown): boolean {
+  const code = resultCode(error);
+  if (code === undefined) return false;
+  const ofOneCommit: readonly number[] = [
+    sqliteResult.constraint,
+    sqliteResult.mismatch,
+    sqliteResult.tooBig,
+    sqliteResult.range,
+  ];
+  return !ofOneCommit.includes(code);
+}

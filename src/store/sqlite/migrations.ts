@@ -1,0 +1,117 @@
+// The tables of the SQLite store, as the list of steps that lead from an empty file to the current version.
+// A released step never changes; a new version appends one.
+
+import type { DatabaseSync } from 'node:sqlite';
+import { StoreError } from '../store-error.ts';
+
+/** Marks a SQLite file as ours: "MCGW". */
+export const applicationId = 0x4d434757;
+
+const first = `
+  CREATE TABLE counter (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO counter (name, value) VALUES ('sequence', 0);
+
+  -- bytes stands last: a listing never reads the overflow pages behind it
+  CREATE TABLE document (
+    id INTEGER PRIMARY KEY,
+    auid TEXT NOT NULL,
+    tree TEXT NOT NULL CHECK (tree IN ('users', 'global')),
+    xui TEXT NOT NULL,
+    name TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    group_id TEXT,
+    modified TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    UNIQUE (auid, tree, xui, name)
+  ) STRICT;
+  CREATE UNIQUE INDEX document_group ON document (group_id) WHERE group_id IS NOT NULL;
+
+  CREATE TABLE source (
+    id INTEGER PRIMARY KEY,
+    group_id TEXT NOT NULL UNIQUE,
+    partner TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    primary_tag TEXT,
+    policy TEXT NOT NULL,
+    policy_version INTEGER NOT NULL,
+    applied_rules TEXT NOT NULL,
+    received TEXT NOT NULL,
+    stale_since TEXT,
+    bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX source_partner ON source (partner, group_id);
+
+  CREATE TABLE delivery (
+    partner TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('provide', 'withdraw')),
+    state TEXT NOT NULL CHECK (state IN ('queued', 'delivered', 'parked')),
+    sequence INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    not_before TEXT,
+    partner_tag TEXT,
+    outcome TEXT,
+    queued TEXT NOT NULL,
+    PRIMARY KEY (partner, group_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX delivery_due ON delivery (partner, state, sequence);
+
+  CREATE TABLE subscription (
+    id TEXT PRIMARY KEY,
+    expires REAL NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT;
+
+  -- AUTOINCREMENT: a number never comes back, even when old entries are removed
+  CREATE TABLE journal (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT
+  ) STRICT;
+  CREATE INDEX journal_subject ON journal (subject, sequence);
+`;
+
+/** SQL scripts; applying number n leads from version n to version n + 1. */
+export const migrations: readonly string[] = [first];
+
+/**
+ * Brings an open database to the version after the last of `steps`, in one transaction: all steps or none.
+ * Throws StoreError `not-a-store` for a foreign database and `newer-version` for one of a newer release.
+ */
+export function migrate(database: DatabaseSync, file: string, steps: readonly string[] = migrations): void {
+  const version = pragma(database, 'user_version');
+  if (pragma(database, 'application_id') !== applicationId && !isEmpty(database, version)) {
+    throw new StoreError('not-a-store', `${file}: this is a database of another program`);
+  }
+  if (version > steps.length) {
+    throw new StoreError(
+      'newer-version',
+      `${file}: the store has version ${version}, this release knows up to ${steps.length}; start a newer release`,
+    );
+  }
+  if (version === steps.length) return;
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    for (const step of steps.slice(version)) database.exec(step);
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${steps.length}`);
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function pragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
+}
+
+function isEmpty(database: DatabaseSync, version: number): boolean {
+  return version === 0 && database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
+}

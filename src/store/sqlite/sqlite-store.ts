@@ -1,0 +1,206 @@
+// The Store over one SQLite file (WAL, synchronous=FULL), exclusively ours while open. The default of a single gateway.
+
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type {
+  Commit,
+  CommitOutcome,
+  DeliveryRecord,
+  DocumentFilter,
+  DocumentKey,
+  DocumentSummary,
+  JournalRecord,
+  SourceRecord,
+  Store,
+  StoredDocument,
+  SubscriptionRecord,
+} from '../store.ts';
+import { StoreError } from '../store-error.ts';
+import { type CommitCounters, CommitQueue } from './group-commit.ts';
+import { openDatabase } from './open-database.ts';
+import {
+  type DeliveryRow,
+  type DocumentRow,
+  deliveriesQuery,
+  documentsQuery,
+  type JournalRow,
+  prepareStatements,
+  type Query,
+  type SourceRow,
+  type Statements,
+  type WithBytes,
+} from './statements.ts';
+
+/** A Store that also tells how its commits were batched. */
+export interface SqliteStore extends Store {
+  readonly counters: CommitCounters;
+}
+
+/**
+ * Opens or creates the store in `file` (mode 0600, directories created); `now` stamps documents and deliveries.
+ * Rejects with StoreError: `in-use`, `not-a-store`, `newer-version`, `not-writable` or `failed`.
+ */
+export async function openSqliteStore(file: string, options: { readonly now?: () => Date } = {}): Promise<SqliteStore> {
+  return new SqliteFileStore(openDatabase(file), options.now ?? (() => new Date()));
+}
+
+class SqliteFileStore implements SqliteStore {
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+  readonly #queue: CommitQueue;
+  /** Prepared listings by SQL text; there are few shapes of filter. */
+  readonly #listings = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync, now: () => Date) {
+    this.#database = database;
+    this.#statements = prepareStatements(database);
+    this.#queue = new CommitQueue(database, this.#statements, now);
+  }
+
+  get counters(): CommitCounters {
+    return this.#queue.counters;
+  }
+
+  async document(key: DocumentKey): Promise<StoredDocument | undefined> {
+    const row = this.#get<DocumentRow & WithBytes>('document', key.auid, key.tree, key.xui, key.name);
+    return row === undefined ? undefined : documentOf(row);
+  }
+
+  async groupDocument(groupId: string): Promise<StoredDocument | undefined> {
+    const row = this.#get<DocumentRow & WithBytes>('groupDocument', groupId);
+    return row === undefined ? undefined : documentOf(row);
+  }
+
+  async documents(filter: DocumentFilter): Promise<readonly DocumentSummary[]> {
+    return this.#list<DocumentRow>(documentsQuery(filter)).map(summaryOf);
+  }
+
+  async source(groupId: string): Promise<SourceRecord | undefined> {
+    const row = this.#get<SourceRow & WithBytes>('source', groupId);
+    return row === undefined ? undefined : { ...sourceOf(row), bytes: row.bytes };
+  }
+
+  async sources(partner?: string): Promise<readonly Omit<SourceRecord, 'bytes'>[]> {
+    const rows =
+      partner === undefined ? this.#all<SourceRow>('sources') : this.#all<SourceRow>('sourcesOfPartner', partner);
+    return rows.map(sourceOf);
+  }
+
+  async delivery(partner: string, groupId: string): Promise<DeliveryRecord | undefined> {
+    const row = this.#get<DeliveryRow>('delivery', partner, groupId);
+    return row === undefined ? undefined : deliveryOf(row);
+  }
+
+  async deliveries(
+    filter: { readonly partner?: string; readonly state?: DeliveryRecord['state'] } = {},
+  ): Promise<readonly DeliveryRecord[]> {
+    return this.#list<DeliveryRow>(deliveriesQuery(filter)).map(deliveryOf);
+  }
+
+  async dueDeliveries(partner: string, now: string, limit: number): Promise<readonly DeliveryRecord[]> {
+    return this.#all<DeliveryRow>('dueDeliveries', partner, now, limit).map(deliveryOf);
+  }
+
+  async subscriptions(): Promise<readonly SubscriptionRecord[]> {
+    return this.#all<SubscriptionRecord>('subscriptions').map(({ id, expires, state }) => ({ id, expires, state }));
+  }
+
+  async journal(
+    filter: { readonly after?: number; readonly subject?: string; readonly limit?: number } = {},
+  ): Promise<readonly JournalRecord[]> {
+    const after = filter.after ?? 0;
+    const limit = filter.limit ?? -1;
+    const rows =
+      filter.subject === undefined
+        ? this.#all<JournalRow>('journal', after, limit)
+        : this.#all<JournalRow>('journalOfSubject', filter.subject, after, limit);
+    return rows.map(journalOf);
+  }
+
+  async commit(commit: Commit): Promise<CommitOutcome> {
+    this.#open();
+    return this.#queue.commit(commit);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#database.isOpen) return;
+    this.#queue.drain();
+    this.#database.close();
+  }
+
+  #open(): void {
+    if (!this.#database.isOpen) throw new StoreError('closed', 'the store is closed');
+  }
+
+  #get<Row>(name: keyof Statements, ...values: SQLInputValue[]): Row | undefined {
+    this.#open();
+    return this.#statements[name].get(...values) as unknown as Row | undefined;
+  }
+
+  #all<Row>(name: keyof Statements, ...values: SQLInputValue[]): readonly Row[] {
+    this.#open();
+    return this.#statements[name].all(...values) as unknown as readonly Row[];
+  }
+
+  #list<Row>(query: Query): readonly Row[] {
+    this.#open();
+    let statement = this.#listings.get(query.text);
+    if (statement === undefined) {
+      statement = this.#database.prepare(query.text);
+      this.#listings.set(query.text, statement);
+    }
+    return statement.all(...query.values) as unknown as readonly Row[];
+  }
+}
+
+function keyOf(row: DocumentRow): DocumentKey {
+  return { auid: row.auid, tree: row.tree, xui: row.xui, name: row.name };
+}
+
+function documentOf(row: DocumentRow & WithBytes): StoredDocument {
+  const { tag, bytes, modified } = row;
+  return { key: keyOf(row), tag, bytes, modified, ...optional('groupId', row.group_id) };
+}
+
+function summaryOf(row: DocumentRow): DocumentSummary {
+  const { tag, size, modified } = row;
+  return { key: keyOf(row), tag, size, modified, ...optional('groupId', row.group_id) };
+}
+
+function sourceOf(row: SourceRow): Omit<SourceRecord, 'bytes'> {
+  return {
+    groupId: row.group_id,
+    partner: row.partner,
+    tag: row.tag,
+    policy: row.policy,
+    policyVersion: row.policy_version,
+    appliedRules: JSON.parse(row.applied_rules) as readonly string[],
+    received: row.received,
+    ...optional('primaryTag', row.primary_tag),
+    ...optional('staleSince', row.stale_since),
+  };
+}
+
+function deliveryOf(row: DeliveryRow): DeliveryRecord {
+  return {
+    partner: row.partner,
+    groupId: row.group_id,
+    action: row.action,
+    state: row.state,
+    sequence: row.sequence,
+    attempts: row.attempts,
+    queued: row.queued,
+    ...optional('notBefore', row.not_before),
+    ...optional('partnerTag', row.partner_tag),
+    ...optional('outcome', row.outcome),
+  };
+}
+
+function journalOf(row: JournalRow): JournalRecord {
+  const { sequence, at, actor, action, subject } = row;
+  const detail = row.detail === null ? undefined : (JSON.parse(row.detail) as NonNullable<JournalRecord['detail']>);
+  return { sequence, at, actor, action, subject, ...(detail === undefined ? {} : { detail }) };
+}
+
+function optional<Name extends string>(name: Name, value: string | null): { readonly [name in Name]?: string } {
+  return value === null ? {} : ({ [name]: value } as { readonly [name in Name]: string });
+}

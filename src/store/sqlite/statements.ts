@@ -1,0 +1,196 @@
+// Every SQL statement that the SQLite store runs, prepared once per open database, and the shapes of the rows they return.
+
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DeliveryRecord, DocumentFilter, DocumentKey } from '../store.ts';
+
+/** Row of `document`; `bytes` only where it was selected. */
+export interface DocumentRow {
+  readonly auid: string;
+  readonly tree: DocumentKey['tree'];
+  readonly xui: string;
+  readonly name: string;
+  readonly tag: string;
+  readonly group_id: string | null;
+  readonly modified: string;
+  readonly size: number;
+}
+
+export interface SourceRow {
+  readonly group_id: string;
+  readonly partner: string;
+  readonly tag: string;
+  readonly primary_tag: string | null;
+  readonly policy: string;
+  readonly policy_version: number;
+  readonly applied_rules: string;
+  readonly received: string;
+  readonly stale_since: string | null;
+}
+
+export interface DeliveryRow {
+  readonly partner: string;
+  readonly group_id: string;
+  readonly action: DeliveryRecord['action'];
+  readonly state: DeliveryRecord['state'];
+  readonly sequence: number;
+  readonly attempts: number;
+  readonly not_before: string | null;
+  readonly partner_tag: string | null;
+  readonly outcome: string | null;
+  readonly queued: string;
+}
+
+export interface JournalRow {
+  readonly sequence: number;
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly detail: string | null;
+}
+
+export interface WithBytes {
+  readonly bytes: Uint8Array;
+}
+
+const keyIs = 'auid = ? AND tree = ? AND xui = ? AND name = ?';
+const documentColumns = 'auid, tree, xui, name, tag, group_id, modified, size';
+const sourceColumns =
+  'group_id, partner, tag, primary_tag, policy, policy_version, applied_rules, received, stale_since';
+
+const sql = {
+  begin: 'BEGIN IMMEDIATE',
+  commit: 'COMMIT',
+  rollback: 'ROLLBACK',
+  savepoint: 'SAVEPOINT one',
+  release: 'RELEASE one',
+  rollbackToSavepoint: 'ROLLBACK TO one',
+
+  sequence: "SELECT value FROM counter WHERE name = 'sequence'",
+  setSequence: "UPDATE counter SET value = ? WHERE name = 'sequence'",
+
+  document: `SELECT ${documentColumns}, bytes FROM document WHERE ${keyIs}`,
+  groupDocument: `SELECT ${documentColumns}, bytes FROM document WHERE group_id = ?`,
+  documentTag: `SELECT tag FROM document WHERE ${keyIs}`,
+  groupHolder: 'SELECT auid, tree, xui, name FROM document WHERE group_id = ?',
+  putDocument: `
+    INSERT INTO document (auid, tree, xui, name, tag, group_id, modified, size, bytes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (auid, tree, xui, name) DO UPDATE SET
+      tag = excluded.tag, group_id = excluded.group_id, modified = excluded.modified,
+      size = excluded.size, bytes = excluded.bytes`,
+  deleteDocument: `DELETE FROM document WHERE ${keyIs}`,
+
+  source: `SELECT ${sourceColumns}, bytes FROM source WHERE group_id = ?`,
+  sources: `SELECT ${sourceColumns} FROM source ORDER BY group_id`,
+  sourcesOfPartner: `SELECT ${sourceColumns} FROM source WHERE partner = ? ORDER BY group_id`,
+  sourceTag: 'SELECT tag FROM source WHERE group_id = ?',
+  putSource: `
+    INSERT INTO source (${sourceColumns}, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (group_id) DO UPDATE SET
+      partner = excluded.partner, tag = excluded.tag, primary_tag = excluded.primary_tag, policy = excluded.policy,
+      policy_version = excluded.policy_version, applied_rules = excluded.applied_rules, received = excluded.received,
+      stale_since = excluded.stale_since, bytes = excluded.bytes`,
+  deleteSource: 'DELETE FROM source WHERE group_id = ?',
+
+  delivery: 'SELECT * FROM delivery WHERE partner = ? AND group_id = ?',
+  dueDeliveries: `
+    SELECT * FROM delivery
+    WHERE partner = ? AND state = 'queued' AND (not_before IS NULL OR not_before <= ?)
+    ORDER BY sequence, group_id LIMIT ?`,
+  queueDelivery: `
+    INSERT INTO delivery (partner, group_id, action, state, sequence, attempts, queued) VALUES (?, ?, ?, 'queued', ?, 0, ?)
+    ON CONFLICT (partner, group_id) DO UPDATE SET
+      action = excluded.action, state = 'queued', sequence = excluded.sequence, attempts = 0, not_before = NULL,
+      queued = excluded.queued`,
+  // A success tells the tag anew, even when it tells none; any other outcome leaves what the partner holds as it was.
+  settleDelivery: `
+    UPDATE delivery SET
+      state = :state, attempts = :attempts, not_before = :notBefore, outcome = :outcome,
+      partner_tag = CASE WHEN :state = 'delivered' THEN :partnerTag ELSE coalesce(:partnerTag, partner_tag) END
+    WHERE partner = :partner AND group_id = :groupId AND sequence = :sequence`,
+  dropDelivery: 'DELETE FROM delivery WHERE partner = ? AND group_id = ?',
+
+  subscriptions: 'SELECT id, expires, state FROM subscription ORDER BY id',
+  putSubscription: `
+    INSERT INTO subscription (id, expires, state) VALUES (?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET expires = excluded.expires, state = excluded.state`,
+  deleteSubscription: 'DELETE FROM subscription WHERE id = ?',
+
+  appendJournal: 'INSERT INTO journal (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)',
+  journal: 'SELECT * FROM journal WHERE sequence > ? ORDER BY sequence LIMIT ?',
+  journalOfSubject: 'SELECT * FROM journal WHERE subject = ? AND sequence > ? ORDER BY sequence LIMIT ?',
+} as const;
+
+/** The prepared statements by name. */
+export type Statements = Readonly<Record<keyof typeof sql, StatementSync>>;
+
+/** Prepares all statements on an open database. */
+export function prepareStatements(database: DatabaseSync): Statements {
+  const prepared = Object.entries(sql).map(([name, text]) => [name, database.prepare(text)]);
+  return Object.fromEntries(prepared) as Statements;
+}
+
+/** A query whose text depends on which filters are given. */
+export interface Query {
+  readonly text: string;
+  readonly values: readonly SQLInputValue[];
+}
+
+/** Listing of documents without bytes, in key order (bytes of the UTF-8 text). */
+export function documentsQuery(filter: DocumentFilter): Query {
+  const where: string[] = [];
+  const values: SQLInputValue[] = [];
+  const add = (condition: string, ...bound: SQLInputValue[]): void => {
+    where.push(condition);
+    values.push(...bound);
+  };
+  if (filter.auid !== undefined) add('auid = ?', filter.auid);
+  if (filter.tree !== undefined) add('tree = ?', filter.tree);
+  if (filter.xui !== undefined) add('xui = ?', filter.xui);
+  if (filter.namePrefix !== undefined && filter.namePrefix !== '') {
+    add('name >= ?', filter.namePrefix);
+    const end = prefixEnd(filter.namePrefix);
+    if (end !== undefined) add('name < ?', end);
+  }
+  if (filter.groups === true) where.push('group_id IS NOT NULL');
+  const after = filter.after;
+  if (after !== undefined) {
+    add('(auid, tree, xui, name) > (?, ?, ?, ?)', after.auid, after.tree, after.xui, after.name);
+  }
+  const condition = where.length === 0 ? '' : ` WHERE ${where.join(' AND ')}`;
+  return {
+    text: `SELECT ${documentColumns} FROM document${condition} ORDER BY auid, tree, xui, name LIMIT ?`,
+    values: [...values, filter.limit ?? -1],
+  };
+}
+
+/** Listing of deliveries by partner and state, both optional, oldest first. */
+export function deliveriesQuery(filter: {
+  readonly partner?: string;
+  readonly state?: DeliveryRecord['state'];
+}): Query {
+  const where: string[] = [];
+  const values: SQLInputValue[] = [];
+  if (filter.partner !== undefined) {
+    where.push('partner = ?');
+    values.push(filter.partner);
+  }
+  if (filter.state !== undefined) {
+    where.push('state = ?');
+    values.push(filter.state);
+  }
+  const condition = where.length === 0 ? '' : ` WHERE ${where.join(' AND ')}`;
+  return { text: `SELECT * FROM delivery${condition} ORDER BY sequence, partner, group_id`, values };
+}
+
+/** The least text that is greater than every text with this prefix, by code points; undefined when there is none. */
+function prefixEnd(prefix: string): string | undefined {
+  const characters = [...prefix];
+  for (let last = characters.pop(); last !== undefined; last = characters.pop()) {
+    const code = last.codePointAt(0) ?? 0;
+    // The surrogates D800 to DFFF are no characters.
+    if (code < 0x10ffff) return characters.join('') + String.fromCodePoint(code === 0xd7ff ? 0xe000 : code + 1);
+  }
+  return undefined;
+}
