@@ -119,6 +119,8 @@ export interface RefusalDetail {
   readonly allow?: readonly string[] | undefined;
   /** `unsupported-media-type`, `not-acceptable`: types that would be accepted. */
   readonly accept?: readonly string[] | undefined;
+  /** `credentials-required`, `token-invalid`: values of WWW-Authenticate, when they differ from a plain Bearer challenge. */
+  readonly challenges?: readonly string[] | undefined;
   /** `interval-too-brief`: shortest accepted duration, seconds. */
   readonly minimumExpires?: number | undefined;
   /** `unavailable`: seconds after which a retry makes sense. */

@@ -1,0 +1,210 @@
+// From credentials to one Principal. Fails closed: what is absent, malformed, contradictory or not yet verifiable is refused,
+// and a credential that is present and wrong is never passed over for another. TS 24.482 annex A.
+import type { Configuration, PartnerConfiguration, SystemConfiguration } from '../config/schema.ts';
+import { Refusal } from '../refusals.ts';
+import { type AddressList, addressList } from './address-list.ts';
+import { parseAssertedIdentity } from './asserted-identity.ts';
+import { type CertificateFacts, type CertificateHolder, certificateMatches, fingerprints } from './certificates.ts';
+import type { PartnerPrincipal, Principal } from './principal.ts';
+import { canonicalUri } from './uri.ts';
+
+/** Values of the identity header fields of one request; several values of one field may also be joined with commas. */
+export interface AssertedIdentities {
+  readonly xAssertedIdentity?: readonly string[] | undefined;
+  readonly pAssertedIdentity?: readonly string[] | undefined;
+}
+
+export interface OwnCredentials extends AssertedIdentities {
+  /** The Authorization header field. */
+  readonly authorization?: string | undefined;
+  /** IP address of the connection's other end. */
+  readonly peerAddress: string | undefined;
+}
+
+export interface PartnerCredentials extends AssertedIdentities {
+  readonly authorization?: string | undefined;
+  /** Undefined when the peer presented none, or none that chains to a trusted CA. */
+  readonly certificate: CertificateFacts | undefined;
+}
+
+export interface SipCredentials {
+  /** Values of P-Asserted-Identity; never From, which anybody may write. */
+  readonly assertedIdentities: readonly string[];
+  /** Where the request came from, as seen by our own socket. */
+  readonly peerAddress: string | undefined;
+  /** Access token of an mcptt-info body, when there is one. */
+  readonly accessToken?: string | undefined;
+}
+
+/** A partner as the interconnect face and the SIP face recognise it. */
+export interface KnownPartner extends CertificateHolder {
+  /** PSI of its GMS. */
+  readonly gms: string;
+  readonly sipFrom: readonly string[];
+}
+
+/**
+ * The configured partners with the CAs that may vouch for each. `authorityOf` gives the PEM text of a partner's CAs, its own or the
+ * common ones. Throws when a certificate in it cannot be parsed.
+ */
+export function knownPartners(
+  partners: readonly PartnerConfiguration[],
+  authorityOf: (partner: PartnerConfiguration) => string,
+): readonly KnownPartner[] {
+  return partners.map((partner) => ({
+    name: partner.name,
+    certificates: partner.certificates,
+    gms: partner.gms,
+    sipFrom: partner.sipFrom,
+    authorities: fingerprints(authorityOf(partner)),
+  }));
+}
+
+export interface AuthenticationSettings {
+  readonly system: Pick<SystemConfiguration, 'servers' | 'administrators'>;
+  readonly identity: Configuration['identity'];
+  readonly partners: readonly KnownPartner[];
+}
+
+/** Each method returns the Principal or throws the Refusal whose `cause` names the true reason. */
+export interface Authenticator {
+  /** CSC-2 and CSC-3. */
+  own(credentials: OwnCredentials): Principal;
+  /** CSC-16: certificate and asserted identity must both be those of one and the same partner. */
+  partner(credentials: PartnerCredentials): PartnerPrincipal;
+  sip(credentials: SipCredentials): Principal;
+}
+
+/** Builds the three checks from configuration. Throws an Error when an address list or a PSI cannot be understood. */
+export function authenticator(settings: AuthenticationSettings): Authenticator {
+  const trustedProxies = addressList(settings.identity.trustedProxies);
+  const partners = settings.partners.map((partner) => ({
+    holder: partner,
+    identity: requiredUri(partner.gms),
+    sipFrom: addressList(partner.sipFrom),
+  }));
+  const partnerIdentities = new Set(partners.map((partner) => partner.identity));
+  const roleOf = roles(settings.system);
+  const ownPrincipal = (identities: readonly string[]): Principal => {
+    if (identities.some((identity) => partnerIdentities.has(identity))) {
+      throw refused('credentials-refused', 'the PSI of a partner GMS is asserted where no partner may be');
+    }
+    return roleOf(identities);
+  };
+
+  return {
+    own({ authorization, peerAddress, ...asserted }) {
+      if (authorization !== undefined) throw unverifiable(authorization);
+      if (!isAsserted(asserted)) throw missing(settings.identity.missingCredentials);
+      return ownPrincipal(trustedIdentities(asserted, trustedProxies, peerAddress));
+    },
+
+    partner({ authorization, certificate, ...asserted }) {
+      if (authorization !== undefined)
+        throw refused('credentials-refused', 'a partner sent an Authorization header field');
+      if (certificate === undefined)
+        throw refused('credentials-refused', 'no certificate that a trusted CA vouches for');
+      const holders = partners.filter((partner) => certificateMatches(certificate, partner.holder));
+      const [holder] = holders;
+      if (holder === undefined || holders.length > 1) {
+        throw refused('credentials-refused', `the certificate belongs to ${holders.length} configured partners`);
+      }
+      const identities = isAsserted(asserted) ? assertedIdentities(asserted) : [];
+      if (identities.length !== 1 || identities[0] !== holder.identity) {
+        throw refused('credentials-refused', `the asserted identity is not the PSI of ${holder.holder.name}`);
+      }
+      return { role: 'partner', partner: holder.holder.name, identity: holder.identity };
+    },
+
+    sip({ assertedIdentities: values, peerAddress, accessToken }) {
+      if (accessToken !== undefined) {
+        throw new Refusal('credentials-refused', { phrase: 'The access token cannot be verified' });
+      }
+      if (values.length === 0) throw new Refusal('credentials-missing');
+      const identities = assertedIdentities({ pAssertedIdentity: values });
+      const partner = partners.find((one) => identities.includes(one.identity));
+      if (partner === undefined) {
+        return ownPrincipal(trustedIdentities({ pAssertedIdentity: values }, trustedProxies, peerAddress));
+      }
+      if (!partner.sipFrom.has(peerAddress)) {
+        throw refused(
+          'identity-not-trusted',
+          `${partner.identity} asserted from ${peerAddress}, which is not in its sipFrom`,
+        );
+      }
+      if (identities.length > 1) throw refused('credentials-refused', 'a partner asserted a second identity');
+      return { role: 'partner', partner: partner.holder.name, identity: partner.identity };
+    },
+  };
+}
+
+/** The role that verified identities have in this system: own MC service server, administrator, or else client. */
+export function roles(system: AuthenticationSettings['system']): (identities: readonly string[]) => Principal {
+  const servers = new Set(system.servers.map(requiredUri));
+  const administrators = new Map(system.administrators.map((one) => [requiredUri(one.id), one] as const));
+  return (identities) => {
+    const server = identities.find((identity) => servers.has(identity));
+    if (server !== undefined) return { role: 'server', identity: server };
+    const identity = identities.find((one) => administrators.has(one));
+    if (identity === undefined) return { role: 'client', identities };
+    return { role: 'administrator', identity, groups: administrators.get(identity)?.groups };
+  };
+}
+
+/** The role of identities in this system; see {@link roles}, which prepares the look-up once. */
+export function principalOf(identities: readonly string[], system: AuthenticationSettings['system']): Principal {
+  return roles(system)(identities);
+}
+
+function isAsserted(asserted: AssertedIdentities): boolean {
+  return asserted.xAssertedIdentity !== undefined || asserted.pAssertedIdentity !== undefined;
+}
+
+function trustedIdentities(
+  asserted: AssertedIdentities,
+  trusted: AddressList,
+  peerAddress: string | undefined,
+): readonly string[] {
+  if (!trusted.has(peerAddress)) {
+    throw refused('identity-not-trusted', `an identity was asserted from ${peerAddress}, which is no trusted proxy`);
+  }
+  return assertedIdentities(asserted);
+}
+
+function assertedIdentities({ xAssertedIdentity, pAssertedIdentity }: AssertedIdentities): readonly string[] {
+  const first = parsedIdentities(xAssertedIdentity ?? pAssertedIdentity ?? []);
+  if (xAssertedIdentity === undefined || pAssertedIdentity === undefined) return first;
+  const second = parsedIdentities(pAssertedIdentity);
+  // A proxy that sets one field may let the other through from a user
+  if (first.length !== second.length || !first.every((identity) => second.includes(identity))) {
+    throw refused('credentials-refused', 'X-3GPP-Asserted-Identity and P-Asserted-Identity name different identities');
+  }
+  return first;
+}
+
+function parsedIdentities(values: readonly string[]): readonly string[] {
+  const identities = parseAssertedIdentity(values);
+  if (identities === undefined) throw refused('credentials-refused', 'an asserted identity is malformed');
+  return identities;
+}
+
+function unverifiable(authorization: string): Refusal {
+  // RFC 6750 3.1
+  if (/^bearer(\s|$)/i.test(authorization)) return new Refusal('token-invalid');
+  return refused('credentials-refused', 'an Authorization scheme that is not configured here');
+}
+
+// TS 24.482 A.2.3 wants 403, RFC 6750 3 wants 401 with a challenge
+function missing(status: Configuration['identity']['missingCredentials']): Refusal {
+  return new Refusal(status === 401 ? 'credentials-required' : 'credentials-missing');
+}
+
+function refused(code: 'credentials-refused' | 'identity-not-trusted', cause: string): Refusal {
+  return new Refusal(code, { cause });
+}
+
+function requiredUri(text: string): string {
+  const canonical = canonicalUri(text);
+  if (canonical === undefined) throw new Error(`"${text}" is not a URI`);
+  return canonical;
+}
