@@ -1,7 +1,18 @@
-// The only module that touches libxml2-wasm: parses bytes, reports what is wrong, and always frees what it allocated.
-// No input provider is ever registered, so nothing outside the given bytes can be read.
+// The only module that calls libxml2: parses bytes, compiles schemas, validates, and always frees what it allocated.
+// Nothing outside the given bytes can be read: input providers exist only while a schema is compiled, and only for its own files.
 
-import { ParseOption, XmlDocument, XmlParseError } from 'libxml2-wasm';
+import {
+  ParseOption,
+  XmlBufferInputProvider,
+  XmlDocument,
+  XmlError,
+  XmlLibError,
+  XmlParseError,
+  XmlValidateError,
+  XsdValidator,
+  xmlCleanupInputProvider,
+  xmlRegisterInputProvider,
+} from 'libxml2-wasm';
 import { Refusal } from '../refusals.ts';
 
 const parseOptions: ParseOption =
@@ -10,12 +21,22 @@ const parseOptions: ParseOption =
   ParseOption.XML_PARSE_NO_SYS_CATALOG |
   ParseOption.XML_PARSE_BIG_LINES;
 
-/** Whether bytes hold a well-formed, namespace-well-formed document. Throws Refusal `not-well-formed` with the first fault. */
-export function checkWellFormed(bytes: Uint8Array): void {
-  withDocument(bytes, () => undefined);
+/** One reason why a document does not conform to its schema. */
+export interface SchemaProblem {
+  /** Line in the document, from 1; 0 when unknown. */
+  readonly line: number;
+  readonly message: string;
+  /** Where, as an XPath of positions. */
+  readonly path?: string | undefined;
 }
 
-/** Parses bytes, hands the document to `use`, and frees it. Throws Refusal `not-well-formed`. */
+/** Problems reported for one document at most. */
+export const maximumProblems = 20;
+
+// libxml2 would otherwise still know the file provider of its environment.
+xmlCleanupInputProvider();
+
+/** Parses bytes, hands the document to `use`, and frees it. Throws Refusal `not-well-formed` with the first fault. */
 export function withDocument<T>(bytes: Uint8Array, use: (document: XmlDocument) => T): T {
   const document = parseDocument(bytes);
   try {
@@ -25,7 +46,7 @@ export function withDocument<T>(bytes: Uint8Array, use: (document: XmlDocument) 
   }
 }
 
-/** Parses bytes; the caller must dispose of the document. Throws Refusal `not-well-formed`. */
+/** Parses bytes; the caller must dispose of the document. Throws Refusal `not-well-formed` with the first fault. */
 export function parseDocument(bytes: Uint8Array): XmlDocument {
   try {
     return XmlDocument.fromBuffer(bytes, { option: parseOptions });
@@ -33,8 +54,62 @@ export function parseDocument(bytes: Uint8Array): XmlDocument {
     if (!(error instanceof XmlParseError)) throw error;
     const first = error.details[0];
     const place = first === undefined ? '' : `line ${first.line}: `;
-    throw new Refusal('not-well-formed', {
-      phrase: `${place}${(first?.message ?? error.message).trim().slice(0, 200)}`,
-    });
+    throw new Refusal('not-well-formed', { phrase: place + (first?.message ?? error.message).trim().slice(0, 200) });
+  }
+}
+
+/** A compiled schema. */
+export class CompiledSchema {
+  readonly #validator: XsdValidator;
+
+  private constructor(validator: XsdValidator) {
+    this.#validator = validator;
+  }
+
+  /**
+   * Compiles the schema file `entry`; what it imports or includes must be among `files` (contents by name).
+   * Throws Error with the compiler's first complaints.
+   */
+  static compile(files: ReadonlyMap<string, Uint8Array>, entry: string): CompiledSchema {
+    const source = files.get(entry);
+    if (source === undefined) throw new Error(`schema file ${entry} is missing`);
+    const provided = Object.fromEntries(
+      [...files].map(([name, content]) => [name.includes('://') ? name : `schema:///${name}`, content]),
+    );
+    xmlRegisterInputProvider(new XmlBufferInputProvider(provided));
+    try {
+      const document = XmlDocument.fromBuffer(source, { url: `schema:///${entry}`, option: parseOptions });
+      try {
+        return new CompiledSchema(XsdValidator.fromDoc(document));
+      } finally {
+        document.dispose();
+      }
+    } catch (error) {
+      if (!(error instanceof XmlError)) throw error;
+      const details = error instanceof XmlLibError ? error.details : [];
+      const lines = details.slice(0, 3).map((d) => `${d.file ?? entry}:${d.line}: ${d.message.trim()}`);
+      throw new Error(lines.length > 0 ? lines.join('; ') : `schema file ${entry}: ${error.message}`);
+    } finally {
+      xmlCleanupInputProvider();
+    }
+  }
+
+  /** Problems of a parsed document, the first `maximumProblems` of them; none when it conforms. */
+  problems(document: XmlDocument): readonly SchemaProblem[] {
+    try {
+      this.#validator.validate(document);
+      return [];
+    } catch (error) {
+      if (!(error instanceof XmlValidateError)) throw error;
+      return error.details.slice(0, maximumProblems).map((detail) => ({
+        line: detail.line,
+        message: detail.message.trim().slice(0, 300),
+        path: detail.xpath?.slice(0, 300),
+      }));
+    }
+  }
+
+  dispose(): void {
+    this.#validator.dispose();
   }
 }

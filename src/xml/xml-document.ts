@@ -4,7 +4,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Refusal } from '../refusals.ts';
 import { UndefinedReference } from './character-data.ts';
-import { checkWellFormed } from './libxml.ts';
+import { withDocument } from './libxml.ts';
 import type { XmlLimits } from './limits.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { isSpace, NotScannable, XmlLimitExceeded } from './offset-scan.ts';
@@ -14,12 +14,22 @@ import { isSpace, NotScannable, XmlLimitExceeded } from './offset-scan.ts';
  * Throws Refusal `document-too-large`, `not-utf-8`, `not-well-formed`, or `constraint-failure` (DTD, limits).
  */
 export function readXml(bytes: Uint8Array, limits: XmlLimits): OffsetIndex {
+  checkBytes(bytes, limits);
+  withDocument(bytes, () => undefined);
+  return indexWellFormed(bytes, limits);
+}
+
+/** Everything that can be judged without a parser: size, encoding, DTD, number of elements. Throws Refusal as readXml. */
+export function checkBytes(bytes: Uint8Array, limits: XmlLimits): void {
   if (bytes.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
   checkEncoding(bytes);
   checkProlog(bytes);
   checkElementCount(bytes, limits);
+}
+
+/** Indexes bytes that libxml2 has accepted. Throws Refusal `constraint-failure` for a limit exceeded. */
+export function indexWellFormed(bytes: Uint8Array, limits: XmlLimits): OffsetIndex {
   try {
-    checkWellFormed(bytes);
     return OffsetIndex.of(bytes, limits);
   } catch (error) {
     if (error instanceof XmlLimitExceeded) throw new Refusal('constraint-failure', { phrase: error.message });
