@@ -1,58 +1,70 @@
 // The configuration of one gateway: this schema is the source of the types, the checks and docs/CONFIGURATION.md.
 // Only keys that are built are here; everything else is an unknown key and refused.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 const text = z.string().min(1);
 const port = z.int().min(0).max(65535);
-const fileName = text.describe('path, relative to the configuration file');
+const fileName = text;
+const systemName = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens');
 const sipUri = z.string().regex(/^sips?:[^\s]+$/i, 'must be a sip: URI');
-const httpUri = z.string().regex(/^https?:\/\/[^\s?#]+$/i, 'must be an http: or https: URI without query');
+const identity = z.string().regex(/^(sips?|tel):[^\s]+$/i, 'must be a sip: or tel: URI');
+const httpUri = z.string().regex(/^https?:\/\/[^\s?#/]+\/?[^\s?#]*$/i, 'must be an http: or https: URI without query');
 const domain = z
   .string()
   .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'must be a domain name')
   .transform((name) => name.toLowerCase());
 const secret = text.min(8, 'must have at least 8 characters');
-const instant = z.iso.datetime({ offset: true });
+const instant = z.iso.datetime({
+  offset: true,
+  error: 'must be a date and time with zone, such as 2026-01-31T00:00:00Z',
+});
+const addressRange = z.string().refine(isAddressRange, 'must be an IP address or a CIDR range such as 10.0.0.0/8');
 
 const tlsListener = z
   .strictObject({
-    cert: fileName.describe('certificate chain, PEM'),
-    key: fileName.describe('private key, PEM'),
-    clientCa: fileName.optional().describe('CA that client certificates must chain to, PEM'),
+    cert: fileName.describe('file: certificate chain, PEM'),
+    key: fileName.describe('file: private key, PEM'),
+    clientCa: fileName.optional().describe('file: CA that client certificates must chain to, PEM'),
   })
-  .describe('server side TLS; absent = plain TCP');
+  .describe('server side of TLS; absent = plain TCP');
 
 const listener = z.strictObject({
   host: text.default('127.0.0.1').describe('address to bind'),
-  port: port.describe('port to bind; 0 = any free one'),
+  port: port.describe('port to bind; 0 = any free one, which then replaces a port 0 in `root`'),
   tls: tlsListener.optional(),
 });
 
-const system = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens')
-    .describe('short name of this MC system'),
-  domains: z.array(domain).min(1).describe('groups and identities whose host is here are homed here'),
-  gms: sipUri.describe('public service identity of this group management server'),
-  groupCreationXui: sipUri.optional().describe('XUI below which administrators create groups'),
-  servers: z.array(sipUri).default([]).describe('public service identities of own MC service servers'),
-  administrators: z
-    .array(
-      z.union([
-        text.transform((id): { id: string; groups?: readonly string[] | undefined } => ({ id })),
-        z.strictObject({ id: text, groups: z.array(text).optional() }),
-      ]),
-    )
-    .default([])
-    .describe('MC service IDs that may create and change groups; { id, groups } limits one to patterns'),
-  servedUsers: z.array(text).default([]).describe('users of other systems receiving service here'),
-  awayUsers: z.array(text).default([]).describe('own users receiving service elsewhere'),
-});
+const administrator = z.union(
+  [
+    identity.transform((id): { id: string; groups?: readonly string[] | undefined } => ({ id })),
+    z.strictObject({
+      id: identity.describe('MC service ID of the administrator'),
+      groups: z.array(text).optional().describe('patterns over group IDs it may act on; absent = all'),
+    }),
+  ],
+  { error: 'must be a sip: or tel: URI, or { id: URI, groups: [PATTERN, …] }' },
+);
+
+const system = z
+  .strictObject({
+    name: systemName.describe('short name of this MC system'),
+    domains: z.array(domain).min(1).describe('groups and identities whose host is here are homed here'),
+    gms: sipUri.describe('public service identity of this group management server'),
+    groupCreationXui: sipUri.optional().describe('XUI below which administrators create groups'),
+    servers: z.array(sipUri).default([]).describe('public service identities of own MC service servers'),
+    administrators: z
+      .array(administrator)
+      .default([])
+      .describe('MC service IDs that may create and change groups; `{ id, groups }` limits one to patterns'),
+    servedUsers: z.array(identity).default([]).describe('users of other systems receiving service here'),
+    awayUsers: z.array(identity).default([]).describe('own users receiving service elsewhere'),
+  })
+  .describe('who we are and whom we serve');
 
 const groupPatterns = z.array(
   z.strictObject({
-    groups: text.describe('pattern over canonical group IDs; * stands for any run of characters'),
+    groups: text.describe('pattern over canonical group IDs; `*` stands for any run of characters'),
     services: z
       .array(z.enum(['mcptt', 'mcvideo', 'mcdata']))
       .optional()
@@ -62,57 +74,70 @@ const groupPatterns = z.array(
 
 const agreement = z
   .strictObject({
-    state: z.enum(['dormant', 'active', 'suspended']).default('active'),
-    validFrom: instant.optional(),
-    validUntil: instant.optional(),
+    state: z
+      .enum(['dormant', 'active', 'suspended'])
+      .default('active')
+      .describe('only an active agreement lets anything pass'),
+    validFrom: instant.optional().describe('not active before'),
+    validUntil: instant.optional().describe('not active from then on'),
     theyProvide: groupPatterns.default([]).describe('groups the partner may provide to us'),
     weRequest: groupPatterns.default([]).describe('groups we may request from the partner'),
     weProvide: groupPatterns.default([]).describe('groups we provide to the partner'),
     theyRequest: groupPatterns.default([]).describe('groups the partner may request from us'),
   })
-  .describe('everything not named is refused');
+  .describe('what may pass between the systems; everything not named is refused');
+
+const certificate = z.union(
+  [
+    z.strictObject({ san: text.describe('DNS name, IP address or URI in the certificate (subjectAltName)') }),
+    z.strictObject({
+      spki: z
+        .string()
+        .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be the base64 SHA-256 of the public key')
+        .describe('base64 SHA-256 of the public key (SubjectPublicKeyInfo)'),
+    }),
+  ],
+  { error: 'must be { san: NAME } or { spki: HASH }' },
+);
 
 const partner = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens'),
-  domains: z.array(domain).min(1).describe('exact; subdomains are not implied'),
+  name: systemName.describe('name of the partner in logs, commands and the journal'),
+  domains: z.array(domain).min(1).describe('domains homed at the partner; exact, subdomains are not implied'),
   gms: sipUri.describe('public service identity of the partner GMS'),
-  xcapRoots: z.array(httpUri).default([]).describe('in order of preference, with failover'),
-  certificates: z
-    .array(
-      z.union([
-        z.strictObject({ san: text }),
-        z.strictObject({ spki: z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'must be the base64 SHA-256 of the key') }),
-      ]),
-    )
-    .min(1)
-    .describe('certificates by which the partner is recognised'),
+  xcapRoots: z.array(httpUri).default([]).describe('XCAP roots of the partner in order of preference, with failover'),
+  certificates: z.array(certificate).min(1).describe('certificates by which the partner is recognised'),
   tls: z
-    .strictObject({ ca: fileName.optional() })
+    .strictObject({ ca: fileName.optional().describe('file: CA that certificates of the partner chain to, PEM') })
     .optional()
-    .describe('CA of the partner, when it is not that of interconnect.listen.tls.clientCa'),
-  sip: z.array(sipUri).default([]).describe('next hops in order'),
-  sipFrom: z.array(text).default([]).describe('addresses from which the partner PSI is believed over SIP'),
+    .describe('CA of the partner, when it is not that of `interconnect.listen.tls.clientCa`'),
+  sip: z.array(sipUri).default([]).describe('SIP next hops towards the partner in order, may be proxies'),
+  sipFrom: z.array(addressRange).default([]).describe('addresses from which the partner PSI is believed over SIP'),
   agreement,
   provide: z
-    .strictObject({ to: z.enum(['byGroupID', 'none']).default('byGroupID') })
+    .strictObject({
+      to: z
+        .enum(['byGroupID', 'none'])
+        .default('byGroupID')
+        .describe('`byGroupID` = we PUT to the partner; `none` = the partner pulls'),
+    })
     .prefault({})
-    .describe('how our groups reach the partner; none = the partner pulls'),
-  inboundPolicy: fileName.optional(),
-  outboundPolicy: fileName.optional(),
+    .describe('how our groups reach the partner'),
+  inboundPolicy: fileName.optional().describe('file: policy applied to what the partner provides'),
+  outboundPolicy: fileName.optional().describe('file: policy applied to what leaves for the partner'),
 });
 
 export const configurationSchema = z.strictObject({
   system,
   xcap: z
     .strictObject({ listen: listener, root: httpUri.describe('XCAP root URI as clients see it') })
-    .describe('CSC-2 and CSC-3'),
+    .describe('reference points CSC-2 and CSC-3: XCAP for own clients and servers'),
   interconnect: z
     .strictObject({
       listen: listener,
       root: httpUri.describe('XCAP root URI as partners see it'),
       retry: z
         .strictObject({
-          first: z.number().positive().default(1).describe('seconds before the first retry'),
+          first: z.number().positive().default(1).describe('seconds before the first retry of a delivery'),
           ceiling: z.number().positive().default(300).describe('longest pause between retries, seconds'),
         })
         .prefault({}),
@@ -120,23 +145,40 @@ export const configurationSchema = z.strictObject({
       timeout: z.number().positive().default(10).describe('seconds a partner may take to answer'),
     })
     .optional()
-    .describe('CSC-16; absent = no partner can reach us'),
+    .describe('reference point CSC-16: XCAP for partner systems; absent = no partner can reach us'),
   sip: z
     .strictObject({
       listen: z
         .array(
           z
             .string()
-            .regex(/^(udp|tcp):(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'must be udp:HOST:PORT or tcp:HOST:PORT'),
+            .regex(/^(udp|tcp):(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'must be udp:HOST:PORT or tcp:HOST:PORT')
+            .refine(
+              (value) => Number(value.slice(value.lastIndexOf(':') + 1)) <= 65535,
+              'must have a port up to 65535',
+            ),
         )
-        .min(1),
+        .min(1)
+        .describe('`udp:HOST:PORT` or `tcp:HOST:PORT`, IPv6 in brackets'),
       engine: z
-        .union([
-          z.literal('embedded'),
-          z.strictObject({ drachtio: z.strictObject({ host: text, port, secret: text }) }),
-        ])
-        .default('embedded'),
-      outboundProxy: sipUri.optional(),
+        .union(
+          [
+            z.literal('embedded'),
+            z.strictObject({
+              drachtio: z
+                .strictObject({
+                  host: text.describe('where its control port listens'),
+                  port: port.describe('its control port, usually 9022'),
+                  secret: text.describe('its control secret'),
+                })
+                .describe('a running drachtio-server'),
+            }),
+          ],
+          { error: 'must be embedded or { drachtio: { host, port, secret } }' },
+        )
+        .default('embedded')
+        .describe('`embedded`, or a running drachtio-server'),
+      outboundProxy: sipUri.optional().describe('next hop of all our requests outside a dialog'),
       minimumExpires: z
         .int()
         .min(0)
@@ -146,55 +188,83 @@ export const configurationSchema = z.strictObject({
       maximumExpires: z.int().min(60).default(86400).describe('seconds; longer subscriptions are shortened'),
       minimumNotifyInterval: z
         .strictObject({
-          servers: z.number().min(0).default(0),
-          partners: z.number().min(0).default(0),
-          clients: z.number().min(0).default(5),
+          servers: z.number().min(0).default(0).describe('for own MC service servers'),
+          partners: z.number().min(0).default(0).describe('for partner systems'),
+          clients: z.number().min(0).default(5).describe('for group management clients'),
         })
         .prefault({})
         .describe('seconds between two NOTIFYs of one subscription; the first is immediate'),
-      timers: z.strictObject({ t1: z.int().min(10).max(10000).default(500).describe('milliseconds') }).prefault({}),
+      timers: z
+        .strictObject({
+          t1: z.int().min(10).max(10000).default(500).describe('RFC 3261 timer T1, milliseconds'),
+        })
+        .prefault({}),
     })
     .optional()
-    .describe('absent = no subscriptions'),
+    .describe('SIP SUBSCRIBE and NOTIFY; absent = no subscriptions'),
   identity: z
     .strictObject({
       trustedProxies: z
-        .array(text)
+        .array(addressRange)
         .default([])
         .describe('addresses or CIDR ranges; only these may assert X-3GPP-Asserted-Identity and P-Asserted-Identity'),
       missingCredentials: z
-        .union([z.literal(403), z.literal(401)])
+        .literal([403, 401])
         .default(403)
         .describe('status for a request without credentials: 403 as TS 24.482, 401 for RFC 6750 clients'),
     })
-    .prefault({}),
-  storage: z.strictObject({ sqlite: fileName }),
+    .prefault({})
+    .describe('how callers on our own faces are recognised'),
+  storage: z
+    .strictObject({ sqlite: fileName.describe('file: SQLite database, created when absent') })
+    .describe('where documents, deliveries, subscriptions and the journal are kept'),
   limits: z
     .strictObject({
       documentBytes: z
         .int()
         .min(1024)
         .max(64 * 1024 * 1024)
-        .default(4 * 1024 * 1024),
-      elementDepth: z.int().min(8).max(250).default(64),
+        .default(4 * 1024 * 1024)
+        .describe('largest document accepted, bytes'),
+      elementDepth: z.int().min(8).max(250).default(64).describe('deepest nesting of elements accepted'),
       cacheBytes: z
         .int()
         .min(0)
-        .default(64 * 1024 * 1024),
+        .default(64 * 1024 * 1024)
+        .describe('memory for documents kept ready, bytes'),
+    })
+    .prefault({})
+    .describe('bounds on what one request may cost'),
+  partners: z.array(partner).default([]).describe('partner MC systems'),
+  manage: z
+    .strictObject({
+      listen: listener,
+      token: secret.describe('bearer token of operators'),
+    })
+    .optional()
+    .describe('management API, health and metrics; absent = none'),
+  logging: z
+    .strictObject({
+      level: z
+        .enum(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .describe('least severity written; one JSON object per line on standard error'),
     })
     .prefault({}),
-  partners: z.array(partner).default([]),
-  manage: z
-    .strictObject({ listen: listener, token: secret.describe('bearer token of operators') })
-    .optional()
-    .describe('management API; absent = none'),
-  logging: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
 });
 
 /** A checked configuration with every default filled in. File names are absolute after loading. */
 export type Configuration = z.infer<typeof configurationSchema>;
 export type SystemConfiguration = Configuration['system'];
+export type ListenerConfiguration = Configuration['xcap']['listen'];
 export type PartnerConfiguration = Configuration['partners'][number];
 export type AgreementConfiguration = PartnerConfiguration['agreement'];
 export type GroupPattern = AgreementConfiguration['weProvide'][number];
 export type McService = 'mcptt' | 'mcvideo' | 'mcdata';
+
+function isAddressRange(value: string): boolean {
+  const [address = '', prefix, ...rest] = value.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
+}

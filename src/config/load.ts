@@ -1,0 +1,151 @@
+// From a configuration file to a checked Configuration with absolute file names, or to every problem at once.
+// Knows no other room; policies named in the configuration are loaded by those who use it.
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { z } from 'zod';
+import type { FileProblem } from '../policy/policy.ts';
+import { crossChecks, type Finding, type Sections } from './cross-checks.ts';
+import { type Configuration, configurationSchema, type PartnerConfiguration } from './schema.ts';
+import { keyText, schemaProblems } from './schema-problems.ts';
+import { arrayItem, objectShape } from './schema-walk.ts';
+import { tlsChecks } from './tls-checks.ts';
+import { parseYaml, type YamlSource } from './yaml-source.ts';
+
+/** A problem that need not keep the gateway from starting is a warning. */
+export interface ConfigurationProblem extends FileProblem {
+  readonly severity: 'error' | 'warning';
+}
+
+export interface LoadedConfiguration {
+  /** Undefined when there is an error. */
+  readonly configuration: Configuration | undefined;
+  /** In the order of their lines. */
+  readonly problems: readonly ConfigurationProblem[];
+  /** Line of a key in the file, for problems that others find behind it. */
+  readonly lineOf: (path: readonly PropertyKey[]) => number;
+}
+
+/** Reads and checks the configuration in `file` as of the instant `now` (milliseconds since 1970). Never throws for what is wrong. */
+export function loadConfiguration(file: string, now: number): LoadedConfiguration {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const sentence = missing ? 'does not exist' : `cannot be read: ${(error as Error).message}`;
+    return {
+      configuration: undefined,
+      problems: [{ file, line: 1, key: '(file)', text: sentence, severity: 'error' }],
+      lineOf: () => 1,
+    };
+  }
+  return checkConfiguration(parseYaml(file, text), now);
+}
+
+/** Checks a parsed configuration; relative file names count from the folder of `source.file`. */
+export function checkConfiguration(source: YamlSource, now: number): LoadedConfiguration {
+  const { lineOf } = source;
+  if (source.problems.length > 0) {
+    const problems = source.problems.map((problem) => ({ ...problem, severity: 'error' as const }));
+    return { configuration: undefined, problems, lineOf };
+  }
+  const parsed = configurationSchema.safeParse(source.value ?? {});
+  const sections = withAbsoluteFiles(
+    parsed.success ? parsed.data : soundSections(withoutUnknownKeys(source.value, parsed.error.issues)),
+    source.file,
+  );
+  const findings = [...crossChecks(sections), ...tlsChecks(sections, now)].map((finding) => located(finding, source));
+  const problems = [
+    ...(parsed.success ? [] : schemaProblems(parsed.error.issues, configurationSchema, source)).map((problem) => ({
+      ...problem,
+      severity: 'error' as const,
+    })),
+    ...findings,
+  ].sort((one, other) => one.line - other.line);
+  const sound = parsed.success && !problems.some(({ severity }) => severity === 'error');
+  return { configuration: sound ? (sections as Configuration) : undefined, problems, lineOf };
+}
+
+/** One problem as it is printed: `file:line: key: text`. */
+export function problemLine({ file, line, key, text, severity }: ConfigurationProblem): string {
+  return `${file}:${line}: ${key}: ${severity === 'warning' ? 'warning: ' : ''}${text}`;
+}
+
+function located({ path, text, severity }: Finding, source: YamlSource): ConfigurationProblem {
+  return { file: source.file, line: source.lineOf(path), key: keyText(path), text, severity };
+}
+
+// A misspelt key shall not hide what else is wrong beside it.
+function withoutUnknownKeys(value: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+  const pruned = structuredClone(value);
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    let holder: unknown = pruned;
+    for (const step of issue.path) holder = (holder as Record<PropertyKey, unknown>)[step];
+    for (const key of issue.keys) delete (holder as Record<string, unknown>)[key];
+  }
+  return pruned;
+}
+
+// A file with one broken section shall still hear of its overlapping domains: whatever parses by itself is checked.
+function soundSections(value: unknown): Sections {
+  const written = isRecord(value) ? value : {};
+  const sections: Record<string, unknown> = { partners: [] };
+  for (const [key, schema] of Object.entries(objectShape(configurationSchema) ?? {})) {
+    if (key === 'partners') {
+      const partner = arrayItem(schema);
+      const list = Array.isArray(written[key]) ? written[key] : [];
+      sections[key] = list.map((item) => (partner === undefined ? undefined : parseAlone(partner, item)));
+    } else {
+      sections[key] = parseAlone(schema, written[key]);
+    }
+  }
+  return sections as unknown as Sections;
+}
+
+function parseAlone(schema: unknown, value: unknown): unknown {
+  const outcome = (schema as typeof configurationSchema).safeParse(value);
+  return outcome.success ? outcome.data : undefined;
+}
+
+function withAbsoluteFiles(sections: Sections, file: string): Sections {
+  const folder = dirname(resolve(file));
+  const absolute = (name: string): string => resolve(folder, name);
+  const { xcap, interconnect, manage, storage } = sections;
+  return {
+    ...sections,
+    ...(xcap === undefined ? {} : { xcap: { ...xcap, listen: absoluteListener(xcap.listen, absolute) } }),
+    ...(interconnect === undefined
+      ? {}
+      : { interconnect: { ...interconnect, listen: absoluteListener(interconnect.listen, absolute) } }),
+    ...(manage === undefined ? {} : { manage: { ...manage, listen: absoluteListener(manage.listen, absolute) } }),
+    ...(storage === undefined ? {} : { storage: { ...storage, sqlite: absolute(storage.sqlite) } }),
+    partners: sections.partners.map((partner) =>
+      partner === undefined ? undefined : absolutePartner(partner, absolute),
+    ),
+  };
+}
+
+function absoluteListener(
+  listen: Configuration['xcap']['listen'],
+  absolute: (name: string) => string,
+): Configuration['xcap']['listen'] {
+  if (listen.tls === undefined) return listen;
+  const { cert, key, clientCa } = listen.tls;
+  const authorities = clientCa === undefined ? {} : { clientCa: absolute(clientCa) };
+  return { ...listen, tls: { cert: absolute(cert), key: absolute(key), ...authorities } };
+}
+
+function absolutePartner(partner: PartnerConfiguration, absolute: (name: string) => string): PartnerConfiguration {
+  const { tls, inboundPolicy, outboundPolicy } = partner;
+  return {
+    ...partner,
+    ...(tls?.ca === undefined ? {} : { tls: { ca: absolute(tls.ca) } }),
+    ...(inboundPolicy === undefined ? {} : { inboundPolicy: absolute(inboundPolicy) }),
+    ...(outboundPolicy === undefined ? {} : { outboundPolicy: absolute(outboundPolicy) }),
+  };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

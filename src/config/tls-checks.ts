@@ -1,0 +1,106 @@
+// Reads the certificates and keys that a configuration names and says what would fail in a handshake:
+// missing files, no PEM, key and certificate that do not belong together, expiry, a name that the root's host does not have.
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
+import type { Finding, Sections } from './cross-checks.ts';
+
+const day = 24 * 60 * 60 * 1000;
+const warnBefore = 30 * day;
+
+/** Everything wrong with the TLS files of the sections at the instant `now` (milliseconds since 1970). */
+export function tlsChecks(sections: Sections, now: number): readonly Finding[] {
+  const findings: Finding[] = [];
+  for (const name of ['xcap', 'interconnect', 'manage'] as const) {
+    const section = sections[name];
+    const tls = section?.listen.tls;
+    if (section === undefined || tls === undefined) continue;
+    const at = (key: string): readonly PropertyKey[] => [name, 'listen', 'tls', key];
+    const certificate = readCertificates(tls.cert, at('cert'), now, findings)[0];
+    const key = readKey(tls.key, at('key'), findings);
+    if (certificate !== undefined && key !== undefined && !certificate.checkPrivateKey(key)) {
+      findings.push({ path: at('key'), text: `is not the key of ${tls.cert}`, severity: 'error' });
+    }
+    if (certificate !== undefined && 'root' in section && URL.canParse(section.root)) {
+      const url = new URL(section.root);
+      const host = url.hostname.replace(/^\[|\]$/g, '');
+      const named = isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host);
+      if (url.protocol === 'https:' && named === undefined) {
+        findings.push({
+          path: at('cert'),
+          text: `does not name ${host}, the host of ${name}.root`,
+          severity: 'warning',
+        });
+      }
+    }
+    if (tls.clientCa !== undefined) readAuthorities(tls.clientCa, at('clientCa'), now, findings);
+  }
+  for (const [index, partner] of sections.partners.entries()) {
+    const ca = partner?.tls?.ca;
+    if (ca !== undefined) readAuthorities(ca, ['partners', index, 'tls', 'ca'], now, findings);
+  }
+  return findings;
+}
+
+function readAuthorities(file: string, path: readonly PropertyKey[], now: number, findings: Finding[]): void {
+  for (const certificate of readCertificates(file, path, now, findings)) {
+    if (!certificate.ca) findings.push({ path, text: `${file} holds a certificate that is no CA`, severity: 'error' });
+  }
+}
+
+function readCertificates(
+  file: string,
+  path: readonly PropertyKey[],
+  now: number,
+  findings: Finding[],
+): readonly X509Certificate[] {
+  const pem = readText(file, path, findings);
+  if (pem === undefined) return [];
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  const certificates: X509Certificate[] = [];
+  try {
+    for (const block of blocks) certificates.push(new X509Certificate(block));
+  } catch {
+    findings.push({ path, text: `${file} holds a certificate that cannot be read`, severity: 'error' });
+    return [];
+  }
+  if (certificates.length === 0) findings.push({ path, text: `${file} holds no PEM certificate`, severity: 'error' });
+  for (const certificate of certificates) {
+    const until = certificate.validToDate.getTime();
+    const from = certificate.validFromDate.getTime();
+    const [kind, text]: [Finding['severity'] | 'none', string] =
+      until <= now
+        ? ['error', `${file} expired on ${certificate.validToDate.toISOString()}`]
+        : from > now
+          ? ['error', `${file} is not valid before ${certificate.validFromDate.toISOString()}`]
+          : until - now < warnBefore
+            ? ['warning', `${file} expires in ${Math.ceil((until - now) / day)} days`]
+            : ['none', ''];
+    if (kind !== 'none') findings.push({ path, text, severity: kind });
+  }
+  return certificates;
+}
+
+function readKey(file: string, path: readonly PropertyKey[], findings: Finding[]) {
+  const pem = readText(file, path, findings);
+  if (pem === undefined) return undefined;
+  if ((statSync(file).mode & 0o077) !== 0) {
+    findings.push({ path, text: `${file} can be read by others than its owner`, severity: 'warning' });
+  }
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    findings.push({ path, text: `${file} holds no private key that can be read`, severity: 'error' });
+    return undefined;
+  }
+}
+
+function readText(file: string, path: readonly PropertyKey[], findings: Finding[]): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    findings.push({ path, text: `${file} ${missing ? 'does not exist' : 'cannot be read'}`, severity: 'error' });
+    return undefined;
+  }
+}
