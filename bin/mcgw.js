@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+// Starts the program after a look at the Node.js version: older ones would fail on a later import without saying why.
+// Plain JavaScript that any Node.js of the last years can read.
+import { existsSync } from 'node:fs';
+
+const needed = 24;
+const major = Number(process.versions.node.split('.')[0]);
+if (major < needed) {
+  process.stderr.write(
+    `mcgw needs Node.js ${needed} or newer, this is ${process.versions.node}. ` +
+      'In a checkout, "npm run mcgw -- ARGUMENTS" uses the one that "npm ci" installed.\n',
+  );
+  process.exit(2);
+}
+
+const source = new URL('../src/main.ts', import.meta.url);
+const { main } = await import((existsSync(source) ? source : new URL('../dist/main.js', import.meta.url)).href);
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,286 @@
+// The command line of mcgw: parses arguments and calls one function per command.
+// Commands are imported when they are called, so that `--help` and the small ones start fast.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { GatewayAddress, ManagementClient } from './manage/commands/management-client.ts';
+import { exitCodes, type Terminal } from './manage/commands/terminal.ts';
+
+type Json = { readonly json: boolean };
+
+const terminal: Terminal = {
+  out: (text) => process.stdout.write(`${text}\n`),
+  err: (text) => process.stderr.write(`${text}\n`),
+};
+
+/** Runs one command line (without node and script); resolves to the exit code: 0 done, 1 refused or failed, 2 wrong usage. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let code: number = exitCodes.done;
+  const program = commandLine((done) => {
+    code = done;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.wrongUsage;
+    throw error;
+  }
+}
+
+function commandLine(finish: (code: number) => void): Command {
+  const program = new Command('mcgw');
+  program
+    .description(
+      'Group management server face of a mission-critical system towards other systems (TS 23.280 clause 10.2.7)',
+    )
+    .version(version(), '--version', 'print the version')
+    .exitOverride()
+    .showHelpAfterError('(mcgw COMMAND --help tells more)')
+    .configureHelp({ showGlobalOptions: true });
+
+  program
+    .command('demo')
+    .description('start two interconnected systems on loopback and play both flows between them')
+    .option('--once', 'play, verify and stop', false)
+    .addHelpText('after', example('mcgw demo --once'))
+    .action(async ({ once }: { once: boolean }) => {
+      const { runDemo } = await import('./demo/run-demo.ts');
+      finish(await runDemo({ once, write: terminal.out, stopped: interrupted() }));
+    });
+
+  program
+    .command('serve')
+    .description('run one gateway until SIGTERM; SIGHUP reloads what can be reloaded')
+    .requiredOption('--config <file>', 'configuration of the gateway')
+    .addHelpText('after', example('mcgw serve --config config/red.yaml'))
+    .action(async ({ config }: { config: string }) => {
+      const { serve } = await import('./serve.ts');
+      finish(await serve(config, terminal));
+    });
+
+  program
+    .command('check')
+    .description('print every problem of a configuration, its policies and certificates as file:line: key: text')
+    .requiredOption('--config <file>', 'configuration to check')
+    .addHelpText('after', example('mcgw check --config config/red.yaml'))
+    .action(async ({ config }: { config: string }) => {
+      const { check } = await import('./check.ts');
+      finish(await check(config, terminal));
+    });
+
+  program
+    .command('certificates')
+    .description('create a lab CA and certificates for the example systems red and blue')
+    .requiredOption('--dir <dir>', 'folder to write to')
+    .option('--force', 'replace files that are there', false)
+    .option('--days <days>', 'days of validity', wholeNumber, 825)
+    .addHelpText('after', example('mcgw certificates --dir config/certificates'))
+    .action(async (options: { dir: string; force: boolean; days: number }) => {
+      const { certificates } = await import('./manage/commands/certificates.ts');
+      finish(await certificates(options, terminal));
+    });
+
+  addPolicyCommands(program, finish);
+  addGatewayCommands(program, finish);
+  return program;
+}
+
+function addPolicyCommands(program: Command, finish: (code: number) => void): void {
+  const policy = program.command('policy').description('policy files');
+  policy
+    .command('try')
+    .description('print the document a policy makes of a group, and which rule changed what')
+    .argument('<policy>', 'policy file')
+    .argument('<group>', 'group document')
+    .option('--partner <name>', 'partner the group comes from or goes to', 'partner')
+    .option('--outbound', 'the policy is for what leaves', false)
+    .option('--served-domain <domain...>', 'domains whose users are served here')
+    .option('--json', 'print JSON', false)
+    .addHelpText(
+      'after',
+      example('mcgw policy try config/policies/from-red.yaml group.xml --served-domain blue.example'),
+    )
+    .action(async (file: string, group: string, options: PolicyTryOptions) => {
+      const { policyTry } = await import('./policy-try.ts');
+      finish(await policyTry(file, group, options, terminal));
+    });
+}
+
+/** Options of `mcgw policy try`. */
+export interface PolicyTryOptions {
+  readonly partner: string;
+  readonly outbound: boolean;
+  readonly servedDomain?: readonly string[];
+  readonly json: boolean;
+}
+
+function addGatewayCommands(program: Command, finish: (code: number) => void): void {
+  const withGateway = async <Options extends GatewayAddress>(
+    options: Options,
+    run: (client: ManagementClient) => Promise<number>,
+  ): Promise<void> => {
+    const { AddressProblem, ManagementFailure, managementClient } = await import(
+      './manage/commands/management-client.ts'
+    );
+    let client: ManagementClient | undefined;
+    try {
+      client = managementClient(options);
+      finish(await run(client));
+    } catch (error) {
+      if (!(error instanceof AddressProblem || error instanceof ManagementFailure)) throw error;
+      terminal.err(error.message);
+      finish(error instanceof AddressProblem ? exitCodes.wrongUsage : exitCodes.failed);
+    } finally {
+      await client?.close();
+    }
+  };
+
+  const group = program.command('group').description('groups of a running gateway');
+  addressed(
+    group.command('list').description('list home and foreign groups'),
+    'mcgw group list --config config/blue.yaml',
+  )
+    .option('--partner <name>', 'only groups of this partner')
+    .action((options: GatewayAddress & Json & { partner?: string }) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/group.ts')).groupList(client, options, terminal),
+      ),
+    );
+  addressed(
+    group.command('get').description('print a group document; --json prints what is known about it'),
+    'mcgw group get sip:harbour-tg1@red.example --config config/red.yaml',
+  )
+    .argument('<id>', 'MC service group ID')
+    .action((id: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/group.ts')).groupGet(client, id, options, terminal),
+      ),
+    );
+  addressed(
+    group.command('put').description('create or replace a home group'),
+    'mcgw group put sip:harbour-tg1@red.example config/groups/harbour-tg1.xml --config config/red.yaml',
+  )
+    .argument('<id>', 'MC service group ID')
+    .argument('<file>', 'group document')
+    .action((id: string, file: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/group.ts')).groupPut(client, id, file, options, terminal),
+      ),
+    );
+  addressed(
+    group.command('delete').description('delete a home group'),
+    'mcgw group delete sip:harbour-tg1@red.example --config config/red.yaml',
+  )
+    .argument('<id>', 'MC service group ID')
+    .action((id: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/group.ts')).groupDelete(client, id, terminal),
+      ),
+    );
+
+  const partner = program.command('partner').description('partner systems of a running gateway');
+  addressed(partner.command('list').description('list partners'), 'mcgw partner list --config config/red.yaml').action(
+    (options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/partner.ts')).partnerList(client, options, terminal),
+      ),
+  );
+  addressed(
+    partner.command('pull').description('request a group from the partner that is its home (flow B)'),
+    'mcgw partner pull red sip:border-7@red.example --config config/blue.yaml',
+  )
+    .argument('<partner>', 'name of the partner')
+    .argument('<group>', 'MC service group ID')
+    .action((name: string, id: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/partner.ts')).partnerPull(client, name, id, options, terminal),
+      ),
+    );
+  addressed(
+    partner.command('push').description('queue the delivery of a home group to a partner (flow A)'),
+    'mcgw partner push blue sip:harbour-tg1@red.example --config config/red.yaml',
+  )
+    .argument('<partner>', 'name of the partner')
+    .argument('<group>', 'MC service group ID')
+    .action((name: string, id: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/partner.ts')).partnerPush(client, name, id, options, terminal),
+      ),
+    );
+
+  const delivery = program.command('delivery').description('what waits to be delivered to partners');
+  addressed(
+    delivery.command('list').description('list deliveries and their last outcome'),
+    'mcgw delivery list --state parked --config config/red.yaml',
+  )
+    .option('--partner <name>', 'only for this partner')
+    .addOption(new Option('--state <state>', 'only in this state').choices(['queued', 'delivered', 'parked']))
+    .action((options: GatewayAddress & Json & { partner?: string; state?: string }) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/delivery.ts')).deliveryList(client, options, terminal),
+      ),
+    );
+  addressed(
+    delivery.command('retry').description('try a waiting or parked delivery at once'),
+    'mcgw delivery retry blue sip:harbour-tg1@red.example --config config/red.yaml',
+  )
+    .argument('<partner>', 'name of the partner')
+    .argument('<group>', 'MC service group ID')
+    .action((name: string, id: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/delivery.ts')).deliveryRetry(client, name, id, terminal),
+      ),
+    );
+  addressed(
+    delivery.command('drop').description('forget a delivery'),
+    'mcgw delivery drop blue sip:harbour-tg1@red.example --config config/red.yaml',
+  )
+    .argument('<partner>', 'name of the partner')
+    .argument('<group>', 'MC service group ID')
+    .action((name: string, id: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/delivery.ts')).deliveryDrop(client, name, id, terminal),
+      ),
+    );
+
+  const subscription = program.command('subscription').description('subscriptions at a running gateway');
+  addressed(
+    subscription.command('list').description('list subscriptions'),
+    'mcgw subscription list --config config/blue.yaml',
+  ).action((options: GatewayAddress & Json) =>
+    withGateway(options, async (client) =>
+      (await import('./manage/commands/subscription.ts')).subscriptionList(client, options, terminal),
+    ),
+  );
+}
+
+function addressed(command: Command, exampleText: string): Command {
+  return command
+    .option('--config <file>', 'configuration of the gateway; gives URL and token')
+    .option('--url <url>', 'URL of its management API')
+    .option('--token <token>', 'bearer token of its management API')
+    .option('--ca <file>', 'CA of its management listener, PEM')
+    .option('--json', 'print JSON', false)
+    .addHelpText('after', example(exampleText));
+}
+
+function example(text: string): string {
+  return `\nExample:\n  $ ${text}`;
+}
+
+function wholeNumber(value: string): number {
+  if (!/^\d{1,5}$/.test(value) || Number(value) === 0) throw new InvalidArgumentError('must be a whole number above 0');
+  return Number(value);
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
+  });
+}
+
+function version(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;
+}

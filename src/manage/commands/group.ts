@@ -1,0 +1,89 @@
+// `mcgw group …`: the groups of a running gateway.
+import { readFile } from 'node:fs/promises';
+import type { ListedGroup } from '../listings.ts';
+import type { ManagementClient } from './management-client.ts';
+import { columns, exitCodes, type Terminal } from './terminal.ts';
+
+export interface ListOptions {
+  readonly json: boolean;
+}
+
+/** Shows all groups, page by page. */
+export async function groupList(
+  client: ManagementClient,
+  { json, partner }: ListOptions & { readonly partner?: string | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const groups: ListedGroup[] = [];
+  let after: string | undefined;
+  do {
+    const query = new URLSearchParams({
+      ...(after === undefined ? {} : { after }),
+      ...(partner === undefined ? {} : { partner }),
+    });
+    const page = (await client.json(`groups?${query}`)) as { groups: ListedGroup[]; next?: string };
+    groups.push(...page.groups);
+    after = page.next;
+  } while (after !== undefined);
+  if (json) terminal.out(JSON.stringify(groups, null, 2));
+  else {
+    terminal.out(
+      columns(
+        ['GROUP', 'HOME', 'TAG', 'POLICY', 'STALE SINCE'],
+        groups.map((group) => [
+          group.groupId,
+          group.partner ?? 'here',
+          group.tag,
+          group.policy === undefined ? undefined : `${group.policy} v${group.policyVersion}`,
+          group.staleSince,
+        ]),
+      ),
+    );
+  }
+  return exitCodes.done;
+}
+
+/** Writes the document of a group, or with `json` what is known about it. */
+export async function groupGet(
+  client: ManagementClient,
+  groupId: string,
+  { json }: ListOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const path = `groups/${encodeURIComponent(groupId)}`;
+  if (json) terminal.out(JSON.stringify(await client.json(path), null, 2));
+  else terminal.out((await client.send({ path, accept: groupMediaType })).body.trimEnd());
+  return exitCodes.done;
+}
+
+/** Creates or replaces a home group with the document in `file`. */
+export async function groupPut(
+  client: ManagementClient,
+  groupId: string,
+  file: string,
+  { json }: ListOptions,
+  terminal: Terminal,
+): Promise<number> {
+  let body: Uint8Array;
+  try {
+    body = await readFile(file);
+  } catch (error) {
+    terminal.err((error as Error).message);
+    return exitCodes.failed;
+  }
+  const path = `groups/${encodeURIComponent(groupId)}`;
+  const answer = await client.send({ method: 'PUT', path, body, contentType: groupMediaType });
+  const outcome = JSON.parse(answer.body) as { created: boolean; changed: boolean; tag: string };
+  const said = outcome.created ? 'created' : outcome.changed ? 'replaced' : 'unchanged';
+  terminal.out(json ? JSON.stringify(outcome, null, 2) : `${groupId} ${said}, tag "${outcome.tag}"`);
+  return exitCodes.done;
+}
+
+/** Deletes a home group. */
+export async function groupDelete(client: ManagementClient, groupId: string, terminal: Terminal): Promise<number> {
+  await client.send({ method: 'DELETE', path: `groups/${encodeURIComponent(groupId)}` });
+  terminal.out(`${groupId} deleted`);
+  return exitCodes.done;
+}
+
+const groupMediaType = 'application/vnd.oma.poc.groups+xml';

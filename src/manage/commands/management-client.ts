@@ -1,0 +1,119 @@
+// The commands' way to a running gateway: requests to its management API, and what is to be said when they fail.
+import { readFileSync } from 'node:fs';
+import { Agent, type Dispatcher, request } from 'undici';
+import { loadConfiguration, problemLine } from '../../config/load.ts';
+
+/** How a command finds the gateway: its configuration, or URL and token. */
+export interface GatewayAddress {
+  readonly config?: string | undefined;
+  readonly url?: string | undefined;
+  readonly token?: string | undefined;
+  /** File with the CA of the management listener, PEM. */
+  readonly ca?: string | undefined;
+}
+
+/** The gateway cannot be addressed with the options given: wrong usage. */
+export class AddressProblem extends Error {}
+
+/** The gateway did not do what was asked: it refused, or cannot be reached. */
+export class ManagementFailure extends Error {}
+
+export interface ManagementAnswer {
+  readonly body: string;
+  readonly tag?: string | undefined;
+}
+
+export interface ManagementRequest {
+  readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  /** Path below `/api/v1/`, encoded. */
+  readonly path: string;
+  readonly accept?: string;
+  readonly contentType?: string;
+  readonly body?: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ManagementClient {
+  /** Sends one request; throws ManagementFailure for any answer but 2xx. */
+  send(asked: ManagementRequest): Promise<ManagementAnswer>;
+  /** A GET whose answer is JSON. */
+  json(path: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** A client of the gateway at `address`. Throws AddressProblem. */
+export function managementClient(address: GatewayAddress): ManagementClient {
+  const { url, token, ca } = resolveAddress(address);
+  const dispatcher = new Agent({ connect: ca === undefined ? {} : { ca }, keepAliveTimeout: 1 });
+  const send = async (asked: ManagementRequest): Promise<ManagementAnswer> => {
+    let response: Dispatcher.ResponseData;
+    try {
+      response = await request(`${url}/api/v1/${asked.path}`, {
+        dispatcher,
+        method: asked.method ?? 'GET',
+        headers: {
+          authorization: `Bearer ${token}`,
+          accept: asked.accept ?? 'application/json',
+          ...(asked.contentType === undefined ? {} : { 'content-type': asked.contentType }),
+          ...asked.headers,
+        },
+        ...(asked.body === undefined ? {} : { body: asked.body }),
+      });
+    } catch (error) {
+      throw new ManagementFailure(`cannot reach the gateway at ${url}: ${(error as Error).message}`);
+    }
+    const body = await response.body.text();
+    if (response.statusCode >= 300) throw new ManagementFailure(refusalText(response.statusCode, body));
+    const { etag } = response.headers;
+    return { body, tag: typeof etag === 'string' ? etag.replace(/^"|"$/g, '') : undefined };
+  };
+  return {
+    send,
+    json: async (path) => JSON.parse((await send({ path })).body),
+    close: () => dispatcher.close(),
+  };
+}
+
+function resolveAddress({ config, url, token, ca }: GatewayAddress): {
+  readonly url: string;
+  readonly token: string;
+  readonly ca: string | undefined;
+} {
+  const authority = ca === undefined ? undefined : readText(ca);
+  if (config === undefined) {
+    if (url === undefined || token === undefined) {
+      throw new AddressProblem('say which gateway: --config FILE, or --url URL and --token TOKEN');
+    }
+    return { url: url.replace(/\/+$/, ''), token, ca: authority };
+  }
+  const { configuration, problems } = loadConfiguration(config, Date.now());
+  if (configuration === undefined) throw new AddressProblem(problems.map(problemLine).join('\n'));
+  const { manage } = configuration;
+  if (manage === undefined) throw new AddressProblem(`${config} has no section manage`);
+  const { host, port, tls } = manage.listen;
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  const scheme = tls === undefined ? 'http' : 'https';
+  return {
+    url: url ?? `${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`,
+    token: token ?? manage.token,
+    ca: authority,
+  };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new AddressProblem((error as Error).message);
+  }
+}
+
+function refusalText(status: number, body: string): string {
+  try {
+    const { code, phrase } = JSON.parse(body) as { readonly code?: string; readonly phrase?: string };
+    if (code !== undefined) return `${code}: ${phrase ?? ''} (${status})`;
+  } catch {
+    // not ours: the status alone tells
+  }
+  return `the gateway answered ${status}`;
+}

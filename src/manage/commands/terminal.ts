@@ -1,0 +1,25 @@
+// Where a command writes to, and how it shows lists of things to people.
+
+export interface Terminal {
+  /** Writes a line (or several) of results. */
+  readonly out: (text: string) => void;
+  /** Writes a line of complaint. */
+  readonly err: (text: string) => void;
+}
+
+/** Exit codes of the program. */
+export const exitCodes = { done: 0, failed: 1, wrongUsage: 2 } as const;
+
+/** Columns padded to their widest cell, a heading first; `-` stands for nothing. */
+export function columns(headings: readonly string[], rows: readonly (readonly (string | undefined)[])[]): string {
+  const lines = [headings, ...rows].map((row) => row.map((cell) => (cell === undefined || cell === '' ? '-' : cell)));
+  const widths = headings.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

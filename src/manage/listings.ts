@@ -1,0 +1,50 @@
+// What the management API tells about groups, partners, deliveries and subscriptions: the shapes of its JSON.
+import type { DeliveryRecord } from '../store/store.ts';
+
+export interface ListedGroup {
+  readonly groupId: string;
+  /** True when the group is defined in this system. */
+  readonly home: boolean;
+  /** Partner that is the home of a foreign group. */
+  readonly partner?: string | undefined;
+  /** Tag under which our own faces serve it. */
+  readonly tag: string;
+  /** Bytes of the served document. */
+  readonly size: number;
+  /** ISO 8601, UTC. */
+  readonly modified: string;
+  /** Foreign groups: tag of the document as it came, on our CSC-16 face. */
+  readonly sourceTag?: string | undefined;
+  /** Foreign groups: tag that the primary gave it. */
+  readonly primaryTag?: string | undefined;
+  readonly policy?: string | undefined;
+  readonly policyVersion?: number | undefined;
+  readonly appliedRules?: readonly string[] | undefined;
+  readonly staleSince?: string | undefined;
+}
+
+export interface ListedPartner {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly gms: string;
+  readonly xcapRoots: readonly string[];
+  /** State as configured. */
+  readonly state: string;
+  /** True when the agreement is active and its time has come and not gone. */
+  readonly active: boolean;
+  /** Foreign groups of this partner that are stored here. */
+  readonly groupsHeld: number;
+  /** Of these, how many cannot be asked for at the primary now. */
+  readonly groupsStale: number;
+  readonly deliveries: { readonly queued: number; readonly parked: number; readonly delivered: number };
+}
+
+export type ListedDelivery = DeliveryRecord;
+
+export interface ListedSubscription {
+  readonly id: string;
+  /** ISO 8601, UTC. */
+  readonly expires: string;
+  readonly subscriber?: string | undefined;
+  readonly resources?: readonly string[] | undefined;
+}
