@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { GatewayAddress, ManagementClient } from './manage/commands/management-client.ts';
+import type { PolicyTryOptions } from './manage/commands/policy-try.ts';
 import { exitCodes, type Terminal } from './manage/commands/terminal.ts';
 
 type Json = { readonly json: boolean };
@@ -54,8 +55,11 @@ function commandLine(finish: (code: number) => void): Command {
     .requiredOption('--config <file>', 'configuration of the gateway')
     .addHelpText('after', example('mcgw serve --config config/red.yaml'))
     .action(async ({ config }: { config: string }) => {
-      const { serve } = await import('./serve.ts');
-      finish(await serve(config, terminal));
+      const [{ serve }, { startGateway }] = await Promise.all([
+        import('./manage/commands/serve.ts'),
+        import('./gateway.ts'),
+      ]);
+      finish(await serve(config, startGateway, terminal));
     });
 
   program
@@ -64,7 +68,7 @@ function commandLine(finish: (code: number) => void): Command {
     .requiredOption('--config <file>', 'configuration to check')
     .addHelpText('after', example('mcgw check --config config/red.yaml'))
     .action(async ({ config }: { config: string }) => {
-      const { check } = await import('./check.ts');
+      const { check } = await import('./manage/commands/check.ts');
       finish(await check(config, terminal));
     });
 
@@ -101,17 +105,9 @@ function addPolicyCommands(program: Command, finish: (code: number) => void): vo
       example('mcgw policy try config/policies/from-red.yaml group.xml --served-domain blue.example'),
     )
     .action(async (file: string, group: string, options: PolicyTryOptions) => {
-      const { policyTry } = await import('./policy-try.ts');
+      const { policyTry } = await import('./manage/commands/policy-try.ts');
       finish(await policyTry(file, group, options, terminal));
     });
-}
-
-/** Options of `mcgw policy try`. */
-export interface PolicyTryOptions {
-  readonly partner: string;
-  readonly outbound: boolean;
-  readonly servedDomain?: readonly string[];
-  readonly json: boolean;
 }
 
 function addGatewayCommands(program: Command, finish: (code: number) => void): void {
