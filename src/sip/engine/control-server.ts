@@ -1,0 +1,224 @@
+// The drachtio control protocol over loopback TCP: applications authenticate, register the methods they want and exchange
+// SIP messages with the engine.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import { type Frame, FrameReader, frame, LARGEST_FRAME } from './control-frames.ts';
+
+const UNAUTHENTICATED_FRAME = 1_024;
+const UNAUTHENTICATED_TIME = 5_000;
+const CONNECTION_LIMIT = 64;
+/** Octets waiting for an application that does not read; then no more requests are given to it. */
+const BACKLOG_LIMIT = 67_108_864;
+/** The version answered to applications: drachtio-srf takes capabilities from it. */
+const PROTOCOL_VERSION = 'v0.9.10';
+
+/** What an application asks with a `sip` frame. */
+export interface SipOrder {
+  readonly id: string;
+  readonly transaction: string;
+  readonly dialog: string;
+  readonly route: string;
+  readonly text: Buffer;
+}
+
+/** The engine behind the protocol. */
+export interface ControlHandler {
+  /** `transport/host:port` of each listening address. */
+  hostPorts(): string;
+  order(application: Application, order: SipOrder): void;
+  gone(application: Application): void;
+}
+
+/** One connected application. */
+export class Application {
+  readonly verbs = new Set<string>();
+  readonly #socket: Socket;
+  #corked = false;
+  authenticated = false;
+  open = true;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** True while it reads what it is sent. */
+  get ready(): boolean {
+    return this.open && this.#socket.writableLength < BACKLOG_LIMIT;
+  }
+
+  /** Sends one frame; frames of one turn of the event loop leave together. */
+  send(line: string, text = ''): void {
+    if (!this.open) return;
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+      setImmediate(() => {
+        this.#corked = false;
+        this.#socket.uncork();
+      });
+    }
+    this.#socket.write(frame(line, text), 'latin1');
+  }
+
+  /** Answers the message with this id. */
+  reply(id: string, outcome: string, text = ''): void {
+    this.send(`response|${id}|${outcome}`, text);
+  }
+
+  /** Answers and hangs up, as the protocol does for what it does not understand. */
+  refuse(id: string, reason: string): void {
+    this.reply(id, `NO|${reason}`);
+    this.open = false;
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.open = false;
+    this.#socket.destroy();
+  }
+}
+
+export class ControlServer {
+  readonly #secret: Buffer;
+  readonly #handler: ControlHandler;
+  readonly #server: Server;
+  readonly #applications = new Set<Application>();
+  /** Registrations by method in the order they came, served in turn. */
+  readonly #routes = new Map<string, Application[]>();
+
+  private constructor(secret: string, handler: ControlHandler) {
+    this.#secret = digest(Buffer.from(secret, 'utf8'));
+    this.#handler = handler;
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  /** Listens; `address` tells where. */
+  static async open(host: string, port: number, secret: string, handler: ControlHandler): Promise<ControlServer> {
+    const server = new ControlServer(secret, handler);
+    await new Promise<void>((resolve, reject) => {
+      server.#server.once('error', reject);
+      server.#server.listen({ host, port }, () => {
+        server.#server.off('error', reject);
+        resolve();
+      });
+    });
+    server.#server.on('error', () => undefined);
+    return server;
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address ? address.port : 0;
+  }
+
+  /** The next application registered for the method, in turn (lower case), or undefined. */
+  pick(verb: string): Application | undefined {
+    const registered = this.#routes.get(verb);
+    if (!registered) return undefined;
+    for (let tries = registered.length; tries > 0; tries--) {
+      const application = registered.shift();
+      if (!application) return undefined;
+      registered.push(application);
+      if (application.ready) return application;
+    }
+    return undefined;
+  }
+
+  /** The methods that some application takes, upper case. */
+  methods(): string[] {
+    return [...this.#routes].filter(([, registered]) => registered.length > 0).map(([verb]) => verb.toUpperCase());
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const application of this.#applications) application.destroy();
+    await closed;
+  }
+
+  #accept(socket: Socket): void {
+    socket.on('error', () => undefined);
+    if (this.#applications.size >= CONNECTION_LIMIT) {
+      socket.destroy();
+      return;
+    }
+    const application = new Application(socket);
+    const reader = new FrameReader();
+    this.#applications.add(application);
+    const deadline = setTimeout(() => {
+      if (!application.authenticated) socket.destroy();
+    }, UNAUTHENTICATED_TIME);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 45_000);
+    socket.on('data', (chunk) => {
+      reader.append(chunk);
+      for (;;) {
+        const next = reader.next(application.authenticated ? LARGEST_FRAME : UNAUTHENTICATED_FRAME);
+        if (next === undefined || !application.open) return;
+        if (next === 'broken') {
+          application.destroy();
+          return;
+        }
+        this.#take(application, next);
+      }
+    });
+    socket.on('close', () => {
+      clearTimeout(deadline);
+      application.open = false;
+      this.#applications.delete(application);
+      this.#removeRoutes(application);
+      if (application.authenticated) this.#handler.gone(application);
+    });
+  }
+
+  #take(application: Application, { fields, text }: Frame): void {
+    const [id = '', command, first, second, third] = fields;
+    if (command === undefined) application.refuse(id, 'Invalid message format');
+    else if (command === 'authenticate') this.#authenticate(application, id, first ?? '');
+    else if (!application.authenticated) application.refuse(id, 'not authenticated');
+    else if (command === 'ping') application.reply(id, 'OK|pong');
+    else if (command === 'route' && first) {
+      this.#addRoute(application, first.toLowerCase());
+      application.reply(id, 'OK');
+    } else if (command === 'remove_route' && first) {
+      this.#removeRoute(application, first.toLowerCase());
+      application.reply(id, 'OK');
+    } else if (command === 'sip') {
+      const order = { id, transaction: first ?? '', dialog: second ?? '', route: third ?? '' };
+      this.#handler.order(application, { ...order, text: text ?? Buffer.alloc(0) });
+    } else if (command === 'proxy') application.reply(id, 'NOK|this engine does not proxy');
+    else application.refuse(id, command === 'route' ? 'Invalid message format' : 'Unknown message type');
+  }
+
+  #authenticate(application: Application, id: string, secret: string): void {
+    if (!timingSafeEqual(digest(Buffer.from(secret, 'latin1')), this.#secret)) {
+      application.refuse(id, 'incorrect secret');
+      return;
+    }
+    application.authenticated = true;
+    const hostPorts = this.#handler.hostPorts();
+    application.reply(id, `OK|${hostPorts}|${PROTOCOL_VERSION}|${hostPorts}`);
+  }
+
+  #addRoute(application: Application, verb: string): void {
+    application.verbs.add(verb);
+    const registered = this.#routes.get(verb) ?? [];
+    this.#routes.set(verb, registered);
+    if (!registered.includes(application)) registered.push(application);
+  }
+
+  #removeRoute(application: Application, verb: string): void {
+    application.verbs.delete(verb);
+    const left = (this.#routes.get(verb) ?? []).filter((other) => other !== application);
+    if (left.length > 0) this.#routes.set(verb, left);
+    else this.#routes.delete(verb);
+  }
+
+  #removeRoutes(application: Application): void {
+    for (const verb of [...application.verbs]) this.#removeRoute(application, verb);
+  }
+}
+
+/** Fixed length, so that comparing takes the same time whatever was sent. */
+function digest(secret: Buffer): Buffer {
+  return createHash('sha256').update(secret).digest();
+}

@@ -1,0 +1,53 @@
+// The parts of one running engine, as its halves (requests from the network, requests to it) see them.
+import type { Application, ControlServer } from './control-server.ts';
+import type { Dialog, Dialogs } from './dialogs.ts';
+import type { FloodGuard } from './flood-guard.ts';
+import type { NameService } from './locate.ts';
+import type { SipRequest } from './message.ts';
+import type { TimerQueue } from './timer-queue.ts';
+import type { ClientTransactions, ServerTransactions } from './transactions.ts';
+import type { Flow, LocalEndpoint } from './transport.ts';
+import type { TransportLayer } from './transport-layer.ts';
+
+/** What one engine is made of. */
+export interface Core {
+  readonly timers: TimerQueue;
+  readonly servers: ServerTransactions<Delivery>;
+  readonly clients: ClientTransactions;
+  readonly dialogs: Dialogs<Application>;
+  readonly guard: FloodGuard;
+  readonly transports: TransportLayer;
+  readonly control: ControlServer;
+  readonly names: NameService;
+  /** Option tags that a Require header may name (RFC 3261 8.2.2.3). */
+  readonly supported: ReadonlySet<string>;
+  /** URI of the next hop of requests outside dialogs, '' for none. */
+  readonly outboundProxy: string;
+  /** Milliseconds since 1970. */
+  readonly wallTime: () => number;
+}
+
+/** A dialog as the engine holds it. */
+export type EngineDialog = Dialog<Application>;
+
+/** A request that an application has and must answer. */
+export interface Delivery {
+  readonly application: Application;
+  readonly request: SipRequest;
+  readonly source: Flow;
+  readonly dialog: EngineDialog | undefined;
+}
+
+/** How long a dialog outlives its subscription: Timer N of the peer and Timer F of our last NOTIFY, twice. */
+const EXPIRY_GRACE = 128_000;
+
+/** The Contact URI for messages that leave by this endpoint. */
+export function contactOf(local: LocalEndpoint, peer: string): string {
+  const { transport } = local;
+  return `<sip:${local.sentBy(peer)}${transport === 'udp' ? '' : `;transport=${transport === 'wss' ? 'ws' : transport}`}>`;
+}
+
+/** Notes until when a dialog may live. @param expires seconds from now, as number or as Expires value */
+export function extendDialog(core: Core, dialog: EngineDialog, expires: string | number | undefined): void {
+  if (expires !== undefined) dialog.expires = core.timers.now() + Number(expires) * 1000 + EXPIRY_GRACE;
+}

@@ -1,0 +1,223 @@
+// One request of an application on its way: composed for the way it takes, tried along the addresses found (RFC 3263 4.3),
+// its outcome reported to the application.
+import { type ApplicationMessage, headerLines, IDENTITY_FIELDS, withHost } from './application-message.ts';
+import { timeText } from './control-frames.ts';
+import type { Application } from './control-server.ts';
+import { type Core, contactOf, type EngineDialog } from './core.ts';
+import { dialogId } from './dialogs.ts';
+import type { Candidate } from './locate.ts';
+import { composeMessage, fieldValue, phraseOf, rewriteMessage, type SipRequest, type SipResponse } from './message.ts';
+import type { Routing } from './next-hop.ts';
+import { parseDatagram } from './parse-message.ts';
+import { engineResponse } from './responses.ts';
+import type { ClientUser } from './transactions.ts';
+import type { Flow } from './transport.ts';
+
+/** RFC 3261 18.1.1: larger requests go over a transport with congestion control. */
+const UDP_SIZE = 1_300;
+/** Fields that the composition takes from the application itself. */
+const COMPOSED_FIELDS: ReadonlySet<string> = new Set([...IDENTITY_FIELDS, 'max-forwards', 'contact']);
+
+/** What identifies the request, fixed before it is composed. */
+export interface RequestIdentity {
+  readonly from: string;
+  readonly fromTag: string;
+  readonly to: string;
+  readonly toTag: string;
+  readonly callId: string;
+  readonly cseq: number;
+}
+
+/** The engine's half that owns these requests. */
+export interface OutgoingOwner {
+  /** True while no TCP connection to this address has failed lately. */
+  mayTryTcp(address: string, port: number): boolean;
+  tcpFailed(address: string, port: number): void;
+  /** The final response came (or was made up); the dialog id to report with it. */
+  concluded(request: OutgoingRequest, response: SipResponse, flow: Flow | undefined): void;
+}
+
+/** One request as ordered. */
+export interface OutgoingParts {
+  readonly application: Application;
+  /** Id of the control message that ordered it. */
+  readonly orderId: string;
+  /** Transaction id towards the application. */
+  readonly id: string;
+  readonly method: string;
+  readonly message: ApplicationMessage;
+  readonly routing: Routing;
+  readonly identity: RequestIdentity;
+  readonly dialog: EngineDialog | undefined;
+}
+
+export class OutgoingRequest implements ClientUser {
+  readonly parts: OutgoingParts;
+  /** Dialog id reported with its responses, '' when it can make none. */
+  readonly dialogId: string;
+  readonly #core: Core;
+  readonly #owner: OutgoingOwner;
+  #candidates: Candidate[] = [];
+  #known: Flow | undefined;
+  #attempt: { readonly flow: Flow; readonly fallback: Flow | undefined } | undefined;
+  #text = '';
+  #echoed = false;
+
+  constructor(core: Core, owner: OutgoingOwner, parts: OutgoingParts) {
+    this.#core = core;
+    this.#owner = owner;
+    this.parts = parts;
+    this.#known = parts.routing.known;
+    const { dialog, method, identity } = parts;
+    this.dialogId = dialog?.id ?? (method === 'SUBSCRIBE' ? dialogId(identity.callId, identity.fromTag) : '');
+  }
+
+  /** The request as last sent. */
+  sent(): SipRequest | undefined {
+    const parsed = parseDatagram(Buffer.from(this.#text, 'latin1'));
+    return parsed.kind === 'request' ? parsed : undefined;
+  }
+
+  /** Starts with the way already known, then along the candidates. */
+  start(candidates: readonly Candidate[]): void {
+    this.#candidates = [...candidates];
+    this.#next('no transport to the next hop');
+  }
+
+  provisional(response: SipResponse, flow: Flow): void {
+    // RFC 4320 4.1 leaves nothing but 100, which is of no use to an application.
+    if (response.status > 100) this.#report(response, flow);
+  }
+
+  final(response: SipResponse, flow: Flow): void {
+    // RFC 3263 4.3: 503 means to try the next server, as if it had not answered.
+    if (response.status === 503 && this.#candidates.length > 0) {
+      this.#next('Service Unavailable');
+      return;
+    }
+    this.#report(response, flow);
+    this.#owner.concluded(this, response, flow);
+  }
+
+  timeout(): void {
+    if (this.#candidates.length > 0) this.#next('Request Timeout');
+    else this.#fabricate(408, phraseOf(408));
+  }
+
+  failed(cause: string): void {
+    const { flow, fallback } = this.#attempt ?? {};
+    if (flow && fallback) {
+      // RFC 3261 18.1.1: the switch to TCP for size is taken back when it fails.
+      this.#owner.tcpFailed(flow.address, flow.port);
+      this.#send(fallback, undefined);
+    } else this.#next(cause);
+  }
+
+  #next(cause: string): void {
+    const known = this.#known;
+    this.#known = undefined;
+    if (known) {
+      // A UDP source is all that is known of a peer behind a NAT: nothing else would reach it.
+      if (known.transport === 'udp') this.#candidates = [];
+      this.#sendSized(known);
+      return;
+    }
+    for (let next = this.#candidates.shift(); next; next = this.#candidates.shift()) {
+      const flow = this.#core.transports.flowTo(next.transport, next.address, next.port, next.serverName);
+      if (flow) {
+        this.#sendSized(flow);
+        return;
+      }
+    }
+    this.#fabricate(503, cause === 'no address' ? 'DNS Error' : phraseOf(503));
+  }
+
+  #sendSized(flow: Flow): void {
+    const { routing, message } = this.parts;
+    const { target } = routing;
+    const direct = target.host === flow.address && (target.port ?? 5060) === flow.port;
+    const roughSize = message.body.length + 700;
+    if (flow.transport === 'udp' && target.transport === undefined && direct && roughSize > UDP_SIZE) {
+      const large = this.#compose(flow, 'z9hG4bK').length + 24 > UDP_SIZE;
+      const tcp =
+        large && this.#owner.mayTryTcp(flow.address, flow.port)
+          ? this.#core.transports.flowTo('tcp', flow.address, flow.port, '')
+          : undefined;
+      if (tcp) {
+        this.#send(tcp, flow);
+        return;
+      }
+    }
+    this.#send(flow, undefined);
+  }
+
+  #send(flow: Flow, fallback: Flow | undefined): void {
+    const branch = this.#core.clients.newBranch();
+    this.#text = this.#compose(flow, branch);
+    this.#attempt = { flow, fallback };
+    this.#echo(flow);
+    this.#core.clients.start(branch, this.parts.method, this.#text, flow, this);
+  }
+
+  /** The reply to the control message; drachtio-srf needs it before any response. */
+  #echo(flow: Flow | undefined): void {
+    if (this.#echoed) return;
+    this.#echoed = true;
+    const time = timeText(this.#core.wallTime());
+    const place = flow?.transport === 'udp' ? flow.local : flow;
+    const size = this.#text.length;
+    const where = `${flow?.transport ?? 'unknown'}|${place?.address ?? ''}|${place?.port ?? 0}`;
+    const outcome = `OK|application|${size}|${where}|${time}|${this.parts.id}|Msg sent:|`;
+    this.parts.application.reply(this.parts.orderId, outcome, this.#text);
+  }
+
+  #compose(flow: Flow, branch: string): string {
+    const { local } = flow;
+    const hostPort = local.sentBy(flow.address);
+    const { routing, method, message, identity } = this.parts;
+    const { from, fromTag, to, toTag, callId, cseq } = identity;
+    const { fields, body } = message;
+    let lines = `Via: SIP/2.0/${flow.transport.toUpperCase()} ${hostPort};rport;branch=${branch}\r\n`;
+    for (const route of routing.routes) lines += `Route: ${route}\r\n`;
+    lines += `Max-Forwards: ${fieldValue(fields, 'max-forwards') ?? '70'}\r\n`;
+    const fromText = from === '' ? `<sip:${hostPort}>` : withHost(from, hostPort);
+    lines += `From: ${fromText};tag=${fromTag}\r\n`;
+    lines += `To: ${withHost(to, hostPort)}${toTag === '' ? '' : `;tag=${toTag}`}\r\n`;
+    lines += `Call-ID: ${callId}\r\nCSeq: ${cseq} ${method}\r\n`;
+    const contact = fieldValue(fields, 'contact');
+    if (contact !== undefined) lines += `Contact: ${withHost(contact, hostPort)}\r\n`;
+    else if (method === 'SUBSCRIBE' || method === 'NOTIFY') lines += `Contact: ${contactOf(local, flow.address)}\r\n`;
+    lines += headerLines(fields, COMPOSED_FIELDS, hostPort);
+    return composeMessage(`${method} ${routing.requestUri} SIP/2.0`, lines, body);
+  }
+
+  #report(response: SipResponse, flow: Flow): void {
+    const time = timeText(this.#core.wallTime());
+    const place = `${flow.transport}|${flow.address}|${flow.port}|${time}`;
+    const line = `sip|network|${response.size}|${place}|${this.parts.id}|${this.dialogId}|`;
+    this.parts.application.send(line, rewriteMessage(response, fieldValue(response.fields, 'via') ?? ''));
+  }
+
+  /** A response that nobody sent: what a user agent core gets when its transaction fails (RFC 3261 8.1.3.1). */
+  #fabricate(status: number, phrase: string): void {
+    if (this.#text === '') this.#text = this.#composeUnsent();
+    this.#echo(this.#attempt?.flow);
+    const request = this.sent();
+    const none = { address: '', port: 0 };
+    const text = request && engineResponse(request, none, status, phrase, '', '');
+    const response = text === undefined ? undefined : parseDatagram(Buffer.from(text, 'latin1'));
+    if (response?.kind !== 'response') return;
+    const transport = this.#attempt?.flow.transport ?? 'unknown';
+    const line = `sip|network|0|${transport}||0|${timeText(this.#core.wallTime())}|${this.parts.id}|${this.dialogId}|`;
+    this.parts.application.send(line, rewriteMessage(response, fieldValue(request?.fields ?? [], 'via') ?? ''));
+    this.#owner.concluded(this, response, undefined);
+  }
+
+  /** The request as it would have gone out, for an application whose request found no way. */
+  #composeUnsent(): string {
+    const local = this.#core.transports.locals[0];
+    if (!local) return '';
+    const nowhere = { address: '127.0.0.1', port: 0, transport: local.transport, local };
+    return this.#compose(nowhere as Flow, 'z9hG4bK-unsent');
+  }
+}

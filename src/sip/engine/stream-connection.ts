@@ -1,0 +1,111 @@
+// One TCP or TLS connection as a flow: framing, keep-alive, the users to tell when it breaks, and its limits.
+import type { Socket } from 'node:net';
+import { StreamFramer } from './stream-framer.ts';
+import type { Flow, FlowUser, LocalEndpoint, OnMessage, TransportName } from './transport.ts';
+
+/** Octets waiting for a peer that does not read; then the connection is given up. */
+const BACKLOG_LIMIT = 8_388_608;
+
+export class StreamConnection implements Flow {
+  readonly transport: TransportName;
+  readonly address: string;
+  readonly port: number;
+  readonly local: LocalEndpoint;
+  peerIdentity = '';
+  open = true;
+  /** Time of the last complete message or keep-alive, and of opening. */
+  active: number;
+  /** Time at which the message that is still incomplete began to arrive, 0 when there is none. */
+  partialSince = 0;
+  /** False until the first message came or the connection was made by us. */
+  proven: boolean;
+  readonly #socket: Socket;
+  readonly #users = new Set<FlowUser>();
+
+  /**
+   * @param peer address and port of the other side; what the socket says when it was accepted
+   * @param now the time in milliseconds, asked again for each arrival
+   * @param closed called once when the connection is gone
+   */
+  constructor(
+    socket: Socket,
+    local: LocalEndpoint,
+    peer: { readonly address: string; readonly port: number; readonly dialled: boolean },
+    now: () => number,
+    deliver: OnMessage,
+    closed: (connection: StreamConnection) => void,
+  ) {
+    this.transport = local.transport;
+    this.address = peer.address;
+    this.port = peer.port;
+    this.proven = peer.dialled;
+    this.local = local;
+    this.active = now();
+    this.#socket = socket;
+    const framer = new StreamFramer({
+      message: (message) => {
+        this.active = now();
+        this.proven = true;
+        deliver(message, this);
+      },
+      ping: () => {
+        this.active = now();
+        socket.write('\r\n');
+      },
+      lost: () => this.end(),
+    });
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 60_000);
+    socket.on('data', (chunk) => {
+      framer.push(chunk);
+      this.partialSince = framer.partial ? this.partialSince || now() : 0;
+    });
+    let cause = 'connection closed';
+    socket.on('error', (error) => {
+      cause = error.message;
+    });
+    socket.on('end', () => {
+      this.open = false;
+    });
+    socket.on('close', () => {
+      this.open = false;
+      closed(this);
+      const users = [...this.#users];
+      this.#users.clear();
+      for (const user of users) user.onFlowFailed(cause);
+    });
+  }
+
+  send(text: string, user?: FlowUser): void {
+    if (user) {
+      if (!this.open) {
+        queueMicrotask(() => user.onFlowFailed('connection closed'));
+        return;
+      }
+      this.#users.add(user);
+    }
+    if (!this.open) return;
+    this.#socket.write(text, 'latin1');
+    if (this.#socket.writableLength > BACKLOG_LIMIT) this.destroy();
+  }
+
+  at(): Flow {
+    return this;
+  }
+
+  release(user: FlowUser): void {
+    this.#users.delete(user);
+  }
+
+  end(): void {
+    this.open = false;
+    this.#socket.end();
+    // A peer that keeps its half open would hold the socket for ever.
+    this.#socket.setTimeout(2_000, () => this.#socket.destroy());
+  }
+
+  destroy(): void {
+    this.open = false;
+    this.#socket.destroy();
+  }
+}
