@@ -1,0 +1,126 @@
+// `mcgw serve`: one gateway from its configuration until a signal, or until something breaks.
+// Standard output carries one line, when all faces accept; everything else is logged as JSON lines on standard error.
+import { destination, type Logger, pino } from 'pino';
+import { problemLine } from '../../config/load.ts';
+import { type Prepared, prepare } from '../prepare.ts';
+import type { GatewayUrls, RunningGateway, StartGateway } from '../running-gateway.ts';
+import { exitCodes, type Terminal } from './terminal.ts';
+
+/** How long requests may go on after SIGTERM, milliseconds. */
+const drain = 10_000;
+/** What is still open after that is left behind, milliseconds. */
+const patience = drain + 5_000;
+
+/** Runs the gateway configured in `file`; resolves to the exit code after it was stopped. */
+export async function serve(file: string, start: StartGateway, terminal: Terminal): Promise<number> {
+  const { prepared, problems } = await prepare(file, Date.now());
+  for (const problem of problems) terminal.err(problemLine(problem));
+  if (prepared === undefined) return exitCodes.wrongUsage;
+  const { configuration } = prepared;
+  const log = pino(
+    { level: configuration.logging.level, base: { system: configuration.system.name } },
+    destination({ fd: 2, sync: true }),
+  );
+  // a reader of the one line may be gone by now
+  process.stdout.on('error', () => undefined);
+  let gateway: RunningGateway;
+  try {
+    gateway = await start(prepared, log);
+  } catch (error) {
+    log.fatal({ err: error }, 'the gateway cannot start');
+    leaveSoon();
+    return exitCodes.failed;
+  }
+  terminal.out(readyLine(gateway.urls));
+  log.info(gateway.urls, 'ready');
+  const code = await untilStopped(gateway, file, log);
+  leaveSoon();
+  return code;
+}
+
+/** The line that says where the faces are. */
+export function readyLine({ xcap, interconnect, sip, manage }: GatewayUrls): string {
+  const faces = { xcap, interconnect, sip: sip.length > 0 ? sip.join(',') : undefined, manage };
+  const shown = Object.entries(faces).filter(([, url]) => url !== undefined);
+  return `ready ${shown.map(([name, url]) => `${name}=${url}`).join(' ')}`;
+}
+
+async function untilStopped(gateway: RunningGateway, file: string, log: Logger): Promise<number> {
+  const fault = new Promise<Error>((resolve) => {
+    process.once('uncaughtException', resolve);
+    process.once('unhandledRejection', (reason) =>
+      resolve(reason instanceof Error ? reason : new Error(String(reason))),
+    );
+  });
+  const reloads = reloadOnHangup(gateway, file, log);
+  const end = await Promise.race([
+    stopSignal().then((signal) => ({ signal })),
+    fault.then((error) => ({ error })),
+    gateway.failed.then((error) => ({ error })),
+  ]);
+  reloads();
+  if ('error' in end) log.fatal({ err: end.error }, 'the gateway stops because of a fault');
+  else log.info({ signal: end.signal }, 'stopping');
+  process.once('SIGTERM', () => process.exit(exitCodes.failed));
+  process.once('SIGINT', () => process.exit(exitCodes.failed));
+  const closed = await closeWithin(gateway, log);
+  log.info({ closed }, 'stopped');
+  return 'error' in end || !closed ? exitCodes.failed : exitCodes.done;
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+}
+
+// Hangups follow each other, so that two quick ones cannot cross.
+function reloadOnHangup(gateway: RunningGateway, file: string, log: Logger): () => void {
+  let turn: Promise<void> = Promise.resolve();
+  const onHangup = (): void => {
+    turn = turn.then(() => reload(gateway, file, log));
+  };
+  process.on('SIGHUP', onHangup);
+  return () => process.off('SIGHUP', onHangup);
+}
+
+async function reload(gateway: RunningGateway, file: string, log: Logger): Promise<void> {
+  try {
+    const { prepared, problems } = await prepare(file, Date.now());
+    for (const problem of problems) log.warn({ problem: problemLine(problem) }, 'configuration');
+    if (prepared === undefined) {
+      log.error({ file }, 'not reloaded: the configuration has errors, the one before stays');
+      return;
+    }
+    await takeOver(gateway, prepared, log);
+  } catch (error) {
+    log.error({ err: error }, 'the reload failed, the configuration before stays');
+  }
+}
+
+async function takeOver(gateway: RunningGateway, prepared: Prepared, log: Logger): Promise<void> {
+  const needRestart = await gateway.reload(prepared);
+  if (needRestart.length > 0) log.warn({ keys: needRestart }, 'reloaded, but a change of these keys needs a restart');
+  else log.info('reloaded');
+}
+
+async function closeWithin(gateway: RunningGateway, log: Logger): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), patience);
+  });
+  try {
+    return await Promise.race([gateway.close(drain).then(() => true), late]);
+  } catch (error) {
+    log.error({ err: error }, 'closing failed');
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// A handle that some room forgot must not keep a stopped gateway alive.
+function leaveSoon(): void {
+  setTimeout(() => process.exit(), 1000).unref();
+}

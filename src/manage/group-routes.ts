@@ -1,0 +1,147 @@
+// Groups in the management API: list, read, create, replace, delete. Foreign groups are read only here.
+import express, { type Request, type Response, Router } from 'express';
+import { groupsAuid } from '../documents/application-usage.ts';
+import type { ServedDocument } from '../documents/documents.ts';
+import { Refusal } from '../refusals.ts';
+import type { DocumentKey, DocumentSummary, SourceRecord } from '../store/store.ts';
+import type { ListedGroup } from './listings.ts';
+import { type ManagementContext, operator } from './management-context.ts';
+import { groupIdOf, preconditionsOf, queryNumber, queryValue } from './request-values.ts';
+
+const mediaType = 'application/vnd.oma.poc.groups+xml';
+const pageSize = 1000;
+
+/** Routes below `/groups`; bodies up to `documentBytes`. */
+export function groupRoutes(context: ManagementContext, documentBytes: number): Router {
+  const router = Router({ strict: true });
+  const body = express.raw({ type: () => true, limit: documentBytes });
+  router.get('/', (request, response) => list(context, request, response));
+  router
+    .route('/:groupId')
+    .get((request, response) => read(context, request, response))
+    .put(body, (request, response) => write(context, request, response))
+    .delete((request, response) => remove(context, request, response))
+    .all(() => {
+      throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD', 'PUT', 'DELETE'] });
+    });
+  return router;
+}
+
+async function list({ store, documents }: ManagementContext, request: Request, response: Response): Promise<void> {
+  const limit = Math.max(1, queryNumber(request, 'limit', pageSize, 10_000));
+  const partner = queryValue(request, 'partner');
+  const after = readCursor(queryValue(request, 'after'));
+  const found = await documents.list({
+    auid: groupsAuid,
+    groups: true,
+    limit,
+    ...(partner === undefined ? {} : { tree: 'global' as const }),
+    ...(after === undefined ? {} : { after }),
+  });
+  const foreign = found.some(({ key }) => key.tree === 'global');
+  const sources = new Map((foreign ? await store.sources(partner) : []).map((source) => [source.groupId, source]));
+  const groups = found
+    .map((document) => listedGroup(document, sources.get(document.groupId ?? '')))
+    .filter((group) => partner === undefined || group.partner === partner);
+  const last = found.length === limit ? found.at(-1)?.key : undefined;
+  response.json({ groups, ...(last === undefined ? {} : { next: cursor(last) }) });
+}
+
+async function read({ store, documents }: ManagementContext, request: Request, response: Response): Promise<void> {
+  const groupId = groupIdOf(request);
+  const document = await documents.findGroup(groupId);
+  if (document === undefined) throw new Refusal('not-found');
+  response.set('ETag', `"${document.tag}"`);
+  response.set('Vary', 'Accept');
+  if (request.accepts(['application/json', mediaType, 'application/xml']) === 'application/json') {
+    const source = await store.source(groupId);
+    response.json({ ...listedGroup({ ...document, size: document.bytes.length }, source), lists: facts(document) });
+    return;
+  }
+  response.type(mediaType).send(Buffer.from(document.bytes));
+}
+
+async function write(context: ManagementContext, request: Request, response: Response): Promise<void> {
+  const { documents } = context;
+  const groupId = groupIdOf(request);
+  if (!context.isHomed(groupId)) throw new Refusal('group-not-homed-here');
+  const body: unknown = request.body;
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+  // the document must be that of the group in the path, or it would be stored under another ID
+  await documents.checkGroup(groupId, bytes);
+  const key = (await documents.findGroup(groupId))?.key ?? newKey(context, groupId);
+  const outcome = await documents.put(operator, key, bytes, preconditionsOf(request));
+  response.set('ETag', `"${outcome.tag}"`);
+  response.status(outcome.created ? 201 : 200).json({ groupId, ...outcome });
+}
+
+async function remove({ documents, isHomed }: ManagementContext, request: Request, response: Response): Promise<void> {
+  const groupId = groupIdOf(request);
+  const document = await documents.findGroup(groupId);
+  if (document === undefined) throw new Refusal('not-found');
+  if (!isHomed(groupId)) throw new Refusal('group-not-homed-here');
+  await documents.delete(operator, document.key, preconditionsOf(request));
+  response.json({ groupId, deleted: true });
+}
+
+// TS 24.481 6.2.2: groups are created below the group creation XUI; the name only has to be free there.
+function newKey(context: ManagementContext, groupId: string): DocumentKey {
+  const xui = context.groupCreationXui();
+  if (xui === undefined) {
+    throw new Refusal('not-found', { phrase: 'system.groupCreationXui is not configured: no place to create groups' });
+  }
+  return { auid: groupsAuid, tree: 'users', xui, name: `${groupId.replace(/[%/]/g, encodeURIComponent)}.xml` };
+}
+
+function listedGroup(
+  document: Omit<DocumentSummary, 'key'> & { readonly key: DocumentKey },
+  source: Omit<SourceRecord, 'bytes'> | undefined,
+): ListedGroup {
+  return {
+    groupId: document.groupId ?? '',
+    home: document.key.tree === 'users',
+    tag: document.tag,
+    size: document.size,
+    modified: document.modified,
+    ...(source === undefined
+      ? {}
+      : {
+          partner: source.partner,
+          sourceTag: source.tag,
+          primaryTag: source.primaryTag,
+          policy: source.policy,
+          policyVersion: source.policyVersion,
+          appliedRules: source.appliedRules,
+          staleSince: source.staleSince,
+        }),
+  };
+}
+
+function facts(document: ServedDocument): readonly object[] {
+  return (document.group?.listServices ?? []).map((listService) => ({
+    groupId: listService.uri,
+    displayName: listService.displayName,
+    owner: listService.owner,
+    services: listService.services,
+    regrouped: listService.regrouped,
+    temporary: listService.temporary,
+    members: listService.entries.map(({ element: _element, ...entry }) => entry),
+  }));
+}
+
+function cursor(key: DocumentKey): string {
+  return Buffer.from(JSON.stringify([key.auid, key.tree, key.xui, key.name])).toString('base64url');
+}
+
+function readCursor(text: string | undefined): DocumentKey | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const [auid, tree, xui, name] = JSON.parse(Buffer.from(text, 'base64url').toString()) as readonly unknown[];
+    if (typeof auid === 'string' && (tree === 'users' || tree === 'global')) {
+      if (typeof xui === 'string' && typeof name === 'string') return { auid, tree, xui, name };
+    }
+  } catch {
+    // told below
+  }
+  throw new Refusal('bad-request', { phrase: 'The cursor in after is none of ours' });
+}

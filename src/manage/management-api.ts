@@ -1,0 +1,98 @@
+// The management API: health and metrics for machines, `/api/v1` for operators behind a bearer token.
+// The token travels in a header only, which a foreign web page cannot make a browser send.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import express, { type Express, type RequestHandler } from 'express';
+import { Refusal } from '../refusals.ts';
+import { groupRoutes } from './group-routes.ts';
+import type { ListedSubscription } from './listings.ts';
+import type { ManagementContext } from './management-context.ts';
+import type { Metrics } from './metrics.ts';
+import { deliveryRoutes, partnerRoutes } from './partner-routes.ts';
+import { answerRefusal, type ManagementLog, problemAnswers } from './problem-answer.ts';
+import { queryNumber, queryValue } from './request-values.ts';
+
+export interface ManagementApiOptions extends ManagementContext {
+  /** Bearer token of operators. */
+  readonly token: string;
+  /** Largest group document accepted, bytes. */
+  readonly documentBytes: number;
+  readonly metrics: Metrics;
+  /** Why requests should go elsewhere now; undefined when all faces accept. */
+  readonly notReady: () => string | undefined;
+  readonly log: ManagementLog;
+}
+
+/** The application that answers management requests. */
+export function managementApi(options: ManagementApiOptions): Express {
+  const { metrics, notReady, token, log } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.use((_request, response, next) => {
+    response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+    next();
+  });
+  app.get('/healthz', (_request, response) => {
+    response.json({ status: 'ok' });
+  });
+  app.get('/readyz', (_request, response) => {
+    const reason = notReady();
+    response
+      .status(reason === undefined ? 200 : 503)
+      .json(reason === undefined ? { status: 'ready' } : { status: reason });
+  });
+  app.get('/metrics', async (_request, response) => {
+    response.set('Content-Type', metrics.contentType).send(await metrics.expose());
+  });
+  app.use('/api/v1', authorised(token), api(options));
+  app.use(() => {
+    throw new Refusal('not-found');
+  });
+  app.use(problemAnswers(log));
+  return app;
+}
+
+function api(options: ManagementApiOptions): express.Router {
+  const { store, describeSubscription } = options;
+  const router = express.Router();
+  router.use('/groups', groupRoutes(options, options.documentBytes));
+  router.use('/partners', partnerRoutes(options));
+  router.use('/deliveries', deliveryRoutes(options));
+  router.get('/subscriptions', async (_request, response) => {
+    const subscriptions = (await store.subscriptions()).map(
+      (record): ListedSubscription => ({
+        id: record.id,
+        expires: new Date(record.expires * 1000).toISOString(),
+        ...describeSubscription(record),
+      }),
+    );
+    response.json({ subscriptions });
+  });
+  router.get('/journal', async (request, response) => {
+    const subject = queryValue(request, 'subject');
+    const limit = Math.max(1, queryNumber(request, 'limit', 200, 1000));
+    const after = queryNumber(request, 'after', 0, Number.MAX_SAFE_INTEGER);
+    const entries = await store.journal({ after, limit, ...(subject === undefined ? {} : { subject }) });
+    response.json({ entries });
+  });
+  return router;
+}
+
+function authorised(token: string): RequestHandler {
+  const wanted = digest(token);
+  return (request, response, next) => {
+    const given = /^Bearer +([^\s]+)$/i.exec(request.get('authorization') ?? '')?.[1];
+    if (given !== undefined && timingSafeEqual(digest(given), wanted)) {
+      next();
+      return;
+    }
+    response.set('WWW-Authenticate', given === undefined ? 'Bearer' : 'Bearer error="invalid_token"');
+    answerRefusal(response, new Refusal(given === undefined ? 'credentials-required' : 'token-invalid'));
+  };
+}
+
+// Digests have one length, so that the comparison tells nothing about the token's.
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

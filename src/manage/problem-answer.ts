@@ -1,0 +1,42 @@
+// The one place where the management API renders what went wrong: `{ code, phrase }` with the refusal's status.
+import type { ErrorRequestHandler, Response } from 'express';
+import { Refusal } from '../refusals.ts';
+
+export interface ManagementLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** Answers with the code and phrase of a refusal. */
+export function answerRefusal(response: Response, refusal: Refusal): void {
+  const { allow, retryAfter } = refusal.detail;
+  if (allow !== undefined) response.set('Allow', allow.join(', '));
+  if (retryAfter !== undefined) response.set('Retry-After', String(retryAfter));
+  response.status(refusal.row.status).json({ code: refusal.code, phrase: refusal.phrase });
+}
+
+/** The last handler: refusals as they are, faults of ours as 500 with the cause in the log alone. */
+export function problemAnswers(log: ManagementLog): ErrorRequestHandler {
+  return (error: unknown, request, response, next) => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const refusal = error instanceof Refusal ? error : refusalOfParser(error);
+    if (refusal !== undefined) {
+      answerRefusal(response, refusal);
+      return;
+    }
+    log.error({ err: error, method: request.method }, 'the management API failed');
+    response.status(500).json({ code: 'internal-error', phrase: 'The request could not be carried out' });
+  };
+}
+
+// Express and its body parsers throw errors with a status; their texts can quote the request and stay here.
+function refusalOfParser(error: unknown): Refusal | undefined {
+  const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+  if (status === 413) return new Refusal('document-too-large');
+  if (status === 415) return new Refusal('unsupported-media-type');
+  return typeof status === 'number' && status >= 400 && status < 500 ? new Refusal('bad-request') : undefined;
+}

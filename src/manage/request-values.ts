@@ -1,0 +1,61 @@
+// Reads the values of management requests; what cannot be understood is a `bad-request` that says what was expected.
+import type { Request } from 'express';
+import type { Preconditions } from '../documents/documents.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
+
+/** The canonical group ID in the path parameter `groupId`. */
+export function groupIdOf(request: Request): string {
+  return canonicalGroupId(request.params.groupId);
+}
+
+/** The canonical form of a group ID from outside. */
+export function canonicalGroupId(text: unknown): string {
+  const canonical = typeof text === 'string' ? canonicalUri(text) : undefined;
+  if (canonical === undefined) throw new Refusal('bad-request', { phrase: 'The group ID is no URI' });
+  return canonical;
+}
+
+/** A path parameter as text. */
+export function pathValue(request: Request, name: string): string {
+  const value = request.params[name];
+  return typeof value === 'string' ? value : '';
+}
+
+/** A query parameter that may be left out and stands there at most once. */
+export function queryValue(request: Request, name: string): string | undefined {
+  const value = request.query[name];
+  if (value === undefined || (typeof value === 'string' && value !== '')) return value;
+  throw new Refusal('bad-request', { phrase: `The query parameter ${name} needs one value` });
+}
+
+/** A whole number in the query between 0 and `max`, or `fallback`. */
+export function queryNumber(request: Request, name: string, fallback: number, max: number): number {
+  const value = queryValue(request, name);
+  if (value === undefined) return fallback;
+  const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+  if (number <= max) return number;
+  throw new Refusal('bad-request', { phrase: `The query parameter ${name} must be a whole number up to ${max}` });
+}
+
+/** The group ID in a JSON body `{ "groupId": … }`. */
+export function bodyGroupId(request: Request): string {
+  const body: unknown = request.body;
+  const groupId = typeof body === 'object' && body !== null && 'groupId' in body ? body.groupId : undefined;
+  if (typeof groupId !== 'string') {
+    throw new Refusal('bad-request', { phrase: 'The body must be JSON with a groupId' });
+  }
+  return canonicalGroupId(groupId);
+}
+
+/** If-Match and If-None-Match (RFC 9110 clause 13.1). */
+export function preconditionsOf(request: Request): Preconditions {
+  const list = (name: string): Preconditions['ifMatch'] => {
+    const value = request.get(name)?.trim();
+    if (value === undefined || value === '*') return value;
+    const tags = [...value.matchAll(/(?:^|,)\s*(?:W\/)?"([^"]*)"\s*(?=,|$)/g)].map((match) => match[1] ?? '');
+    if (tags.length === 0) throw new Refusal('bad-request', { phrase: `${name} holds no entity tag` });
+    return tags;
+  };
+  return { ifMatch: list('If-Match'), ifNoneMatch: list('If-None-Match') };
+}
