@@ -34,11 +34,21 @@ export interface Derivation {
   readonly applied: readonly AppliedRule[];
 }
 
-/** A loaded policy. `apply` throws Refusal `constraint-failure` with the phrase of a failed `require`, or naming the rule that broke the schema. */
+/** Judges a derived document; throws the Refusal of what is wrong with it. */
+export type DocumentCheck = (document: Uint8Array) => Promise<void>;
+
+/** A loaded policy. */
 export interface Policy {
   readonly name: string;
   readonly version: number;
-  apply(document: Uint8Array, context: PolicyContext): Promise<Derivation>;
+  /** SHA-256 of the file's text: tells an edited file from the one before, even where the version was forgotten. */
+  readonly digest?: string | undefined;
+  /**
+   * Derives a document from one that is known to be valid; bytes that no rule touches stay. With `check`, a result that differs is
+   * checked. Throws Refusal `constraint-failure` with the phrase of a failed `require`, of a rule that cannot act, or naming the rule
+   * whose result `check` refuses.
+   */
+  apply(document: Uint8Array, context: PolicyContext, check?: DocumentCheck): Promise<Derivation>;
 }
 
 /** One thing wrong with a policy file or a configuration file; `line` counts from 1. */

@@ -1,0 +1,72 @@
+// Does the agreement with a partner let something happen to a group: state, validity, patterns and services, purely.
+// Everything not named is refused (TS 23.280 clause 10.2.7: "is authorized to provide", "is authorized to request").
+import type { AgreementConfiguration, GroupPattern, McService } from '../config/schema.ts';
+import { matchesPattern, uriDomain } from '../identity/uri.ts';
+
+/** The lists of an agreement, seen from us. */
+export type AgreementList = 'theyProvide' | 'weRequest' | 'weProvide' | 'theyRequest';
+
+export type Inactivity = 'dormant' | 'suspended' | 'not yet valid' | 'no longer valid';
+
+export type AgreementVerdict =
+  | {
+      readonly verdict: 'allowed';
+      /** Services that may pass; absent = all. */
+      readonly services?: readonly McService[] | undefined;
+    }
+  /** No pattern covers the group: nothing about it may be told. */
+  | { readonly verdict: 'not-covered' }
+  /** A pattern covers the group, but not now: that may be told. */
+  | { readonly verdict: 'not-active'; readonly why: Inactivity };
+
+/** Judges one group (canonical ID) against any of the `lists` at an instant (milliseconds since 1970). */
+export function judgeAgreement(
+  agreement: AgreementConfiguration,
+  lists: readonly AgreementList[],
+  groupId: string,
+  now: number,
+): AgreementVerdict {
+  const matching = lists.flatMap((list) => agreement[list]).filter((pattern) => covers(pattern, groupId));
+  if (matching.length === 0) return { verdict: 'not-covered' };
+  const why = inactivity(agreement, now);
+  return why === undefined
+    ? { verdict: 'allowed', services: sharedServices(matching) }
+    : { verdict: 'not-active', why };
+}
+
+/** True when a pattern of one of the `lists` covers the group, whatever the state of the agreement. */
+export function isCovered(
+  agreement: AgreementConfiguration,
+  lists: readonly AgreementList[],
+  groupId: string,
+): boolean {
+  return lists.some((list) => agreement[list].some((pattern) => covers(pattern, groupId)));
+}
+
+/** Why the agreement lets nothing pass at an instant; undefined when it is active. */
+export function inactivity(agreement: AgreementConfiguration, now: number): Inactivity | undefined {
+  if (agreement.state !== 'active') return agreement.state;
+  const { validFrom, validUntil } = agreement;
+  if (validFrom !== undefined && now < Date.parse(validFrom)) return 'not yet valid';
+  if (validUntil !== undefined && now >= Date.parse(validUntil)) return 'no longer valid';
+  return undefined;
+}
+
+function covers(pattern: GroupPattern, groupId: string): boolean {
+  // An identity without a domain is never caught by a pattern that was meant for domains.
+  if (uriDomain(groupId) === undefined && !namesScheme(pattern.groups, groupId)) return false;
+  return matchesPattern(pattern.groups, groupId);
+}
+
+function namesScheme(pattern: string, groupId: string): boolean {
+  return pattern.toLowerCase().startsWith(groupId.slice(0, groupId.indexOf(':') + 1));
+}
+
+function sharedServices(patterns: readonly GroupPattern[]): readonly McService[] | undefined {
+  const shared = new Set<McService>();
+  for (const { services } of patterns) {
+    if (services === undefined) return undefined;
+    for (const service of services) shared.add(service);
+  }
+  return [...shared];
+}

@@ -1,0 +1,74 @@
+// What binds both systems: parts of a group document that a policy changes only when its rule says `endToEnd: true`.
+// Group ID, protection switches, encodings, invite-members and regroup markers (TS 24.481 clause 7.2).
+import { namespaces } from '../xml/names.ts';
+import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
+
+const groupInfoNames: ReadonlySet<string> = new Set([
+  'protect-media',
+  'protect-floor-control-signalling',
+  'mcvideo-protect-media',
+  'mcvideo-protect-transmission-control',
+  'mcdata-protect-media',
+  'mcdata-protect-transmission-control',
+  'preferred-voice-encodings',
+  'mcvideo-preferred-audio-encodings',
+  'mcvideo-preferred-video-encodings',
+  'mcvideo-preferred-video-resolutions',
+  'mcvideo-preferred-video-frame-rate',
+  'on-network-invite-members',
+  'mcvideo-on-network-invite-members',
+  'on-network-temporary',
+  'on-network-regrouped',
+]);
+
+/** The name of the end-to-end part that the element is or stands in; undefined when it is free to change. */
+export function endToEndAround(index: OffsetIndex, element: ElementId): string | undefined {
+  for (let at = element; at >= 0; at = index.parent(at)) {
+    const name = ownEndToEndName(index, at);
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
+
+/** The name of the first end-to-end part that the element contains, the `uri` of a `list-service` included. */
+export function endToEndWithin(index: OffsetIndex, element: ElementId): string | undefined {
+  if (isListService(index, element)) return 'list-service/@uri';
+  for (const inner of index.descendants(element)) {
+    if (isListService(index, inner)) return 'list-service/@uri';
+    const name = ownEndToEndName(index, inner);
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
+
+/** True when the attribute is the group ID. */
+export function isGroupIdAttribute(
+  index: OffsetIndex,
+  owner: ElementId,
+  namespace: string,
+  localName: string,
+): boolean {
+  return namespace === '' && localName === 'uri' && isListService(index, owner);
+}
+
+/** The end-to-end part that an XPath names in its last step, when it can be told without a document. */
+export function endToEndInSelection(select: string): string | undefined {
+  const last =
+    /(?:^|[/:|\s])((?:list-service\s*\/\s*@\s*uri)|[A-Za-z][\w.-]*)\s*(?:\[[^\]]*\]\s*)*(?:\/\s*text\(\)\s*)?$/.exec(
+      select.trim(),
+    )?.[1];
+  if (last === undefined) return undefined;
+  if (/^list-service\s*\//.test(last)) return 'list-service/@uri';
+  return groupInfoNames.has(last) || last === 'invite-members' ? last : undefined;
+}
+
+function ownEndToEndName(index: OffsetIndex, element: ElementId): string | undefined {
+  const name = index.localName(element);
+  const namespace = index.namespace(element);
+  if (namespace === namespaces.mcpttGroupInfo && groupInfoNames.has(name)) return name;
+  return namespace === namespaces.listService && name === 'invite-members' ? name : undefined;
+}
+
+function isListService(index: OffsetIndex, element: ElementId): boolean {
+  return index.is(element, namespaces.listService, 'list-service');
+}

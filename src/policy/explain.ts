@@ -1,0 +1,35 @@
+// What a policy did to a document, for people: a diff by place that names the rule behind each change.
+import type { Derivation, RuleChange } from './policy.ts';
+
+/** Longest piece of source text shown for one side of a change, characters. */
+const longestShown = 2000;
+
+/** The printed diff between a document and what was derived from it, rule by rule; ends with a line end. */
+export function explain(derivation: Derivation, original: string): string {
+  if (derivation.applied.length === 0) return 'no rule changed anything\n';
+  const sizes = `${Buffer.byteLength(original)} -> ${derivation.bytes.byteLength} bytes`;
+  const blocks = derivation.applied.map(({ rule, kind, changes }) =>
+    [
+      `rule "${rule}" (${kind}): ${changes.length} ${changes.length === 1 ? 'change' : 'changes'}`,
+      ...changes.map(shown),
+    ].join('\n'),
+  );
+  return `${[sizes, ...blocks].join('\n')}\n`;
+}
+
+function shown({ path, before, after }: RuleChange): string {
+  return [`  @ ${path}`, ...lines('-', before), ...lines('+', after)].join('\n');
+}
+
+function lines(sign: '-' | '+', text: string | undefined): readonly string[] {
+  if (text === undefined) return [];
+  const cut = text.length > longestShown ? `${text.slice(0, longestShown)} …` : text;
+  return outdented(cut.split(/\r?\n/)).map((line) => `  ${sign} ${line}`);
+}
+
+// The first line starts at its markup, the others still have the document's indentation.
+function outdented([first = '', ...rest]: readonly string[]): readonly string[] {
+  const indents = rest.filter((line) => line.trim() !== '').map((line) => /^[ \t]*/.exec(line)?.[0].length ?? 0);
+  const common = indents.length === 0 ? 0 : Math.min(...indents);
+  return [first, ...rest.map((line) => line.slice(common))];
+}

@@ -1,0 +1,133 @@
+// Runs compiled rules in order on one document: each plans edits on the state that the earlier ones left, the edits are spliced.
+// When the result does not pass its check, the run is repeated to find the rule that broke it.
+import { setImmediate } from 'node:timers/promises';
+import { Refusal } from '../refusals.ts';
+import type { XmlLimits } from '../xml/limits.ts';
+import type { OffsetIndex } from '../xml/offset-index.ts';
+import { inOrder, splice } from '../xml/splice.ts';
+import { indexWellFormed } from '../xml/xml-document.ts';
+import { ElementPaths, type PolicyEdit } from './edits.ts';
+import type { AppliedRule, Derivation, DocumentCheck, PolicyContext } from './policy.ts';
+
+/** A rule made ready to run: plans edits on one state of a document, purely. Throws Refusal `constraint-failure`. */
+export interface CompiledRule {
+  readonly name: string;
+  readonly kind: string;
+  plan(index: OffsetIndex, paths: ElementPaths, context: PolicyContext): readonly PolicyEdit[];
+}
+
+/** Documents come in through the limits of the configuration; here only what the index itself can hold counts. */
+const limits: XmlLimits = {
+  documentBytes: 2 ** 30,
+  elementDepth: 256,
+  elements: 2 ** 24,
+  attributesPerElement: 2 ** 16,
+  nameLength: 2 ** 16,
+  namespacesInScope: 2 ** 16,
+};
+
+/** Above this size the event loop gets a turn between two rules, bytes. */
+const largeDocument = 64 * 1024;
+
+interface State {
+  readonly bytes: Uint8Array;
+  readonly rule: string;
+}
+
+/** Runs the rules. Throws as Policy.apply. */
+export async function runRules(
+  rules: readonly CompiledRule[],
+  document: Uint8Array,
+  context: PolicyContext,
+  check?: DocumentCheck,
+): Promise<Derivation> {
+  const derivation = await run(rules, document, context, () => undefined);
+  if (check === undefined || derivation.applied.length === 0) return derivation;
+  try {
+    await check(derivation.bytes);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code === 'unavailable') throw error;
+    throw await withCulprit(rules, document, context, check, error);
+  }
+  return derivation;
+}
+
+async function run(
+  rules: readonly CompiledRule[],
+  document: Uint8Array,
+  context: PolicyContext,
+  seen: (state: State) => void,
+): Promise<Derivation> {
+  const applied: AppliedRule[] = [];
+  let index = indexWellFormed(document, limits);
+  let paths = new ElementPaths(index);
+  for (const rule of rules) {
+    if (index.bytes.byteLength > largeDocument) await setImmediate();
+    const edits = distinct(planned(rule, index, paths, context));
+    if (edits.length === 0) continue;
+    const bytes = splice(index.bytes, inOrder(edits));
+    const changes = edits.map(({ path, before, after }) => ({ path, before, after }));
+    applied.push({ rule: rule.name, kind: rule.kind, changes });
+    seen({ bytes, rule: rule.name });
+    index = indexWellFormed(bytes, limits);
+    paths = new ElementPaths(index);
+  }
+  return { bytes: applied.length === 0 ? document : index.bytes, applied };
+}
+
+function planned(
+  rule: CompiledRule,
+  index: OffsetIndex,
+  paths: ElementPaths,
+  context: PolicyContext,
+): readonly PolicyEdit[] {
+  try {
+    return rule.plan(index, paths, context);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new Refusal(error.code, { ...error.detail, cause: `policy rule "${rule.name}": ${error.phrase}` });
+  }
+}
+
+/** The refusal of a derived document, naming the last rule that turned a good document into a bad one. */
+async function withCulprit(
+  rules: readonly CompiledRule[],
+  document: Uint8Array,
+  context: PolicyContext,
+  check: DocumentCheck,
+  refusal: Refusal,
+): Promise<Refusal> {
+  const states: State[] = [];
+  await run(rules, document, context, (state) => states.push(state));
+  let culprit = states.at(-1);
+  for (const state of states.slice(0, -1).reverse()) {
+    if (await passes(check, state.bytes)) break;
+    culprit = state;
+  }
+  return new Refusal('constraint-failure', {
+    phrase: `The policy rule "${culprit?.rule}" leaves a document that is not valid: ${refusal.phrase}`,
+    cause: `policy rule "${culprit?.rule}": ${refusal.code}: ${refusal.detail.cause ?? refusal.phrase}`,
+  });
+}
+
+async function passes(check: DocumentCheck, bytes: Uint8Array): Promise<boolean> {
+  try {
+    await check(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal && error.code !== 'unavailable') return false;
+    throw error;
+  }
+}
+
+// One place selected twice (an element and its text) is changed once.
+function distinct(edits: readonly PolicyEdit[]): readonly PolicyEdit[] {
+  const seen = new Set<string>();
+  return edits.filter(({ start, end, replacement }) => {
+    const key = start === end ? '' : `${start} ${end} ${replacement.toString()}`;
+    if (key === '') return true;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
