@@ -43,8 +43,15 @@ export type ListedDelivery = DeliveryRecord;
 
 export interface ListedSubscription {
   readonly id: string;
+  /** Identity of the subscriber. */
+  readonly subscriber: string;
+  readonly role: string;
+  /** Node selectors as subscribed. */
+  readonly resources: readonly string[];
   /** ISO 8601, UTC. */
   readonly expires: string;
-  readonly subscriber?: string | undefined;
-  readonly resources?: readonly string[] | undefined;
+  /** Number of resources whose state the subscriber was told. */
+  readonly told: number;
+  /** A NOTIFY waits for its answer. */
+  readonly outstanding: boolean;
 }

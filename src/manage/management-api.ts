@@ -4,7 +4,6 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Express, type RequestHandler } from 'express';
 import { Refusal } from '../refusals.ts';
 import { groupRoutes } from './group-routes.ts';
-import type { ListedSubscription } from './listings.ts';
 import type { ManagementContext } from './management-context.ts';
 import type { Metrics } from './metrics.ts';
 import { deliveryRoutes, partnerRoutes } from './partner-routes.ts';
@@ -54,20 +53,13 @@ export function managementApi(options: ManagementApiOptions): Express {
 }
 
 function api(options: ManagementApiOptions): express.Router {
-  const { store, describeSubscription } = options;
+  const { store, subscriptions } = options;
   const router = express.Router();
   router.use('/groups', groupRoutes(options, options.documentBytes));
   router.use('/partners', partnerRoutes(options));
   router.use('/deliveries', deliveryRoutes(options));
-  router.get('/subscriptions', async (_request, response) => {
-    const subscriptions = (await store.subscriptions()).map(
-      (record): ListedSubscription => ({
-        id: record.id,
-        expires: new Date(record.expires * 1000).toISOString(),
-        ...describeSubscription(record),
-      }),
-    );
-    response.json({ subscriptions });
+  router.get('/subscriptions', (_request, response) => {
+    response.json({ subscriptions: subscriptions() });
   });
   router.get('/journal', async (request, response) => {
     const subject = queryValue(request, 'subject');

@@ -3,13 +3,8 @@ import type { PartnerConfiguration } from '../config/schema.ts';
 import type { Documents } from '../documents/documents.ts';
 import type { AdministratorPrincipal } from '../identity/principal.ts';
 import type { OwnFacing } from '../interconnect/ports.ts';
-import type { Store, SubscriptionRecord } from '../store/store.ts';
-
-/** What may be told about a subscription, whose state only the SIP face can read. */
-export interface SubscriptionFacts {
-  readonly subscriber?: string | undefined;
-  readonly resources?: readonly string[] | undefined;
-}
+import type { Store } from '../store/store.ts';
+import type { ListedSubscription } from './listings.ts';
 
 export interface ManagementContext {
   readonly store: Store;
@@ -21,7 +16,8 @@ export interface ManagementContext {
   readonly groupCreationXui: () => string | undefined;
   /** True when the group ID (canonical) is homed here. */
   readonly isHomed: (groupId: string) => boolean;
-  readonly describeSubscription: (record: SubscriptionRecord) => SubscriptionFacts;
+  /** Subscriptions of others to us. */
+  readonly subscriptions: () => readonly ListedSubscription[];
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

@@ -12,14 +12,19 @@ export interface Metrics {
   httpAnswered(face: string, method: string, status: number, milliseconds: number): void;
   /** One commit that changed documents. */
   documentsChanged(count: number): void;
-  /** One attempt to deliver to a partner. */
-  deliveryTried(partner: string, outcome: string): void;
 }
 
 const methods = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS']);
 
+/** What the gauges are read from at each scrape. */
+export interface MetricSources {
+  readonly store: Pick<Store, 'deliveries'>;
+  /** Number of subscriptions of others to us. */
+  readonly subscriptions: () => number;
+}
+
 /** A registry of its own with the metrics of one gateway. */
-export function createMetrics(store: Pick<Store, 'deliveries' | 'subscriptions'>): Metrics {
+export function createMetrics({ store, subscriptions }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -37,12 +42,6 @@ export function createMetrics(store: Pick<Store, 'deliveries' | 'subscriptions'>
     registers,
   });
   const changes = new Counter({ name: 'mcgw_document_changes_total', help: 'Documents changed', registers });
-  const attempts = new Counter({
-    name: 'mcgw_delivery_attempts_total',
-    help: 'Attempts to deliver to a partner',
-    labelNames: ['partner', 'outcome'],
-    registers,
-  });
   new Gauge({
     name: 'mcgw_deliveries',
     help: 'Deliveries that wait (queued) or were given up (parked)',
@@ -59,8 +58,8 @@ export function createMetrics(store: Pick<Store, 'deliveries' | 'subscriptions'>
     name: 'mcgw_subscriptions',
     help: 'Subscriptions of others to us',
     registers,
-    async collect() {
-      this.set((await store.subscriptions()).length);
+    collect() {
+      this.set(subscriptions());
     },
   });
   return {
@@ -73,6 +72,5 @@ export function createMetrics(store: Pick<Store, 'deliveries' | 'subscriptions'>
       durations.observe({ face, method: known }, milliseconds / 1000);
     },
     documentsChanged: (count) => changes.inc(count),
-    deliveryTried: (partner, outcome) => attempts.inc({ partner, outcome }),
   };
 }

@@ -15,8 +15,14 @@ export async function subscriptionList(
   else {
     terminal.out(
       columns(
-        ['SUBSCRIPTION', 'EXPIRES', 'SUBSCRIBER', 'RESOURCES'],
-        subscriptions.map(({ id, expires, subscriber, resources }) => [id, expires, subscriber, resources?.join(' ')]),
+        ['SUBSCRIBER', 'ROLE', 'EXPIRES', 'TOLD', 'RESOURCES'],
+        subscriptions.map(({ subscriber, role, expires, told, resources }) => [
+          subscriber,
+          role,
+          expires,
+          String(told),
+          resources.join(' '),
+        ]),
       ),
     );
   }
