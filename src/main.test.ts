@@ -31,7 +31,7 @@ describe('wrong usage exits 2 and says how it is used', () => {
   test.each([
     ['no command', [], 'Usage: mcgw'],
     ['an unknown command', ['srve'], "unknown command 'srve'"],
-    ['an unknown option', ['serve', '--configuration', 'x'], 'unknown option'],
+    ['an unknown option', ['check', '--config', 'x', '--colour'], "unknown option '--colour'"],
     ['a missing option', ['serve'], '--config'],
     ['a missing argument', ['group', 'get'], 'id'],
     ['an argument too many', ['check', '--config', 'x', 'y'], 'too many arguments'],
@@ -98,4 +98,56 @@ test('check prints each problem as file:line: key: text and exits 2', async () =
   expect(code).toBe(2);
   expect(out.split('\n')).toContain(`${file}:2: system.nam: unknown key, did you mean name?`);
   expect(out.split('\n')).toContain(`${file}:1: xcap: is required`);
+});
+
+const project = fileURLToPath(new URL('..', import.meta.url));
+
+describe('mcgw policy try', () => {
+  const policy = join(project, 'config/policies/from-red.yaml');
+  const group = join(project, 'config/groups/joint-flood-2026.xml');
+
+  test('prints the derived document and the rule behind each change', async () => {
+    const { code, out } = await mcgw('policy', 'try', policy, group);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^<\?xml[\s\S]*<\/(\w+:)?group>\s+\d+ -> \d+ bytes\nrule "our ceiling" \(clamp\)/);
+    expect(out).toMatch(
+      /\n {2}- <mcpttgi:on-network-group-priority>190<.*\n {2}\+ <mcpttgi:on-network-group-priority>100</,
+    );
+  });
+
+  test('prints both as one JSON object', async () => {
+    const { code, out } = await mcgw('policy', 'try', policy, group, '--json');
+    const { groupId, applied, document } = JSON.parse(out) as {
+      groupId: string;
+      applied: { rule: string }[];
+      document: string;
+    };
+    expect([code, groupId, applied.map(({ rule }) => rule)]).toEqual([
+      0,
+      'sip:joint-flood-2026@red.example',
+      ['our ceiling', 'no video here'],
+    ]);
+    expect(document).not.toMatch(/mcvideo/i);
+  });
+
+  test('exits 1 with the phrase of the rule that refuses', async () => {
+    const file = join(folder, 'strict.yaml');
+    writeFileSync(
+      file,
+      'policy: strict\nversion: 1\nrules:\n  - { name: never, require: { select: //g:nothing, otherwise: nothing is there } }\n',
+    );
+    const { code, err } = await mcgw('policy', 'try', file, group);
+    expect([code, err]).toEqual([1, expect.stringContaining('constraint-failure: ')]);
+    expect(err).toContain('nothing is there');
+  });
+
+  test('exits 2 with every problem of a policy file', async () => {
+    const file = join(folder, 'wrong-policy.yaml');
+    writeFileSync(file, 'policy: wrong\nversion: 1\nrules:\n  - { name: x, clmp: { priority: [mcptt], max: 1 } }\n');
+    const { code, err } = await mcgw('policy', 'try', file, group);
+    expect([code, err]).toEqual([
+      2,
+      expect.stringContaining(`${file}:4: rules[0].clmp: unknown key, did you mean clamp?`),
+    ]);
+  });
 });

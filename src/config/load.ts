@@ -21,8 +21,8 @@ export interface LoadedConfiguration {
   readonly configuration: Configuration | undefined;
   /** In the order of their lines. */
   readonly problems: readonly ConfigurationProblem[];
-  /** Line of a key in the file, for problems that others find behind it. */
-  readonly lineOf: (path: readonly PropertyKey[]) => number;
+  /** The sections that are sound by themselves, with absolute file names. */
+  readonly sections: Sections;
 }
 
 /** Reads and checks the configuration in `file` as of the instant `now` (milliseconds since 1970). Never throws for what is wrong. */
@@ -36,7 +36,7 @@ export function loadConfiguration(file: string, now: number): LoadedConfiguratio
     return {
       configuration: undefined,
       problems: [{ file, line: 1, key: '(file)', text: sentence, severity: 'error' }],
-      lineOf: () => 1,
+      sections: { partners: [] },
     };
   }
   return checkConfiguration(parseYaml(file, text), now);
@@ -44,10 +44,9 @@ export function loadConfiguration(file: string, now: number): LoadedConfiguratio
 
 /** Checks a parsed configuration; relative file names count from the folder of `source.file`. */
 export function checkConfiguration(source: YamlSource, now: number): LoadedConfiguration {
-  const { lineOf } = source;
   if (source.problems.length > 0) {
     const problems = source.problems.map((problem) => ({ ...problem, severity: 'error' as const }));
-    return { configuration: undefined, problems, lineOf };
+    return { configuration: undefined, problems, sections: { partners: [] } };
   }
   const parsed = configurationSchema.safeParse(source.value ?? {});
   const sections = withAbsoluteFiles(
@@ -63,7 +62,7 @@ export function checkConfiguration(source: YamlSource, now: number): LoadedConfi
     ...findings,
   ].sort((one, other) => one.line - other.line);
   const sound = parsed.success && !problems.some(({ severity }) => severity === 'error');
-  return { configuration: sound ? (sections as Configuration) : undefined, problems, lineOf };
+  return { configuration: sound ? (sections as Configuration) : undefined, problems, sections };
 }
 
 /** One problem as it is printed: `file:line: key: text`. */

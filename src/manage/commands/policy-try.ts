@@ -1,0 +1,90 @@
+// `mcgw policy try`: what a policy makes of a group document, and which rule changed what.
+import { readFile } from 'node:fs/promises';
+import { type ApplicationUsage, builtInUsages, groupsAuid } from '../../documents/application-usage.ts';
+import { DocumentJudge } from '../../documents/judge.ts';
+import { uriDomain } from '../../identity/uri.ts';
+import { explain } from '../../policy/explain.ts';
+import type { Policy, PolicyContext } from '../../policy/policy.ts';
+import { loadPolicy, PolicyFileError } from '../../policy/policy-file.ts';
+import { Refusal } from '../../refusals.ts';
+import { defaultXmlLimits } from '../../xml/limits.ts';
+import { SchemaLibrary } from '../../xml/schema.ts';
+import { exitCodes, type Terminal } from './terminal.ts';
+
+export interface PolicyTryOptions {
+  readonly partner: string;
+  readonly outbound: boolean;
+  /** Domains whose users are served here. */
+  readonly servedDomain?: readonly string[];
+  readonly json: boolean;
+}
+
+/**
+ * Prints the derived document and the explained changes, or both as one JSON object. 1 when the document or the policy refuses,
+ * 2 when a file cannot be used.
+ */
+export async function policyTry(
+  policyFile: string,
+  groupFile: string,
+  options: PolicyTryOptions,
+  terminal: Terminal,
+): Promise<number> {
+  let policy: Policy;
+  let document: Uint8Array;
+  try {
+    [policy, document] = [await loadPolicy(policyFile), await readFile(groupFile)];
+  } catch (error) {
+    if (!(error instanceof PolicyFileError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
+    terminal.err((error as Error).message);
+    return exitCodes.wrongUsage;
+  }
+  const schemas = await SchemaLibrary.load({ threads: 1 });
+  try {
+    return await tryOn(policy, document, options, schemas, terminal);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    terminal.err(`${error.code}: ${error.phrase}`);
+    return exitCodes.failed;
+  } finally {
+    await schemas.close();
+  }
+}
+
+async function tryOn(
+  policy: Policy,
+  document: Uint8Array,
+  { partner, outbound, servedDomain, json }: PolicyTryOptions,
+  schemas: SchemaLibrary,
+  terminal: Terminal,
+): Promise<number> {
+  const judge = new DocumentJudge(schemas, defaultXmlLimits);
+  const { groupIds } = await judge.judge(groupsUsage(), document);
+  const [groupId] = groupIds;
+  if (groupId === undefined || groupIds.length > 1) {
+    throw new Refusal('constraint-failure', { phrase: 'The document must have exactly one list-service' });
+  }
+  const served = new Set((servedDomain ?? []).map((domain) => domain.toLowerCase()));
+  const context: PolicyContext = {
+    isServed: (identity) => served.has(uriDomain(identity) ?? ''),
+    partner,
+    direction: outbound ? 'outbound' : 'inbound',
+    groupId,
+  };
+  const derivation = await policy.apply(document, context, async (derived) => {
+    await judge.judgeGroup(groupsUsage(), groupId, derived);
+  });
+  const derived = Buffer.from(derivation.bytes).toString();
+  if (json) {
+    terminal.out(JSON.stringify({ groupId, applied: derivation.applied, document: derived }, null, 2));
+  } else {
+    terminal.out(derived.trimEnd());
+    terminal.out(`\n${explain(derivation, Buffer.from(document).toString()).trimEnd()}`);
+  }
+  return exitCodes.done;
+}
+
+function groupsUsage(): ApplicationUsage {
+  const usage = builtInUsages.find(({ auid }) => auid === groupsAuid);
+  if (usage === undefined) throw new Error(`the application usage ${groupsAuid} is not built in`);
+  return usage;
+}
