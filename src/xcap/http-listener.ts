@@ -1,0 +1,246 @@
+// The HTTP listener under both XCAP faces: limits, timeouts, hostile bytes, draining. It knows nothing of XCAP:
+// a handler turns each exchange into an answer, a Refusal or a fault, and the answer is sent here.
+import { constants } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Refusal } from '../refusals.ts';
+import { type Answer, faultAnswer, refusalAnswer } from './answer.ts';
+import { announcesBody, discardBody, RequestAborted } from './body.ts';
+
+/** PEM texts. */
+export interface TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
+  /** CAs that client certificates must chain to; absent = none is asked for. */
+  readonly clientCa?: string | undefined;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  readonly tls?: TlsMaterial | undefined;
+}
+
+/** Bounds on what a peer may cost. Times in milliseconds. */
+export interface FaceLimits {
+  readonly documentBytes: number;
+  /** Longest request target; longer is 414. */
+  readonly targetBytes: number;
+  /** Request line and header fields together; more is 431. */
+  readonly headerBytes: number;
+  /** A complete header must arrive within this. */
+  readonly headersTimeout: number;
+  /** A complete request must arrive within this. */
+  readonly requestTimeout: number;
+  /** A connection without any traffic is closed after this. */
+  readonly idleTimeout: number;
+  /** A connection between two requests is closed after this. */
+  readonly keepAliveTimeout: number;
+  readonly requestsPerConnection: number;
+  readonly connections: number;
+  /** How long `close` lets running exchanges go on. */
+  readonly drainTimeout: number;
+}
+
+export const defaultLimits: FaceLimits = {
+  documentBytes: 4 * 1024 * 1024,
+  targetBytes: 8192,
+  headerBytes: 32 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  idleTimeout: 120_000,
+  keepAliveTimeout: 30_000,
+  requestsPerConnection: 100_000,
+  connections: 20_000,
+  drainTimeout: 5_000,
+};
+
+/** Where a face writes what operators should know; a pino logger fits. */
+export interface FaceLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** One answered request, for metrics. */
+export interface AnswerFacts {
+  readonly method: string;
+  readonly status: number;
+  /** From the complete header to the answer handed to the socket. */
+  readonly milliseconds: number;
+}
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The caller waits for 100 (Continue) before it sends the body. */
+  readonly expectsContinue: boolean;
+}
+
+export interface HttpListenerOptions {
+  readonly listen: ListenOptions;
+  readonly limits: FaceLimits;
+  readonly log: FaceLog;
+  readonly onAnswer?: ((facts: AnswerFacts) => void) | undefined;
+  /** Resolves with the answer; throws a Refusal, or anything else for a fault of our own. */
+  handle(exchange: Exchange): Promise<Answer>;
+}
+
+export interface HttpListener {
+  /** `http://host:port` as bound. */
+  readonly url: string;
+  /** Stops accepting, lets running exchanges finish for at most the drain timeout, then ends every connection. */
+  close(): Promise<void>;
+}
+
+/** Starts to listen. Throws when the address cannot be bound or the TLS material not be used. */
+export async function startHttpListener(options: HttpListenerOptions): Promise<HttpListener> {
+  const { listen, limits } = options;
+  const sockets = new Set<Socket>();
+  const running = new WeakMap<Duplex, Exchange[]>();
+  let closing = false;
+  const server = makeServer(listen.tls, limits);
+  const endConnections = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+
+  const send = (exchange: Exchange, answer: Answer): void => {
+    const { request, response } = exchange;
+    if (announcesBody(request) && !request.complete) {
+      // Nobody knows whether a body that was never asked for will still come
+      if (exchange.expectsContinue) response.shouldKeepAlive = false;
+      else discardBody(request, limits.documentBytes);
+    }
+    if (closing) response.shouldKeepAlive = false;
+    response.writeHead(answer.status, answer.headers as string[]);
+    response.end(answer.body);
+  };
+
+  const serve = async (exchange: Exchange): Promise<void> => {
+    const started = performance.now();
+    const { socket, method = '' } = exchange.request;
+    const others = running.get(socket);
+    if (others === undefined) running.set(socket, [exchange]);
+    else others.push(exchange);
+    try {
+      const answer = await answerOf(exchange, options);
+      if (answer !== undefined && !exchange.response.destroyed) {
+        send(exchange, answer);
+        options.onAnswer?.({ method, status: answer.status, milliseconds: performance.now() - started });
+      }
+    } catch (error) {
+      options.log.error({ err: error, method }, 'an answer could not be sent');
+      socket.destroy();
+    } finally {
+      const exchanges = running.get(socket);
+      exchanges?.splice(exchanges.indexOf(exchange), 1);
+    }
+  };
+
+  server.on('request', (request, response) => void serve({ request, response, expectsContinue: false }));
+  server.on('checkContinue', (request, response) => void serve({ request, response, expectsContinue: true }));
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // An answer to bytes behind a request that is still being served would be taken for the answer to that request
+    const [served, ...behind] = running.get(socket) ?? [];
+    const inBody = behind.length === 0 && served?.request.complete === false && !served.response.headersSent;
+    if (socket.writable && (served === undefined || inBody)) socket.end(protocolErrorAnswer(error.code));
+    else socket.destroy();
+  });
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    options.log.info({ code: error.code }, 'a TLS handshake failed');
+    socket.destroy();
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(listen.port, listen.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+
+  return {
+    url: boundUrl(server.address() as AddressInfo, listen.tls !== undefined),
+    close: () =>
+      new Promise((resolve) => {
+        closing = true;
+        const timer = setTimeout(endConnections, limits.drainTimeout);
+        server.close(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+async function answerOf(exchange: Exchange, options: HttpListenerOptions): Promise<Answer | undefined> {
+  const { request } = exchange;
+  try {
+    if ((request.url ?? '').length > options.limits.targetBytes) throw new Refusal('uri-too-long');
+    return await options.handle(exchange);
+  } catch (error) {
+    if (error instanceof RequestAborted) return undefined;
+    const about = { method: request.method, target: request.url, peer: request.socket.remoteAddress };
+    if (error instanceof Refusal) {
+      const { cause } = error.detail;
+      if (cause !== undefined) options.log.info({ ...about, code: error.code, cause }, 'a request was refused');
+      return refusalAnswer(error);
+    }
+    options.log.error({ ...about, err: error }, 'a request failed');
+    return faultAnswer;
+  }
+}
+
+function makeServer(tls: TlsMaterial | undefined, limits: FaceLimits): Server {
+  const http: ServerOptions = {
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersTimeout,
+    requestTimeout: limits.requestTimeout,
+    keepAliveTimeout: limits.keepAliveTimeout,
+    connectionsCheckingInterval: Math.max(50, Math.min(2000, limits.headersTimeout / 2)),
+    insecureHTTPParser: false,
+    noDelay: true,
+  };
+  const server =
+    tls === undefined
+      ? createServer(http)
+      : createTlsServer({
+          ...http,
+          cert: tls.cert,
+          key: tls.key,
+          minVersion: 'TLSv1.2',
+          handshakeTimeout: limits.headersTimeout,
+          // A certificate that does not chain is seen and refused by the face, which can say so
+          ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: false }),
+          // A resumed session carries no chain to check, and would outlive a withdrawn certificate
+          secureOptions: constants.SSL_OP_NO_TICKET,
+        });
+  server.timeout = limits.idleTimeout;
+  server.maxConnections = limits.connections;
+  server.maxRequestsPerSocket = limits.requestsPerConnection;
+  return server;
+}
+
+function protocolErrorAnswer(code: string | undefined): string {
+  const [status, phrase] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'bad-request: The header is larger than this server accepts']
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'bad-request: The request did not arrive in time']
+        : ['400 Bad Request', 'bad-request: The request is no valid HTTP'];
+  const head = `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${phrase.length + 1}\r\n`;
+  return `${head}Connection: close\r\n\r\n${phrase}\n`;
+}
+
+function boundUrl(address: AddressInfo, secure: boolean): string {
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `${secure ? 'https' : 'http'}://${host}:${address.port}`;
+}

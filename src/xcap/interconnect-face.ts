@@ -1,0 +1,148 @@
+// The XCAP face for partner systems (CSC-16): groups by their ID and our capabilities, to known certificates only.
+// Everything else looks the same whether it exists or not: 404 to reads, 403 to writes.
+import type { IncomingMessage } from 'node:http';
+import { type ApplicationUsage, builtInUsages, capabilitiesAuid, groupsAuid } from '../documents/application-usage.ts';
+import { entityTag } from '../documents/entity-tag.ts';
+import type { PartnerCredentials } from '../identity/authenticate.ts';
+import type { PartnerPrincipal } from '../identity/principal.ts';
+import type { PartnerFacing } from '../interconnect/ports.ts';
+import { Refusal } from '../refusals.ts';
+import { composeXcapCaps } from '../xml/compose.ts';
+import { type Answer, emptyAnswer } from './answer.ts';
+import { readBody, requireMediaType } from './body.ts';
+import { preconditionsOf, quotedTag } from './entity-tags.ts';
+import {
+  type AnswerFacts,
+  defaultLimits,
+  type Exchange,
+  type FaceLimits,
+  type FaceLog,
+  type HttpListener,
+  type ListenOptions,
+  startHttpListener,
+} from './http-listener.ts';
+import { peerCertificate } from './peer-certificate.ts';
+import { type Content, contentAnswer } from './read-answer.ts';
+import { headerValues } from './request-headers.ts';
+import { parseRequestTarget, type XcapRoot, xcapRoot } from './resource.ts';
+
+export interface InterconnectFaceOptions {
+  /** Without TLS nobody can be recognised, and everybody is refused. */
+  readonly listen: ListenOptions;
+  /** XCAP root URI as partners see it. */
+  readonly root: string;
+  readonly groups: Omit<PartnerFacing, 'groupsForPartner'>;
+  /** From certificate and asserted identity to a partner; throws the Refusal. */
+  readonly authenticate: (credentials: PartnerCredentials) => PartnerPrincipal;
+  readonly limits?: Partial<FaceLimits> | undefined;
+  readonly log: FaceLog;
+  readonly onAnswer?: ((facts: AnswerFacts) => void) | undefined;
+}
+
+/** Starts the face. `url` of the result is the bound origin, without the root's path. */
+export async function startInterconnectFace(options: InterconnectFaceOptions): Promise<HttpListener> {
+  const root = xcapRoot(options.root);
+  const limits = { ...defaultLimits, ...options.limits };
+  const capabilities = partnerCapabilities();
+
+  return startHttpListener({
+    listen: options.listen,
+    limits,
+    log: options.log,
+    onAnswer: options.onAnswer,
+    async handle(exchange) {
+      const { request } = exchange;
+      const from = options.authenticate(credentialsOf(request));
+      const resource = offered(request, root);
+      if (resource.offered === 'capabilities') return contentAnswer(request, capabilities, capabilitiesUsage.mimeType);
+      switch (request.method) {
+        case 'PUT':
+          return acceptProvision(options.groups, exchange, from, resource.groupId, limits);
+        case 'DELETE':
+          await options.groups.acceptWithdrawal(from, resource.groupId, preconditionsOf(request.headers));
+          return emptyAnswer(200);
+        default:
+          return contentAnswer(request, await readGroup(options.groups, from, resource.groupId), groupsUsage.mimeType);
+      }
+    },
+  });
+}
+
+const groupsUsage = builtInUsage(groupsAuid);
+const capabilitiesUsage = builtInUsage(capabilitiesAuid);
+
+type Offered =
+  | { readonly offered: 'group'; readonly groupId: string }
+  /** What this face can do, RFC 4825 clause 12. */
+  | { readonly offered: 'capabilities' };
+
+// What partners may address; the rest of our documents is none of their business
+function offered(request: IncomingMessage, root: XcapRoot): Offered {
+  const { method, url = '' } = request;
+  const reads = method === 'GET' || method === 'HEAD';
+  try {
+    const resource = parseRequestTarget(url, root);
+    if (resource.node === undefined && (reads || method === 'PUT' || method === 'DELETE')) {
+      if (resource.resource === 'group') return { offered: 'group', groupId: resource.groupId };
+      const { auid, tree, name } = resource.key;
+      if (reads && auid === capabilitiesAuid && tree === 'global' && name === 'index')
+        return { offered: 'capabilities' };
+    }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+  }
+  throw new Refusal(reads ? 'not-found' : 'forbidden', { cause: 'a partner asked for what this face does not offer' });
+}
+
+async function acceptProvision(
+  groups: InterconnectFaceOptions['groups'],
+  { request, response, expectsContinue }: Exchange,
+  from: PartnerPrincipal,
+  groupId: string,
+  limits: FaceLimits,
+): Promise<Answer> {
+  requireMediaType(request, groupsUsage.mimeType);
+  const preconditions = preconditionsOf(request.headers);
+  const body = await readBody(request, response, expectsContinue, limits.documentBytes);
+  const { created, tag } = await groups.acceptProvision(from, groupId, body, preconditions);
+  return emptyAnswer(created ? 201 : 200, ['ETag', quotedTag(tag)]);
+}
+
+// Whatever keeps a group from a partner, a read says only that it is not there
+async function readGroup(
+  groups: InterconnectFaceOptions['groups'],
+  from: PartnerPrincipal,
+  groupId: string,
+): Promise<Content> {
+  try {
+    return await groups.groupForPartner(from, groupId);
+  } catch (error) {
+    if (error instanceof Refusal && error.row.status >= 400 && error.row.status < 500) {
+      throw new Refusal('not-found', { cause: error.detail.cause ?? error.code });
+    }
+    throw error;
+  }
+}
+
+function credentialsOf(request: IncomingMessage): PartnerCredentials {
+  const { headers } = request;
+  return {
+    authorization: headers.authorization,
+    xAssertedIdentity: headerValues(headers['x-3gpp-asserted-identity']),
+    pAssertedIdentity: headerValues(headers['p-asserted-identity']),
+    certificate: peerCertificate(request.socket),
+  };
+}
+
+function partnerCapabilities(): Content {
+  const usages = [groupsUsage, capabilitiesUsage];
+  const auids = usages.map((usage) => usage.auid);
+  const bytes = Buffer.from(composeXcapCaps({ auids, namespaces: usages.flatMap((usage) => usage.namespaces) }));
+  return { tag: entityTag(bytes), bytes };
+}
+
+function builtInUsage(auid: string): ApplicationUsage {
+  const usage = builtInUsages.find((one) => one.auid === auid);
+  if (usage === undefined) throw new Error(`the application usage ${auid} is not built in`);
+  return usage;
+}

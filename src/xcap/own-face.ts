@@ -1,0 +1,175 @@
+// The XCAP face for our own clients (CSC-2) and MC service servers (CSC-3): which method does what to which resource.
+// Order of checks as RFC 4825 clause 8 has it: resource, caller, method, parent, precondition, media type, body.
+import type { IncomingMessage } from 'node:http';
+import { type ApplicationUsage, groupsAuid } from '../documents/application-usage.ts';
+import type { Documents, ServedDocument } from '../documents/documents.ts';
+import type { OwnCredentials } from '../identity/authenticate.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { OwnFacing } from '../interconnect/ports.ts';
+import { Refusal } from '../refusals.ts';
+import type { DocumentKey } from '../store/store.ts';
+import { type Answer, emptyAnswer } from './answer.ts';
+import { readBody, requireMediaType } from './body.ts';
+import { listsTag, preconditionsOf, quotedTag } from './entity-tags.ts';
+import {
+  type AnswerFacts,
+  defaultLimits,
+  type Exchange,
+  type FaceLimits,
+  type FaceLog,
+  type HttpListener,
+  type ListenOptions,
+  startHttpListener,
+} from './http-listener.ts';
+import { answerNode } from './node-resources.ts';
+import { contentAnswer } from './read-answer.ts';
+import { headerValues } from './request-headers.ts';
+import { parseRequestTarget, type XcapResource, xcapRoot } from './resource.ts';
+
+export interface XcapFaceOptions {
+  readonly listen: ListenOptions;
+  /** XCAP root URI as clients see it. */
+  readonly root: string;
+  readonly documents: Documents;
+  readonly groups: Pick<OwnFacing, 'group'>;
+  /** From credentials to a principal; throws the Refusal. */
+  readonly authenticate: (credentials: OwnCredentials) => Principal;
+  /** True when this canonical XUI may have documents here. */
+  readonly knowsXui: (xui: string) => boolean;
+  readonly limits?: Partial<FaceLimits> | undefined;
+  readonly log: FaceLog;
+  readonly onAnswer?: ((facts: AnswerFacts) => void) | undefined;
+}
+
+/** Starts the face. `url` of the result is the bound origin, without the root's path. */
+export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListener> {
+  const root = xcapRoot(options.root);
+  const limits = { ...defaultLimits, ...options.limits };
+  const face = { ...options, limits };
+
+  return startHttpListener({
+    listen: options.listen,
+    limits,
+    log: options.log,
+    onAnswer: options.onAnswer,
+    async handle(exchange) {
+      const { request } = exchange;
+      // RFC 9110 9.3.7: `*` asks about the server as a whole
+      if (request.url === '*' && request.method === 'OPTIONS') return emptyAnswer(200, allowHeader(documentMethods));
+      const resource = parseRequestTarget(request.url ?? '', root);
+      const usage = requireKnown(resource, face);
+      const principal = options.authenticate(credentialsOf(request));
+      if (resource.node !== undefined) return answerNode(exchange, resource, resource.node);
+      return resource.resource === 'group'
+        ? answerGroup(face, exchange, principal, resource.groupId, usage)
+        : answerDocument(face, exchange, principal, resource.key, usage);
+    },
+  });
+}
+
+type Face = XcapFaceOptions & { readonly limits: FaceLimits };
+
+const readMethods = ['GET', 'HEAD', 'OPTIONS'];
+const documentMethods = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
+
+// RFC 4825 8: what is not served at all is 404 before anybody is asked who he is
+function requireKnown(resource: XcapResource, { documents, knowsXui }: Face): ApplicationUsage {
+  const auid = resource.resource === 'group' ? groupsAuid : resource.key.auid;
+  const usage = documents.usage(auid);
+  if (usage === undefined) throw new Refusal('unknown-application-usage');
+  if (resource.resource === 'document' && resource.key.tree === 'users' && !knowsXui(resource.key.xui)) {
+    throw new Refusal('unknown-xui');
+  }
+  return usage;
+}
+
+function credentialsOf(request: IncomingMessage): OwnCredentials {
+  const { headers } = request;
+  return {
+    authorization: headers.authorization,
+    xAssertedIdentity: headerValues(headers['x-3gpp-asserted-identity']),
+    pAssertedIdentity: headerValues(headers['p-asserted-identity']),
+    peerAddress: request.socket.remoteAddress,
+  };
+}
+
+// TS 24.481: a group by its ID is read here; it is written in its owner's tree, or by its home GMS on the interconnect face
+async function answerGroup(
+  face: Face,
+  { request }: Exchange,
+  principal: Principal,
+  groupId: string,
+  usage: ApplicationUsage,
+): Promise<Answer> {
+  if (request.method === 'OPTIONS') return emptyAnswer(200, allowHeader(readMethods));
+  if (request.method !== 'GET' && request.method !== 'HEAD') throw notAllowed(readMethods);
+  return contentAnswer(request, await face.groups.group(principal, groupId), usage.mimeType);
+}
+
+async function answerDocument(
+  face: Face,
+  exchange: Exchange,
+  principal: Principal,
+  key: DocumentKey,
+  usage: ApplicationUsage,
+): Promise<Answer> {
+  const { request } = exchange;
+  const readOnly = usage.composed || (usage.auid === groupsAuid && key.tree === 'global');
+  const methods = readOnly ? readMethods : documentMethods;
+  if (!methods.includes(request.method ?? '')) throw notAllowed(methods);
+  switch (request.method) {
+    case 'PUT':
+      return putDocument(face, exchange, principal, key, usage);
+    case 'DELETE':
+      await face.documents.delete(principal, key, preconditionsOf(request.headers));
+      return emptyAnswer(200);
+    case 'OPTIONS':
+      return emptyAnswer(200, allowHeader(methods));
+    default:
+      return contentAnswer(request, await readDocument(face.documents, principal, key), usage.mimeType);
+  }
+}
+
+async function readDocument(documents: Documents, principal: Principal, key: DocumentKey): Promise<ServedDocument> {
+  const document = await documents.find(key);
+  if (document === undefined) throw new Refusal('not-found');
+  return documents.view(principal, document);
+}
+
+async function putDocument(
+  { documents, limits }: Face,
+  { request, response, expectsContinue }: Exchange,
+  principal: Principal,
+  key: DocumentKey,
+  usage: ApplicationUsage,
+): Promise<Answer> {
+  const preconditions = preconditionsOf(request.headers);
+  try {
+    requireMediaType(request, usage.mimeType);
+  } catch (refusal) {
+    await preferPrecondition();
+    throw refusal;
+  }
+  const body = await readBody(request, response, expectsContinue, limits.documentBytes);
+  const { created, tag } = await documents.put(principal, key, body, preconditions);
+  // RFC 4825 8.2.7: the 200 carries no content, and both carry the tag
+  return emptyAnswer(created ? 201 : 200, ['ETag', quotedTag(tag)]);
+
+  // A precondition that fails is told before a wrong media type, to those who may see the document
+  async function preferPrecondition(): Promise<void> {
+    const document = await documents.find(key);
+    if (document === undefined) return;
+    const { tag: current } = documents.view(principal, document);
+    const { ifMatch, ifNoneMatch } = preconditions;
+    if (ifMatch !== undefined && !listsTag(ifMatch, current)) throw new Refusal('precondition-failed');
+    if (ifNoneMatch !== undefined && listsTag(ifNoneMatch, current)) throw new Refusal('precondition-failed');
+  }
+}
+
+function allowHeader(methods: readonly string[]): readonly string[] {
+  return ['Allow', methods.join(', ')];
+}
+
+function notAllowed(methods: readonly string[]): Refusal {
+  return new Refusal('method-not-allowed', { allow: methods });
+}

@@ -1,0 +1,180 @@
+// The group management server of a partner over XCAP (CSC-16): provision, withdrawal and request of groups, with mutual TLS.
+import { checkServerIdentity, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls';
+import { Pool } from 'undici';
+import type { PartnerConfiguration } from '../config/schema.ts';
+import { builtInUsages, groupsAuid } from '../documents/application-usage.ts';
+import { isLoopbackAddress } from '../identity/address-list.ts';
+import { certificateMatches } from '../identity/certificates.ts';
+import type { FetchOutcome, PartnerGms, ProvideOutcome } from '../interconnect/ports.ts';
+import { parseEntityTag, quotedTag } from './entity-tags.ts';
+import { mediaType } from './media-type.ts';
+import { type PartnerReply, partnerRoots, type RootConnection } from './partner-roots.ts';
+import { factsOf } from './peer-certificate.ts';
+
+/** A partner as requests reach it. */
+export interface PartnerRoute {
+  readonly name: string;
+  /** In order of preference. */
+  readonly xcapRoots: readonly string[];
+  /** The server's certificate must match one of these, beside the host name of the root. */
+  readonly certificates: PartnerConfiguration['certificates'];
+  /** PEM text of the CAs that may vouch for the partner; absent = those of the platform. */
+  readonly authority?: string | undefined;
+}
+
+export interface PartnerClientOptions {
+  /** PSI of our own GMS, which we assert. */
+  readonly identity: string;
+  /** Our certificate and key, PEM texts; absent = none is shown. */
+  readonly certificate?: { readonly cert: string; readonly key: string } | undefined;
+  readonly partners: readonly PartnerRoute[];
+  /** Milliseconds one XCAP root may take to answer. */
+  readonly timeout: number;
+  /** Largest group document taken from a partner, octets. */
+  readonly documentBytes: number;
+  /** Milliseconds since 1970. */
+  readonly now?: (() => number) | undefined;
+}
+
+export interface PartnerClient extends PartnerGms {
+  /** Ends all connections; running requests fail. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the client for all partners. Throws an Error for an XCAP root that is plain `http:` to anything but a loopback address:
+ * nobody could be recognised there.
+ */
+export function partnerClient(options: PartnerClientOptions): PartnerClient {
+  const now = options.now ?? Date.now;
+  const partners = new Map(
+    options.partners.map((route) => [
+      route.name,
+      partnerRoots(
+        route.xcapRoots.map((root) => connection(root, route, options)),
+        { timeout: options.timeout, now },
+      ),
+    ]),
+  );
+
+  async function request(
+    partner: string,
+    method: 'GET' | 'PUT' | 'DELETE',
+    groupId: string,
+    headers: Readonly<Record<string, string>>,
+    body?: Uint8Array,
+  ): Promise<PartnerReply> {
+    const roots = partners.get(partner);
+    if (roots === undefined) return { reply: 'none', reason: 'partner-unknown: No such partner is configured' };
+    return roots.request({
+      method,
+      // RFC 4825 6.2: the group ID is one segment, whatever it contains
+      path: `/${groupsAuid}/global/byGroupID/${encodeURIComponent(groupId)}`,
+      headers: { ...headers, 'X-3GPP-Asserted-Identity': quotedTag(options.identity) },
+      body,
+    });
+  }
+
+  return {
+    async provide(partner, groupId, bytes, knownTag) {
+      const content = { 'Content-Type': groupMediaType };
+      const condition = knownTag === undefined ? {} : { 'If-Match': quotedTag(knownTag) };
+      const reply = await request(partner, 'PUT', groupId, { ...content, ...condition }, bytes);
+      const stale = reply.reply === 'answer' && reply.status === 412 && knownTag !== undefined;
+      // What we hold is newer than whatever the partner has: the tag only tells that somebody else changed or removed it
+      return provideOutcome(stale ? await request(partner, 'PUT', groupId, content, bytes) : reply);
+    },
+
+    async withdraw(partner, groupId) {
+      const reply = await request(partner, 'DELETE', groupId, {});
+      const gone = reply.reply === 'answer' && (reply.status === 404 || reply.status === 410);
+      return gone ? { outcome: 'accepted', created: false } : provideOutcome(reply);
+    },
+
+    async fetch(partner, groupId, knownTag) {
+      const condition = knownTag === undefined ? {} : { 'If-None-Match': quotedTag(knownTag) };
+      const reply = await request(partner, 'GET', groupId, { Accept: groupMediaType, ...condition });
+      return fetchOutcome(reply, knownTag !== undefined);
+    },
+
+    async close() {
+      await Promise.all([...partners.values()].map((roots) => roots.close()));
+    },
+  };
+}
+
+/** True for an XCAP root that requests may go to: `https:`, or `http:` to a loopback address. */
+export function isUsableRoot(root: string): boolean {
+  const url = URL.parse(root);
+  if (url === null) return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackAddress(url.hostname));
+}
+
+const groupMediaType = builtInUsages.find((usage) => usage.auid === groupsAuid)?.mimeType ?? '';
+
+function connection(root: string, route: PartnerRoute, options: PartnerClientOptions): RootConnection {
+  if (!isUsableRoot(root)) throw new Error(`${root}: only a loopback address may be reached without TLS`);
+  const url = new URL(root);
+  const pool = new Pool(url.origin, {
+    connections: 8,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: 20_000,
+    headersTimeout: options.timeout,
+    bodyTimeout: options.timeout,
+    maxResponseSize: options.documentBytes,
+    connect: {
+      timeout: options.timeout,
+      // A resumed session would skip the check of the server's certificate
+      maxCachedSessions: 0,
+      minVersion: 'TLSv1.2',
+      ...options.certificate,
+      ...(route.authority === undefined ? {} : { ca: route.authority }),
+      checkServerIdentity: (host, certificate) => checkPartner(host, certificate, route),
+    },
+  });
+  return { root, pool, basePath: url.pathname.replace(/\/$/, '') };
+}
+
+function checkPartner(host: string, certificate: PeerCertificate, route: PartnerRoute): Error | undefined {
+  const problem = checkServerIdentity(host, certificate);
+  if (problem !== undefined) return problem;
+  const facts = factsOf(certificate as DetailedPeerCertificate);
+  if (facts !== undefined && certificateMatches(facts, route)) return undefined;
+  return new Error(`the certificate of ${host} is not one of partner ${route.name}`);
+}
+
+function provideOutcome(reply: PartnerReply): ProvideOutcome {
+  if (reply.reply === 'none') return { outcome: 'failed', reason: reply.reason, retryAfter: reply.retryAfter };
+  const { status, reason } = reply;
+  if (status === 200 || status === 201 || status === 204) {
+    return { outcome: 'accepted', created: status === 201, tag: strongTag(reply) };
+  }
+  if (mayPass(status)) return { outcome: 'failed', reason, retryAfter: reply.retryAfter };
+  return { outcome: 'refused', status, reason };
+}
+
+function fetchOutcome(reply: PartnerReply, conditional: boolean): FetchOutcome {
+  if (reply.reply === 'none') return { outcome: 'failed', reason: reply.reason };
+  const { status, reason } = reply;
+  if (status === 200) {
+    if (mediaType(reply.contentType) !== groupMediaType) {
+      return { outcome: 'failed', reason: `the answer is ${reply.contentType ?? 'of no media type'}, not a group` };
+    }
+    return { outcome: 'fetched', bytes: reply.body, tag: parseEntityTag(reply.entityTag) };
+  }
+  if (status === 304 && conditional) return { outcome: 'unchanged' };
+  if (status === 404 || status === 410) return { outcome: 'absent' };
+  if (status < 300 || status === 304 || mayPass(status)) return { outcome: 'failed', reason };
+  return { outcome: 'refused', status, reason };
+}
+
+// RFC 9110 8.8.1: a weak tag is of no use for If-Match
+function strongTag(reply: { readonly entityTag?: string | undefined }): string | undefined {
+  return reply.entityTag?.startsWith('W/') ? undefined : parseEntityTag(reply.entityTag);
+}
+
+// RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4: the same request may succeed later
+function mayPass(status: number): boolean {
+  return status < 300 || status === 408 || status === 425 || status === 429;
+}

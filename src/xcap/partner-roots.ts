@@ -1,0 +1,153 @@
+// The XCAP roots of one partner: a request goes to the first that answers, in the configured order.
+import type { Dispatcher, Pool } from 'undici';
+import { mediaType } from './media-type.ts';
+
+export interface RootConnection {
+  readonly root: string;
+  readonly pool: Pool;
+  /** Path of the root, without trailing slash. */
+  readonly basePath: string;
+}
+
+export interface PartnerRequest {
+  readonly method: 'GET' | 'PUT' | 'DELETE';
+  /** Below the root, with leading slash. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | undefined;
+}
+
+/** `none`: no root gave an answer below 500; the reason is that of the last one tried. */
+export type PartnerReply =
+  | {
+      readonly reply: 'answer';
+      readonly status: number;
+      readonly contentType?: string | undefined;
+      readonly entityTag?: string | undefined;
+      readonly retryAfter?: number | undefined;
+      readonly body: Uint8Array;
+      /** One line for operators. */
+      readonly reason: string;
+    }
+  | { readonly reply: 'none'; readonly reason: string; readonly retryAfter?: number | undefined };
+
+export interface PartnerRoots {
+  /** Never throws for what the partner does. */
+  request(request: PartnerRequest): Promise<PartnerReply>;
+  close(): Promise<void>;
+}
+
+/** A root that failed is tried after the others for so long, milliseconds. */
+const avoidance = 30_000;
+
+/** Makes the group of roots. `timeout`: milliseconds for a complete answer of one root. */
+export function partnerRoots(
+  connections: readonly RootConnection[],
+  { timeout, now }: { readonly timeout: number; readonly now: () => number },
+): PartnerRoots {
+  const avoidUntil = new Map<RootConnection, number>();
+  const inOrder = (): readonly RootConnection[] => {
+    const avoided = (one: RootConnection): boolean => (avoidUntil.get(one) ?? 0) > now();
+    return [...connections.filter((one) => !avoided(one)), ...connections.filter(avoided)];
+  };
+
+  return {
+    async request(request) {
+      let last: PartnerReply = {
+        reply: 'none',
+        reason: 'partner-not-addressed: No address is configured for the partner',
+      };
+      for (const connection of inOrder()) {
+        const reply = await ask(connection, request, timeout, now);
+        if (reply.reply === 'answer') {
+          avoidUntil.delete(connection);
+          return reply;
+        }
+        avoidUntil.set(connection, now() + avoidance);
+        last = reply;
+      }
+      return last;
+    },
+    async close() {
+      await Promise.all(connections.map((connection) => connection.pool.destroy()));
+    },
+  };
+}
+
+async function ask(
+  connection: RootConnection,
+  request: PartnerRequest,
+  timeout: number,
+  now: () => number,
+): Promise<PartnerReply> {
+  try {
+    return await attempt(connection, request, timeout, now);
+  } catch (error) {
+    if (!isBrokenConnection(error)) return { reply: 'none', reason: `${connection.root}: ${describe(error)}` };
+  }
+  // A kept connection may have been closed by the other side just now; all our methods may be repeated (RFC 9110 9.2.2)
+  try {
+    return await attempt(connection, request, timeout, now);
+  } catch (error) {
+    return { reply: 'none', reason: `${connection.root}: ${describe(error)}` };
+  }
+}
+
+async function attempt(
+  { root, pool, basePath }: RootConnection,
+  { method, path, headers, body }: PartnerRequest,
+  timeout: number,
+  now: () => number,
+): Promise<PartnerReply> {
+  const answer = await pool.request({
+    method,
+    path: basePath + path,
+    headers: { ...headers, 'Accept-Encoding': 'identity' },
+    body: body ?? null,
+    signal: AbortSignal.timeout(timeout),
+  });
+  const content = new Uint8Array(await answer.body.arrayBuffer());
+  const field = (name: string): string | undefined => single(answer.headers[name]);
+  const status = answer.statusCode;
+  const coding = field('content-encoding') ?? 'identity';
+  if (coding !== 'identity') return { reply: 'none', reason: `${root}: the answer has the content coding ${coding}` };
+  const contentType = field('content-type');
+  const reason = `${status}${firstLine(contentType, content)}`;
+  const retryAfter = parseRetryAfter(field('retry-after'), now);
+  if (status >= 500) return { reply: 'none', reason: `${root}: ${reason}`, retryAfter };
+  return { reply: 'answer', status, contentType, entityTag: field('etag'), retryAfter, body: content, reason };
+}
+
+function single(field: Dispatcher.ResponseData['headers'][string]): string | undefined {
+  return Array.isArray(field) ? field[0] : field;
+}
+
+// What a partner says about a refusal, fit for a log line
+function firstLine(contentType: string | undefined, content: Uint8Array): string {
+  if (mediaType(contentType) !== 'text/plain') return '';
+  const text = Buffer.from(content.subarray(0, 400)).toString('utf8');
+  const line = (text.split(/[\r\n]/, 1)[0] ?? '').replace(/\p{C}/gu, '').trim();
+  return line === '' ? '' : ` ${line}`;
+}
+
+// RFC 9110 10.2.3: seconds, or a date
+function parseRetryAfter(field: string | undefined, now: () => number): number | undefined {
+  if (field === undefined) return undefined;
+  if (/^\d{1,9}$/.test(field)) return Number(field);
+  const date = Date.parse(field);
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now()) / 1000));
+}
+
+function isBrokenConnection(error: unknown): boolean {
+  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(codeOf(error));
+}
+
+function describe(error: unknown): string {
+  const code = codeOf(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return code === '' || text.includes(code) ? text : `${code} ${text}`;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}

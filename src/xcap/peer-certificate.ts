@@ -1,0 +1,31 @@
+// The certificate at the other end of a TLS connection, looked at once for each connection.
+import type { Socket } from 'node:net';
+import { type DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import { type CertificateFacts, certificateFacts } from '../identity/certificates.ts';
+
+/** Facts of the peer's certificate; undefined without TLS, without certificate, or when it does not chain to a trusted CA. */
+export function peerCertificate(socket: Socket): CertificateFacts | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  const known = seen.get(socket);
+  if (known !== undefined) return known;
+  const facts = factsOf(socket.getPeerCertificate(true));
+  if (facts !== undefined) seen.set(socket, facts);
+  return facts;
+}
+
+/** Facts of a certificate as Node's TLS hands it over; undefined when it cannot be parsed. */
+export function factsOf(certificate: DetailedPeerCertificate): CertificateFacts | undefined {
+  const above: Buffer[] = [];
+  // The last certificate of a complete chain is its own issuer
+  for (let one = certificate; one.issuerCertificate && one.issuerCertificate !== one && above.length < 16; ) {
+    one = one.issuerCertificate;
+    above.push(one.raw);
+  }
+  try {
+    return certificateFacts(certificate.raw, above);
+  } catch {
+    return undefined;
+  }
+}
+
+const seen = new WeakMap<TLSSocket, CertificateFacts>();

@@ -1,0 +1,165 @@
+// What a request target names: the typed form of an XCAP URI. RFC 4825 clause 6; TS 24.481 for `byGroupID`.
+import { groupsAuid } from '../documents/application-usage.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
+import type { DocumentKey } from '../store/store.ts';
+import { type NamespaceBinding, parseNamespaceBindings } from './namespace-bindings.ts';
+
+/** A node selector before its grammar is looked at: segments after `~~`, each decoded once, and the prefixes of the query. */
+export interface NodeReference {
+  readonly steps: readonly string[];
+  readonly bindings: readonly NamespaceBinding[];
+}
+
+export type XcapResource =
+  | { readonly resource: 'document'; readonly key: DocumentKey; readonly node?: NodeReference | undefined }
+  /** `global/byGroupID/<group ID>`, the group ID in canonical form. */
+  | { readonly resource: 'group'; readonly groupId: string; readonly node?: NodeReference | undefined };
+
+/** An XCAP root URI taken apart. */
+export interface XcapRoot {
+  /** Lower-case host, with the port when it is not the scheme's own. */
+  readonly authority: string;
+  readonly segments: readonly string[];
+}
+
+/** Takes an XCAP root URI apart. Throws a TypeError when it is no URL. RFC 4825 clause 6.1. */
+export function xcapRoot(uri: string): XcapRoot {
+  const url = new URL(uri);
+  return { authority: url.host.toLowerCase(), segments: splitPath(url.pathname.replace(/\/$/, '')).map(decodeSegment) };
+}
+
+/**
+ * Parses a raw request target, in origin or absolute form. Throws `not-found` for what lies outside the root or names no resource,
+ * `unknown-xui` for a XUI that is no URI, `bad-request` for what cannot be decoded.
+ */
+export function parseRequestTarget(target: string, root: XcapRoot): XcapResource {
+  if (target.includes('#')) throw new Refusal('bad-request', { phrase: 'A request target has no fragment' });
+  const question = target.indexOf('?');
+  const path = originPath(question < 0 ? target : target.slice(0, question), root);
+  const raw = splitPath(path);
+  // RFC 4825 6: the first `~~` separates, whichever way it is spelt; later ones belong to the node selector
+  const separator = raw.findIndex(isSeparator);
+  const selector = (separator < 0 ? raw : raw.slice(0, separator)).map(decodeDocumentSegment);
+  const document = parseDocumentSelector(belowRoot(selector, root));
+  if (separator < 0) return document;
+  const query = question < 0 ? '' : decodeSegment(target.slice(question + 1));
+  const node = { steps: raw.slice(separator + 1).map(decodeSegment), bindings: parseNamespaceBindings(query) };
+  return { ...document, node };
+}
+
+/**
+ * The `name` of a document key for decoded path segments. They are joined with `/`; a slash inside a segment is data (RFC 4825 clause
+ * 6.2) and stays percent-encoded, so that no two different paths have one name.
+ */
+export function documentName(segments: readonly string[]): string {
+  return segments.map((segment) => segment.replace(/%(?=2F|25)/g, '%25').replaceAll('/', '%2F')).join('/');
+}
+
+/** The decoded path segments of a `name` made by {@link documentName}. */
+export function nameSegments(name: string): readonly string[] {
+  return name.split('/').map((segment) => segment.replaceAll('%2F', '/').replace(/%25(?=2F|25)/g, '%'));
+}
+
+/** The path of a document below the XCAP root, percent-encoded, without leading slash. */
+export function documentPath(key: DocumentKey): string {
+  const owner = key.tree === 'users' ? ['users', key.xui] : ['global'];
+  return [key.auid, ...owner, ...nameSegments(key.name)].map(encodeSegment).join('/');
+}
+
+/** The path of a group below the XCAP root by its ID, percent-encoded, without leading slash. */
+export function groupPath(groupId: string): string {
+  return [groupsAuid, 'global', 'byGroupID', groupId].map(encodeSegment).join('/');
+}
+
+// RFC 3986 3.3: `:` and `@` are legal in a segment, and readers expect to see them
+function encodeSegment(segment: string): string {
+  return encodeURIComponent(segment).replace(/%(?:3A|40)/g, (octet) => (octet === '%3A' ? ':' : '@'));
+}
+
+// RFC 9112 3.2.2: a server accepts the absolute form too. The scheme is not compared: a proxy in front may have ended TLS.
+function originPath(path: string, root: XcapRoot): string {
+  if (path.startsWith('/')) return path;
+  const absolute = /^https?:\/\/([^/]+)(\/.*)$/is.exec(path);
+  const [, authority = '', rest = ''] = absolute ?? [];
+  if (absolute === null || withoutDefaultPort(authority) !== withoutDefaultPort(root.authority)) {
+    throw new Refusal('not-found');
+  }
+  return rest;
+}
+
+function withoutDefaultPort(authority: string): string {
+  return authority.toLowerCase().replace(/:(80|443)?$/, '');
+}
+
+function splitPath(path: string): readonly string[] {
+  return path.length < 2 ? [] : path.slice(1).split('/');
+}
+
+function isSeparator(segment: string): boolean {
+  return segment === '~~' || (segment.length <= 6 && segment.length > 2 && /^(?:~|%7e){2}$/i.test(segment));
+}
+
+/** Decodes one raw path segment once, as strict UTF-8. RFC 4825 clause 6.2. */
+function decodeSegment(segment: string): string {
+  // Octets above ASCII should have been encoded; Node shows them as Latin-1 characters
+  const encoded = /[\x80-\xff]/.test(segment) ? segment.replace(/[\x80-\xff]/g, escapeOctet) : segment;
+  if (!encoded.includes('%')) return encoded;
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(encoded);
+  } catch {
+    throw new Refusal('bad-request', { phrase: 'The request target is not percent-encoded UTF-8' });
+  }
+  if (decoded.includes('\0')) throw new Refusal('bad-request', { phrase: 'The request target has a NUL octet' });
+  return decoded;
+}
+
+function escapeOctet(octet: string): string {
+  return `%${octet.charCodeAt(0).toString(16)}`;
+}
+
+function decodeDocumentSegment(segment: string): string {
+  const decoded = decodeSegment(segment);
+  if (decoded === '') throw new Refusal('not-found');
+  // RFC 3986 6.2.2.3: dot segments are resolved by the client; here they could only be meant to mislead
+  if (decoded === '.' || decoded === '..' || /\p{Cc}/u.test(decoded)) {
+    throw new Refusal('bad-request', { phrase: 'The request target has a segment that no document can have' });
+  }
+  return decoded;
+}
+
+function belowRoot(segments: readonly string[], root: XcapRoot): readonly string[] {
+  if (!root.segments.every((segment, index) => segments[index] === segment)) throw new Refusal('not-found');
+  return segments.slice(root.segments.length);
+}
+
+// RFC 4825 6.2: auid, tree, XUI in the users tree, any sub-directories, document name
+function parseDocumentSelector(segments: readonly string[]): XcapResource {
+  const [auid = '', tree, ...rest] = segments;
+  if (tree === 'global') {
+    if (auid === groupsAuid && isGroupDirectory(rest[0])) return parseGroup(rest.slice(1));
+    return { resource: 'document', key: { auid, tree, xui: '', name: requiredName(rest) } };
+  }
+  if (tree !== 'users') throw new Refusal('not-found');
+  const name = requiredName(rest.slice(1));
+  const xui = canonicalUri(rest[0] ?? '');
+  if (xui === undefined) throw new Refusal('unknown-xui');
+  return { resource: 'document', key: { auid, tree, xui, name } };
+}
+
+// Clients in the field write byGroup
+function isGroupDirectory(segment: string | undefined): boolean {
+  return segment === 'byGroupID' || segment === 'byGroup';
+}
+
+function parseGroup(segments: readonly string[]): XcapResource {
+  const groupId = segments.length === 1 ? canonicalUri(segments[0] ?? '') : undefined;
+  if (groupId === undefined) throw new Refusal('not-found');
+  return { resource: 'group', groupId };
+}
+
+function requiredName(segments: readonly string[]): string {
+  if (segments.length === 0) throw new Refusal('not-found');
+  return documentName(segments);
+}
