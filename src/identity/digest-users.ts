@@ -1,0 +1,99 @@
+// Users of Digest authentication, kept as hashes in a text file that never holds a password.
+// RFC 7616 clauses 3.4.2, 3.4.4 and 5.2.
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { canonicalUri } from './uri.ts';
+
+/** Algorithms offered, most preferred first. RFC 7616 clause 3.7. */
+export const digestAlgorithms = ['SHA-256', 'MD5'] as const;
+export type DigestAlgorithm = (typeof digestAlgorithms)[number];
+
+export interface DigestUser {
+  readonly name: string;
+  /** H(A1) by algorithm, hexadecimal in lower case; an algorithm that is absent cannot be used by this user. */
+  readonly secrets: { readonly [Algorithm in DigestAlgorithm]?: string | undefined };
+  /** Canonical MC service IDs, at least one. */
+  readonly identities: readonly string[];
+}
+
+export interface DigestUsers {
+  readonly count: number;
+  byName(name: string): DigestUser | undefined;
+  /** By H(name ":" realm), hexadecimal in lower case. RFC 7616 clause 3.4.4. */
+  byHash(hash: string, algorithm: DigestAlgorithm): DigestUser | undefined;
+}
+
+/** H(data) of RFC 7616 clause 3.3, hexadecimal in lower case; a string counts as its UTF-8 octets. */
+export function digestHash(algorithm: DigestAlgorithm, data: string | Buffer): string {
+  return createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
+    .update(data)
+    .digest('hex');
+}
+
+/**
+ * One line of a users' file: `name:realm:MD5:SHA-256:identity …`, where MD5 and SHA-256 are H(A1) of RFC 7616 clause 3.4.2 in
+ * hexadecimal, or `-` for an algorithm that this user shall not use. A password may hold any character; a name no colon.
+ */
+export function digestUserLine(name: string, realm: string, password: string, identities: readonly string[]): string {
+  const [user, secret] = [name.normalize('NFC'), password.normalize('NFC')];
+  const hashes = (['MD5', 'SHA-256'] as const).map((algorithm) => digestHash(algorithm, `${user}:${realm}:${secret}`));
+  return [user, realm, ...hashes, identities.join(' ')].join(':');
+}
+
+/** Reads a users' file; see {@link parseDigestUsers}. Rejects with an Error that names the file. */
+export async function loadDigestUsers(file: string, realm: string): Promise<DigestUsers> {
+  try {
+    return parseDigestUsers(await readFile(file, 'utf8'), realm);
+  } catch (error) {
+    throw new Error(`${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Users from the text of a users' file: one line each as {@link digestUserLine} makes them; empty lines and those that begin with `#` do
+ * not count. Throws an Error that names every line which is malformed, of another realm, or repeats a name; it quotes no line.
+ */
+export function parseDigestUsers(text: string, realm: string): DigestUsers {
+  const users = new Map<string, DigestUser>();
+  const problems: string[] = [];
+  for (const [index, raw] of text.split('\n').entries()) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const user = parseLine(line, realm);
+    const problem = typeof user === 'string' ? user : users.has(user.name) ? 'a name that is already there' : undefined;
+    if (problem !== undefined) problems.push(`line ${index + 1}: ${problem}`);
+    else if (typeof user !== 'string') users.set(user.name, user);
+  }
+  if (problems.length > 0) throw new Error(problems.join('; '));
+  return indexed(users, realm);
+}
+
+function indexed(users: ReadonlyMap<string, DigestUser>, realm: string): DigestUsers {
+  const hashed = (algorithm: DigestAlgorithm): ReadonlyMap<string, DigestUser> =>
+    new Map([...users.values()].map((user) => [digestHash(algorithm, `${user.name}:${realm}`), user]));
+  const byHash = { 'SHA-256': hashed('SHA-256'), MD5: hashed('MD5') };
+  return {
+    count: users.size,
+    // RFC 7616 4: names are compared in Normalization Form C
+    byName: (name) => users.get(name.normalize('NFC')),
+    byHash: (hash, algorithm) => byHash[algorithm].get(hash),
+  };
+}
+
+function parseLine(line: string, realm: string): DigestUser | string {
+  // The hashes have a fixed width, so a realm may hold colons
+  const match = /^([^:]+):(.+):([0-9a-f]{32}|-):([0-9a-f]{64}|-):([a-z][a-z0-9+.-]*:.*)$/i.exec(line);
+  if (match === null) return 'is not name:realm:MD5:SHA-256:identity';
+  const [, name = '', lineRealm, md5 = '-', sha256 = '-', list = ''] = match;
+  if (lineRealm !== realm) return 'is of another realm';
+  const identities = list.split(/\s+/).map(canonicalUri);
+  const known = identities.filter((identity) => identity !== undefined);
+  if (known.length < identities.length) return 'has an identity that is not a URI';
+  const secrets = { 'SHA-256': hashOf(sha256), MD5: hashOf(md5) };
+  if (secrets['SHA-256'] === undefined && secrets.MD5 === undefined) return 'has no hash';
+  return { name: name.normalize('NFC'), secrets, identities: [...new Set(known)] };
+}
+
+function hashOf(field: string): string | undefined {
+  return field === '-' ? undefined : field.toLowerCase();
+}
