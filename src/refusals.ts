@@ -100,6 +100,10 @@ const table = {
   'subscription-does-not-exist': { status: 481, phrase: 'Subscription Does Not Exist' },
   'not-acceptable': { status: 406, phrase: 'Not Acceptable' },
   'bad-event': { status: 489, phrase: 'Bad Event' },
+
+  // RFC 3261 clauses 8.2.2.2 and 8.2.2.3
+  'merged-request': { status: 482, phrase: 'A subscription of this Call-ID and From tag exists' },
+  'bad-extension': { status: 420, phrase: 'The request requires an extension that is not supported' },
 } as const satisfies Record<string, RefusalRow>;
 
 /** Stable names of all refusals; they appear in answers, logs, metrics and the journal. */
@@ -121,6 +125,8 @@ export interface RefusalDetail {
   readonly accept?: readonly string[] | undefined;
   /** `credentials-required`, `token-invalid`: values of WWW-Authenticate, when they differ from a plain Bearer challenge. */
   readonly challenges?: readonly string[] | undefined;
+  /** `bad-extension`: option tags that are not supported. */
+  readonly unsupported?: readonly string[] | undefined;
   /** `interval-too-brief`: shortest accepted duration, seconds. */
   readonly minimumExpires?: number | undefined;
   /** `unavailable`: seconds after which a retry makes sense. */

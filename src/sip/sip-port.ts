@@ -1,0 +1,228 @@
+// SIP as the notifier needs it, over an unmodified drachtio-srf: requests come in, answers and NOTIFYs go out. Nothing of the
+// library but middleware and requests by dialog id is used, because its dialogs answer 202 and hide refreshes.
+import { Socket } from 'node:net';
+import Srf from 'drachtio-srf';
+import { FrameGate } from './frame-gate.ts';
+import type { HeaderFields } from './headers.ts';
+import type { SrfAgent, SrfRequest, SrfResponse } from './srf-types.ts';
+
+/** A request as it came in. */
+export interface IncomingRequest {
+  readonly method: string;
+  readonly uri: string;
+  readonly headers: HeaderFields;
+  readonly body: string;
+  readonly source: { readonly transport: string; readonly address: string; readonly port: number };
+  /** `host:port` of our listener, when the engine tells it (outside dialogs). */
+  readonly receivedOn?: string | undefined;
+  /**
+   * Answers the request. Resolves when the engine has taken the answer; rejects when it has not. Only the first call counts.
+   */
+  respond(status: number, headers: Readonly<Record<string, string>>): Promise<void>;
+}
+
+/** What became of a NOTIFY. */
+export interface NotifyOutcome {
+  /** Status of the final answer; 408 when none came, 481 when the engine does not know the dialog, 503 when it is away. */
+  readonly status: number;
+  /** Seconds, of a Retry-After field. */
+  readonly retryAfter?: number | undefined;
+  /** CSeq of the NOTIFY, when it was sent. */
+  readonly cseq?: number | undefined;
+}
+
+export interface SipPort {
+  /** Resolves when the engine has accepted us; lost connections are then made again. Rejects when it refuses the secret. */
+  connect(): Promise<void>;
+  /** Sends a NOTIFY in a dialog. Never rejects. */
+  notify(dialogId: string, headers: Readonly<Record<string, string>>, body: string): Promise<NotifyOutcome>;
+  /** Resolves when the connection to the engine has ended. */
+  close(): Promise<void>;
+}
+
+export interface SipPortOptions {
+  readonly control: { readonly host: string; readonly port: number; readonly secret: string };
+  /** May be called again for the next request before it has answered the last one. Must not throw. */
+  readonly onRequest: (request: IncomingRequest) => void;
+  readonly log: { warn(fields: object, text: string): void };
+}
+
+// The engine answers 405 to everything else.
+const methods = ['subscribe', 'options'];
+/** Milliseconds without final answer after which a NOTIFY counts as unanswered, beyond Timer F of any engine. */
+const answerLimit = 64_000;
+
+/** A port that is not connected yet: what is sent before `connect` counts as refused with 503. */
+export function sipPort(options: SipPortOptions): SipPort {
+  return new DrachtioPort(options);
+}
+
+/** A NOTIFY without final answer. */
+interface PendingNotify {
+  readonly started: number;
+  cseq: number | undefined;
+  readonly settle: (outcome: NotifyOutcome) => void;
+}
+
+class DrachtioPort implements SipPort {
+  readonly #options: SipPortOptions;
+  readonly #srf: SrfAgent;
+  readonly #gate = new FrameGate();
+  /** In the order they were sent. */
+  readonly #pending = new Set<PendingNotify>();
+  /** Answers that the engine has not confirmed. */
+  readonly #answers = new Set<(error: unknown) => void>();
+  #sweep: NodeJS.Timeout | undefined;
+  #connected = false;
+  #closing = false;
+  #onClosed: (() => void) | undefined;
+
+  constructor(options: SipPortOptions) {
+    this.#options = options;
+    // The package declares types that do not fit what it does.
+    this.#srf = new Srf() as unknown as SrfAgent;
+    for (const method of methods) {
+      this.#srf.use(method, (request, response) => this.#receive(request, response));
+    }
+  }
+
+  connect(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // Without a listener a lost connection would be an exception, and would not be made again.
+      this.#srf.on('error', (error) => {
+        if (!this.#closing) this.#options.log.warn({ error: String(error) }, 'connection to the SIP engine failed');
+      });
+      this.#srf.on('close', () => this.#lost());
+      this.#srf.on('connect', (error) => {
+        if (error) {
+          this.#options.log.warn({ error: String(error) }, 'the SIP engine refused us');
+          void this.close();
+          reject(new Error('the SIP engine refused the secret'));
+          return;
+        }
+        this.#connected = true;
+        resolve();
+      });
+      this.#srf.connect({ ...this.#options.control, reconnect: { retryMaxDelay: 2_000 } });
+      this.#sweep = setInterval(() => this.#giveUp(), 5_000);
+      this.#sweep.unref();
+    });
+  }
+
+  notify(dialogId: string, headers: Readonly<Record<string, string>>, body: string): Promise<NotifyOutcome> {
+    return new Promise((resolve) => {
+      // Names, values and the frame's own words: what is counted generously need not be counted exactly.
+      const octets = Buffer.byteLength(body, 'utf8') + Buffer.byteLength(dialogId, 'utf8') + 800;
+      this.#gate.enter(octets, (done) => this.#send(dialogId, headers, body, done, resolve));
+    });
+  }
+
+  close(): Promise<void> {
+    if (this.#closing) return Promise.resolve();
+    this.#closing = true;
+    clearInterval(this.#sweep);
+    const closed = new Promise<void>((resolve) => {
+      if (this.#connected) this.#onClosed = resolve;
+      else resolve();
+    });
+    try {
+      if (this.#connected) this.#srf.disconnect();
+      // The library stops reconnecting when told to disconnect any socket.
+      else this.#srf.disconnect(new Socket());
+    } catch (error) {
+      this.#options.log.warn({ error: String(error) }, 'closing the connection to the SIP engine failed');
+      this.#onClosed?.();
+    }
+    return closed;
+  }
+
+  #lost(): void {
+    this.#connected = false;
+    for (const pending of this.#pending) pending.settle({ status: 503, cseq: pending.cseq });
+    for (const settle of this.#answers) settle(new Error('the connection to the SIP engine was lost'));
+    this.#onClosed?.();
+  }
+
+  #giveUp(): void {
+    const limit = performance.now() - answerLimit;
+    for (const pending of this.#pending) {
+      if (pending.started > limit) return;
+      pending.settle({ status: 408, cseq: pending.cseq });
+    }
+  }
+
+  #send(
+    dialogId: string,
+    headers: Readonly<Record<string, string>>,
+    body: string,
+    done: () => void,
+    resolve: (outcome: NotifyOutcome) => void,
+  ): void {
+    const pending: PendingNotify = {
+      started: performance.now(),
+      cseq: undefined,
+      settle: (outcome) => {
+        this.#pending.delete(pending);
+        done();
+        resolve(outcome);
+      },
+    };
+    this.#pending.add(pending);
+    try {
+      const request = { method: 'NOTIFY', stackDialogId: dialogId, headers, ...(body === '' ? {} : { body }) };
+      this.#srf.request('sip:placeholder', request, (error, sent) => {
+        done();
+        if (error || sent === undefined) {
+          pending.settle({ status: error?.code === 'ENODIALOG' ? 481 : 503 });
+          return;
+        }
+        pending.cseq = Number.parseInt(sent.headers.cseq ?? '', 10) || undefined;
+        sent.on('response', (response) => {
+          if (response.status < 200) return;
+          const retryAfter = Number.parseInt(response.headers['retry-after'] ?? '', 10);
+          pending.settle({
+            status: response.status,
+            cseq: pending.cseq,
+            ...(Number.isNaN(retryAfter) ? {} : { retryAfter }),
+          });
+        });
+      });
+    } catch {
+      pending.settle({ status: 503 });
+    }
+  }
+
+  #receive(request: SrfRequest, response: SrfResponse): void {
+    const raw = request.raw ?? '';
+    const head = raw.indexOf('\r\n\r\n');
+    this.#options.onRequest({
+      method: request.method,
+      uri: request.uri,
+      headers: request.headers,
+      // Not the library's own body, which it cuts at the first empty line when there is no Content-Length.
+      body: head < 0 ? '' : raw.slice(head + 4),
+      source: { transport: request.protocol, address: request.source_address, port: request.source_port },
+      receivedOn: request.receivedOn,
+      respond: (status, headers) => this.#respond(response, status, headers),
+    });
+  }
+
+  #respond(response: SrfResponse, status: number, headers: Readonly<Record<string, string>>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#gate.enter(1_000, (done) => {
+        const settle = (error: unknown): void => {
+          this.#answers.delete(settle);
+          done();
+          if (error) reject(error instanceof Error ? error : new Error(String(error)));
+          else resolve();
+        };
+        this.#answers.add(settle);
+        try {
+          response.send(status, { headers: { ...headers } }, settle);
+        } catch (error) {
+          settle(error);
+        }
+      });
+    });
+  }
+}

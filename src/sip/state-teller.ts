@@ -1,0 +1,118 @@
+// What one NOTIFY tells: the difference between what a subscriber was told and what it may see now (RFC 5875 clause 4.7,
+// mode no-patching), as much of it as fits.
+import { isBelow, type ResourceEntry, resourceOfWatch, selBelow, watchKey } from './resource-entry.ts';
+import type { VisibleResources } from './visible-resources.ts';
+import type { Target, WatchedSubscription } from './watched-subscription.ts';
+
+/** One `document` element of a diff, RFC 5874 clause 3. */
+export interface ToldDocument {
+  readonly watch: string;
+  readonly sel: string;
+  readonly previousTag: string | undefined;
+  readonly newTag: string | undefined;
+}
+
+/** What fits one NOTIFY, and what is left for the next. */
+export interface Telling {
+  readonly documents: readonly ToldDocument[];
+  readonly rest: Map<string, Target> | undefined;
+}
+
+/** Everything there is and may be read, without previous tags. */
+export async function tellEverything(
+  subscription: WatchedSubscription,
+  resources: VisibleResources,
+  largestBody: number,
+): Promise<Telling> {
+  const targets = await allTargets(subscription, resources);
+  return tell(subscription, targets, () => undefined, resources, largestBody);
+}
+
+/** Every resource that the entries name now, and every one that was told before: what a comparison after a restart looks at. */
+export async function targetsToCompare(
+  subscription: WatchedSubscription,
+  resources: VisibleResources,
+): Promise<Map<string, Target>> {
+  const targets = await allTargets(subscription, resources);
+  for (const watch of subscription.told.keys()) {
+    if (targets.has(watch)) continue;
+    const target = formerMember(watch, subscription.entries);
+    if (target === undefined) subscription.told.delete(watch);
+    else targets.set(watch, target);
+  }
+  return targets;
+}
+
+/** A resource that was below one of the collections when it was told. */
+function formerMember(watch: string, entries: readonly ResourceEntry[]): Target | undefined {
+  const resource = resourceOfWatch(watch);
+  for (const entry of entries) {
+    if (entry.kind === 'collection' && resource !== undefined && isBelow(entry, resource)) {
+      return { sel: selBelow(entry, resource), resource };
+    }
+  }
+  return undefined;
+}
+
+async function allTargets(
+  subscription: WatchedSubscription,
+  resources: VisibleResources,
+): Promise<Map<string, Target>> {
+  const targets = new Map<string, Target>();
+  for (const entry of subscription.entries) {
+    if (entry.kind === 'resource' && !targets.has(entry.watch)) targets.set(entry.watch, entry);
+  }
+  for (const entry of subscription.entries) {
+    if (entry.kind === 'collection') await addMembers(targets, entry, subscription, resources);
+  }
+  return targets;
+}
+
+async function addMembers(
+  targets: Map<string, Target>,
+  entry: Extract<ResourceEntry, { kind: 'collection' }>,
+  subscription: WatchedSubscription,
+  resources: VisibleResources,
+): Promise<void> {
+  for await (const resource of resources.below(subscription.facts.principal, entry)) {
+    const watch = watchKey(resource);
+    // RFC 5875 4.7: what overlaps is listed once
+    if (!targets.has(watch)) targets.set(watch, { sel: selBelow(entry, resource), resource });
+  }
+}
+
+/** What differs from what was told, among these targets. */
+export function tellChanges(
+  subscription: WatchedSubscription,
+  targets: Map<string, Target>,
+  resources: VisibleResources,
+  largestBody: number,
+): Promise<Telling> {
+  return tell(subscription, targets, (watch) => subscription.told.get(watch), resources, largestBody);
+}
+
+async function tell(
+  subscription: WatchedSubscription,
+  targets: Map<string, Target>,
+  toldTag: (watch: string) => string | undefined,
+  resources: VisibleResources,
+  largestBody: number,
+): Promise<Telling> {
+  const documents: ToldDocument[] = [];
+  let octets = 0;
+  let read = 0;
+  for (const [watch, { sel, resource }] of targets) {
+    // Tags from a cache come without leaving the microtask queue: others get their turn.
+    if (++read % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
+    const newTag = await resources.tag(subscription.facts.principal, resource);
+    const previousTag = toldTag(watch);
+    if (newTag !== previousTag) {
+      // `<document sel="" new-etag="" previous-etag=""/>` with some characters escaped
+      octets += 64 + 2 * Buffer.byteLength(sel) + (newTag?.length ?? 0) + (previousTag?.length ?? 0);
+      if (octets > largestBody && documents.length > 0) return { documents, rest: targets };
+      documents.push({ watch, sel, previousTag, newTag });
+    }
+    targets.delete(watch);
+  }
+  return { documents, rest: undefined };
+}

@@ -1,0 +1,76 @@
+// One subscription in memory, kept small because there are many: plain fields, shared entries, one timer in a common queue.
+import type { Principal } from '../identity/principal.ts';
+import type { Timer, TimerOwner } from './engine/timer-queue.ts';
+import type { Resource, ResourceEntry } from './resource-entry.ts';
+import type { SubscriptionState } from './subscription.ts';
+
+/** A resource whose tag must be compared with what was told. */
+export interface Target {
+  readonly sel: string;
+  readonly resource: Resource;
+}
+
+/** What does not change in the life of a subscription. */
+export interface SubscriptionFacts {
+  /** Dialog id of the engine: `Call-ID;from-tag=tag of the SUBSCRIBE`. */
+  readonly id: string;
+  readonly toTag: string;
+  readonly principal: Principal;
+  /** `id` parameter of the Event field, RFC 6665 clause 8.2.1; '' = none. */
+  readonly eventId: string;
+  /** Contact of our NOTIFYs. */
+  readonly contact: string;
+  /** Address from which the subscription was made. */
+  readonly peer: string;
+}
+
+/** What the subscription needs of its keeper. */
+export interface SubscriptionKeeper {
+  timerFired(subscription: WatchedSubscription): void;
+}
+
+export class WatchedSubscription implements TimerOwner {
+  readonly facts: SubscriptionFacts;
+  readonly state: SubscriptionState;
+  readonly #keeper: SubscriptionKeeper;
+  entries: readonly ResourceEntry[];
+  /** JSON of the DialogRecord, without `localCSeq` and `expiresAt`; '' for a fetch, which is not kept. */
+  dialog: string;
+  /** Tags last told, by watch key. */
+  told = new Map<string, string>();
+  /** Targets to compare, by watch key; allocated while there are any. */
+  dirty: Map<string, Target> | undefined;
+  /** Set after a restart until everything was compared once. */
+  compareAll = false;
+  timer: Timer | undefined;
+  /** CSeq of the last NOTIFY, 0 = none yet. */
+  cseq = 0;
+  /** No NOTIFY may have a higher CSeq than this before a higher one is stored; 0 = none stored. */
+  reserved = 0;
+  removed = false;
+
+  constructor(
+    keeper: SubscriptionKeeper,
+    facts: SubscriptionFacts,
+    state: SubscriptionState,
+    entries: readonly ResourceEntry[],
+    dialog: string,
+  ) {
+    this.#keeper = keeper;
+    this.facts = facts;
+    this.state = state;
+    this.entries = entries;
+    this.dialog = dialog;
+  }
+
+  onTimer(): void {
+    this.timer = undefined;
+    this.#keeper.timerFired(this);
+  }
+
+  /** Notes that a resource may have changed; the first `sel` for it stays. */
+  mark(watch: string, target: Target): void {
+    if (this.dirty === undefined) this.dirty = new Map([[watch, target]]);
+    else if (!this.dirty.has(watch)) this.dirty.set(watch, target);
+  }
+}
