@@ -1,0 +1,87 @@
+// Flow A on the partner's side: a provision or withdrawal arrives. Who sends it is authenticated; here is decided whether it may.
+// TS 23.280 clause 10.2.7: authorised, from the primary, modified by our policy, stored, then answered.
+import type { Preconditions, PutOutcome } from '../documents/documents.ts';
+import type { PartnerPrincipal } from '../identity/principal.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
+import { judgeAgreement } from './agreement.ts';
+import type { InterconnectionContext } from './context.ts';
+import { storeForeign } from './foreign.ts';
+import { causeOf, entry } from './journal.ts';
+import type { PartnerSettings } from './partners.ts';
+import { notActive } from './primary.ts';
+
+export class Acceptance {
+  readonly #context: InterconnectionContext;
+
+  constructor(context: InterconnectionContext) {
+    this.#context = context;
+  }
+
+  /** Stores a provided group; resolves when it is durable. `preconditions` compare the source's tag. Throws as PartnerFacing says. */
+  async provision(
+    from: PartnerPrincipal,
+    groupId: string,
+    body: Uint8Array,
+    preconditions: Preconditions,
+  ): Promise<PutOutcome> {
+    return this.#journalled(from, groupId, 'provision-refused', async () => {
+      const { partner, canonical, services } = this.#authorise(from, groupId);
+      return storeForeign(this.#context, {
+        partner,
+        groupId: canonical,
+        source: body,
+        services,
+        preconditions,
+        actor: from.identity,
+        action: 'provision-accepted',
+      });
+    });
+  }
+
+  /** Removes a group that its home has deleted or no longer provides. */
+  async withdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void> {
+    return this.#journalled(from, groupId, 'withdrawal-refused', async () => {
+      const { canonical } = this.#authorise(from, groupId);
+      await this.#context.foreignWrites.run(canonical, () =>
+        this.#context.documents.deleteForeign(canonical, from.identity, preconditions),
+      );
+    });
+  }
+
+  /** Outside the agreement a write is `forbidden` whatever is stored; inside, each failed precondition has its own refusal. */
+  #authorise(from: PartnerPrincipal, groupId: string) {
+    const { partners } = this.#context.current();
+    const partner = partners.named(from.partner);
+    if (partner === undefined) throw new Refusal('forbidden', { cause: 'partner-unknown' });
+    const canonical = canonicalUri(groupId);
+    if (canonical === undefined) throw new Refusal('forbidden', { cause: 'the group ID is no URI' });
+    const { agreement } = partner.configuration;
+    const verdict = judgeAgreement(agreement, ['theyProvide'], canonical, this.#context.clock.now());
+    if (verdict.verdict === 'not-covered') throw new Refusal('forbidden', { cause: 'agreement-does-not-cover' });
+    if (verdict.verdict === 'not-active') throw notActive(verdict.why);
+    // Transit is refused: only the home of a group is the source of its configuration.
+    if (!isHomeOf(partner, partners.homeOf(canonical))) throw new Refusal('partner-not-authoritative');
+    return { partner, canonical, services: verdict.services };
+  }
+
+  async #journalled<Result>(
+    from: PartnerPrincipal,
+    groupId: string,
+    action: 'provision-refused' | 'withdrawal-refused',
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      const { clock, store } = this.#context;
+      const detail = { partner: from.partner, ...causeOf(error) };
+      await store.commit({ journal: [entry(clock, from.identity, action, canonicalUri(groupId) ?? groupId, detail)] });
+      throw error;
+    }
+  }
+}
+
+function isHomeOf(partner: PartnerSettings, home: PartnerSettings | undefined): boolean {
+  return home?.configuration.name === partner.configuration.name;
+}

@@ -1,0 +1,27 @@
+// What the modules of this room share: the store and documents below, time, and the settings of now.
+import type { Documents } from '../documents/documents.ts';
+import type { KeyedQueue } from '../documents/keyed-queue.ts';
+import type { Store } from '../store/store.ts';
+import type { Clock } from './clock.ts';
+import type { InterconnectionSettings, Partners } from './partners.ts';
+import type { PartnerGms } from './ports.ts';
+
+/** Settings of now; read at every use, since a reload replaces them. */
+export interface CurrentSettings {
+  readonly settings: InterconnectionSettings;
+  readonly partners: Partners;
+}
+
+export interface InterconnectionContext {
+  readonly documents: Documents;
+  readonly store: Store;
+  readonly gms: PartnerGms;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly current: () => CurrentSettings;
+  /** Derivations and stores of one foreign group follow each other, so that an older one never overtakes a newer one. */
+  readonly foreignWrites: KeyedQueue;
+  /** Hears of faults of our own in work that nobody waits for. */
+  readonly onFault: (fault: unknown) => void;
+}

@@ -1,0 +1,32 @@
+// From the bytes that one side holds to those that the other may see: policy, the agreement's services, and a check before and after.
+// Both directions go through here, so that nothing unchecked is stored and nothing unchecked leaves.
+import type { McService } from '../config/schema.ts';
+import type { Documents } from '../documents/documents.ts';
+import type { Derivation, Policy, PolicyContext } from '../policy/policy.ts';
+import type { PartnerSettings } from './partners.ts';
+
+/**
+ * Applies `policy` to `bytes` that are known to be a valid document of the group. Throws the Refusal of a rule, or of a rule that left
+ * an invalid document behind, naming it.
+ */
+export async function derive(
+  documents: Pick<Documents, 'checkGroup'>,
+  policy: Policy,
+  bytes: Uint8Array,
+  context: PolicyContext,
+): Promise<Derivation> {
+  return policy.apply(bytes, context, async (derived) => {
+    await documents.checkGroup(context.groupId, derived);
+  });
+}
+
+/** What a rule may know beside the document. */
+export function contextOf(
+  partner: PartnerSettings,
+  direction: PolicyContext['direction'],
+  groupId: string,
+  services: readonly McService[] | undefined,
+  isServed: (identity: string) => boolean,
+): PolicyContext {
+  return { partner: partner.configuration.name, direction, groupId, services, isServed };
+}

@@ -1,0 +1,90 @@
+// Foreign groups as this system keeps them: source checked, policy applied, result checked, both stored together.
+// Provision, request, revalidation and a changed policy all end here.
+import type { McService } from '../config/schema.ts';
+import type { Preconditions, PutOutcome } from '../documents/documents.ts';
+import type { InterconnectionContext } from './context.ts';
+import { contextOf, derive } from './derive.ts';
+import { entry, type InterconnectionAction } from './journal.ts';
+import type { PartnerSettings } from './partners.ts';
+
+/** One arrival of a foreign group. */
+export interface Arrival {
+  readonly partner: PartnerSettings;
+  readonly groupId: string;
+  readonly source: Uint8Array;
+  readonly primaryTag?: string | undefined;
+  /** Services the agreement lets in; absent = all. */
+  readonly services?: readonly McService[] | undefined;
+  /** Compare the tag of the source held. */
+  readonly preconditions: Preconditions;
+  readonly actor: string;
+  readonly action: InterconnectionAction;
+}
+
+/**
+ * TS 23.280 clause 10.2.7, modify and store: durable when it resolves. Throws the Refusal of a source that is no valid document of the
+ * group, of a policy, or of a precondition; nothing is stored then.
+ */
+export async function storeForeign(context: InterconnectionContext, arrival: Arrival): Promise<PutOutcome> {
+  return context.foreignWrites.run(arrival.groupId, () => store(context, arrival));
+}
+
+async function store(context: InterconnectionContext, arrival: Arrival): Promise<PutOutcome> {
+  const { documents } = context;
+  const { partner, groupId, source, actor } = arrival;
+  await documents.checkGroup(groupId, source);
+  const { inbound } = partner;
+  const { isServed } = context.current().partners;
+  const derivation = await derive(
+    documents,
+    inbound,
+    source,
+    contextOf(partner, 'inbound', groupId, arrival.services, isServed),
+  );
+  const appliedRules = derivation.applied.map(({ rule }) => rule);
+  const detail = {
+    partner: partner.configuration.name,
+    policy: inbound.name,
+    policyVersion: inbound.version,
+    rules: appliedRules.join(', '),
+  };
+  return documents.putForeign(
+    {
+      groupId,
+      partner: partner.configuration.name,
+      source,
+      primaryTag: arrival.primaryTag,
+      served: derivation.bytes,
+      policy: inbound.name,
+      policyVersion: inbound.version,
+      appliedRules,
+      actor,
+      journal: [entry(context.clock, actor, arrival.action, groupId, detail)],
+    },
+    arrival.preconditions,
+  );
+}
+
+/**
+ * Applies the policy of now to the kept source of a foreign group. An unchanged result causes no NOTIFY. Throws the Refusal of a policy
+ * that does not accept the source any more; what was served before is then left as it is.
+ */
+export async function deriveAgain(
+  context: InterconnectionContext,
+  partner: PartnerSettings,
+  groupId: string,
+  services: readonly McService[] | undefined,
+): Promise<void> {
+  const held = await context.documents.findSource(groupId);
+  if (held === undefined || held.partner !== partner.configuration.name) return;
+  await storeForeign(context, {
+    partner,
+    groupId,
+    source: held.bytes,
+    primaryTag: held.primaryTag,
+    services,
+    preconditions: { ifMatch: [held.tag] },
+    actor: 'system',
+    action: 'derivation-renewed',
+  });
+}

@@ -1,0 +1,230 @@
+// The outbox of one partner: takes due deliveries from the store, sends each, records what came of it, and knows when to try again.
+// All state that matters is in the store; a crash between the partner's answer and our record is healed by repeating the delivery.
+import type { PartnerConfiguration } from '../config/schema.ts';
+import type { DeliveryRecord, JournalEntry, Store } from '../store/store.ts';
+import { inactivity } from './agreement.ts';
+import { type BackoffSettings, retryDelay } from './backoff.ts';
+import { type Clock, isoTime } from './clock.ts';
+import type { PartnerGms, ProvideOutcome } from './ports.ts';
+
+/** What a delivery is to carry, made at the moment of sending; `impossible` = sending it now or again makes no sense. */
+export type DeliveryContent =
+  | { readonly content: 'provide'; readonly bytes: Uint8Array }
+  | { readonly content: 'withdraw' }
+  | { readonly content: 'impossible'; readonly reason: string };
+
+export interface OutboxOptions {
+  /** The partner as configured now. */
+  readonly partner: () => PartnerConfiguration;
+  readonly retry: () => BackoffSettings;
+  readonly store: Pick<Store, 'dueDeliveries' | 'deliveries' | 'commit'>;
+  readonly gms: Pick<PartnerGms, 'provide' | 'withdraw'>;
+  readonly content: (delivery: DeliveryRecord) => Promise<DeliveryContent>;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Hears of faults of our own: the store failed, a policy threw. */
+  readonly onFault: (fault: unknown) => void;
+}
+
+/** Deliveries of different groups to one partner that may be under way at once. */
+const concurrency = 4;
+/** Failures in a row after which the partner itself is taken to be out of reach. */
+const failuresUntilPause = 3;
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #underWay = new Map<string, Promise<void>>();
+  #failuresInRow = 0;
+  /** Nothing is sent before this instant, milliseconds. */
+  #pausedUntil = 0;
+  /** Set when an unreachable partner answers again: waiting deliveries then go at once. */
+  #catchingUp = false;
+  #wanted = false;
+  #round: Promise<void> | undefined;
+  #stopped = false;
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** Looks for due deliveries soon. `impatient` also ends a pause: an operator or a new address asks for it. */
+  wake(impatient = false): void {
+    if (impatient) {
+      this.#pausedUntil = 0;
+      this.#failuresInRow = 0;
+    }
+    this.#wanted = true;
+    this.#round ??= this.#rounds().finally(() => {
+      this.#round = undefined;
+    });
+  }
+
+  /** Starts nothing new; resolves when deliveries under way have been recorded. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTimer();
+    await this.#round;
+    await Promise.all(this.#underWay.values());
+  }
+
+  /** Resolves when nothing is under way and no round runs; for tests and draining. */
+  async idle(): Promise<void> {
+    while (this.#round !== undefined || this.#underWay.size > 0) {
+      await this.#round;
+      await Promise.all(this.#underWay.values());
+    }
+  }
+
+  async #rounds(): Promise<void> {
+    while (this.#wanted && !this.#stopped) {
+      this.#wanted = false;
+      this.#cancelTimer();
+      try {
+        await this.#sendDue();
+      } catch (fault) {
+        this.#options.onFault(fault);
+        this.#wakeAt(this.#options.clock.now() + this.#pause(1));
+      }
+    }
+  }
+
+  async #sendDue(): Promise<void> {
+    const { clock, store } = this.#options;
+    const partner = this.#options.partner();
+    const now = clock.now();
+    const agreement = partner.agreement;
+    if (inactivity(agreement, now) !== undefined) {
+      const from = agreement.state === 'active' ? Date.parse(agreement.validFrom ?? '') : Number.NaN;
+      if (from > now) this.#wakeAt(from);
+      return;
+    }
+    if (now < this.#pausedUntil) return this.#wakeAt(this.#pausedUntil);
+    // One probe is enough to learn that an unreachable partner is back.
+    const free = (this.#failuresInRow > 0 ? 1 : concurrency) - this.#underWay.size;
+    if (free <= 0) return;
+    const until = this.#catchingUp ? isoTime(8.64e15) : isoTime(now);
+    const due = await store.dueDeliveries(partner.name, until, free + this.#underWay.size);
+    const next = due.filter(({ groupId }) => !this.#underWay.has(groupId)).slice(0, free);
+    if (this.#stopped) return;
+    for (const delivery of next) this.#begin(partner.name, delivery);
+    if (next.length > 0) return;
+    this.#catchingUp = false;
+    await this.#sleepUntilNext(partner.name);
+  }
+
+  async #sleepUntilNext(partner: string): Promise<void> {
+    const waiting = await this.#options.store.deliveries({ partner, state: 'queued' });
+    const times = waiting
+      .filter(({ groupId }) => !this.#underWay.has(groupId))
+      .map(({ notBefore }) => Date.parse(notBefore ?? '') || this.#options.clock.now());
+    if (times.length > 0) this.#wakeAt(times.reduce((earliest, time) => Math.min(earliest, time)));
+  }
+
+  #wakeAt(time: number): void {
+    this.#cancelTimer();
+    if (!this.#stopped)
+      this.#cancelTimer = this.#options.clock.after(time - this.#options.clock.now(), () => this.wake());
+  }
+
+  #begin(partner: string, delivery: DeliveryRecord): void {
+    const work = this.#deliver(partner, delivery)
+      .catch((fault: unknown) => {
+        this.#options.onFault(fault);
+        // Not recorded: the row is still due, so the next look waits a little.
+        this.#pausedUntil = this.#options.clock.now() + this.#pause(1);
+      })
+      .finally(() => {
+        this.#underWay.delete(delivery.groupId);
+        this.wake();
+      });
+    this.#underWay.set(delivery.groupId, work);
+  }
+
+  async #deliver(partner: string, delivery: DeliveryRecord): Promise<void> {
+    const content = await this.#options.content(delivery);
+    if (content.content === 'impossible') {
+      await this.#record(delivery, { state: 'parked', outcome: content.reason, action: 'delivery-refused' });
+      return;
+    }
+    const outcome = await this.#send(partner, delivery, content);
+    if (outcome.outcome === 'failed') {
+      await this.#recordFailure(delivery, outcome.reason, outcome.retryAfter);
+      return;
+    }
+    if (this.#failuresInRow >= failuresUntilPause) this.#catchingUp = true;
+    this.#failuresInRow = 0;
+    if (outcome.outcome === 'refused') {
+      const reason = `refused with ${outcome.status}: ${outcome.reason}`;
+      await this.#record(delivery, { state: 'parked', outcome: reason, action: 'delivery-refused' });
+    } else {
+      const stored = outcome.created ? 'created at the partner' : 'stored by the partner';
+      await this.#record(delivery, {
+        state: 'delivered',
+        outcome: content.content === 'withdraw' ? 'withdrawn' : stored,
+        action: 'delivery-succeeded',
+        ...(outcome.tag === undefined ? {} : { partnerTag: outcome.tag }),
+      });
+    }
+  }
+
+  async #send(
+    partner: string,
+    { groupId, partnerTag }: DeliveryRecord,
+    content: Exclude<DeliveryContent, { readonly content: 'impossible' }>,
+  ): Promise<ProvideOutcome> {
+    const { gms } = this.#options;
+    if (content.content === 'withdraw') return gms.withdraw(partner, groupId);
+    const first = await gms.provide(partner, groupId, content.bytes, partnerTag);
+    // The partner holds something else than we remember: an answer of it got lost, or it lost its store. Only we write this group
+    // there, and what we send is the newest, so it goes again without the condition.
+    const surprised = first.outcome === 'refused' && first.status === 412 && partnerTag !== undefined;
+    return surprised ? gms.provide(partner, groupId, content.bytes, undefined) : first;
+  }
+
+  async #recordFailure(delivery: DeliveryRecord, reason: string, asked: number | undefined): Promise<void> {
+    const now = this.#options.clock.now();
+    const attempts = delivery.attempts + 1;
+    this.#failuresInRow++;
+    this.#catchingUp = false;
+    const silent = this.#failuresInRow - failuresUntilPause + 1;
+    if (silent > 0 || asked !== undefined) this.#pausedUntil = now + this.#pause(Math.max(silent, 1), asked);
+    await this.#record(delivery, {
+      state: 'queued',
+      outcome: reason,
+      action: 'delivery-failed',
+      notBefore: isoTime(now + this.#pause(attempts, asked)),
+    });
+  }
+
+  #pause(failures: number, asked?: number): number {
+    return retryDelay(this.#options.retry(), failures, this.#options.random(), asked);
+  }
+
+  async #record(
+    delivery: DeliveryRecord,
+    result: {
+      readonly state: 'queued' | 'delivered' | 'parked';
+      readonly outcome: string;
+      readonly action: string;
+      readonly notBefore?: string;
+      readonly partnerTag?: string;
+    },
+  ): Promise<void> {
+    const { partner, groupId, sequence } = delivery;
+    const { action, ...settled } = result;
+    const attempts = delivery.attempts + 1;
+    const entry: JournalEntry = {
+      at: isoTime(this.#options.clock.now()),
+      actor: 'system',
+      action,
+      subject: groupId,
+      detail: { partner, delivery: delivery.action, attempts, outcome: result.outcome },
+    };
+    await this.#options.store.commit({
+      deliveries: [{ write: 'settle', partner, groupId, sequence, attempts, ...settled }],
+      journal: [entry],
+    });
+  }
+}

@@ -1,0 +1,73 @@
+// The partner systems as configured, and the questions asked about them: whose group is this, which partners does it concern.
+// A value: a changed configuration makes a new one.
+import type { Configuration, PartnerConfiguration, SystemConfiguration } from '../config/schema.ts';
+import { servedUsers } from '../identity/served.ts';
+import { uriDomain } from '../identity/uri.ts';
+import type { Policy } from '../policy/policy.ts';
+import { type GroupFacts, memberIdentities } from '../xml/group-document.ts';
+import { isCovered } from './agreement.ts';
+
+/** One partner with the policies that its configuration names. */
+export interface PartnerSettings {
+  readonly configuration: PartnerConfiguration;
+  readonly inbound: Policy;
+  readonly outbound: Policy;
+}
+
+/** Everything interconnection is configured with; replaced as a whole on reload. */
+export interface InterconnectionSettings {
+  readonly system: SystemConfiguration;
+  readonly partners: readonly PartnerSettings[];
+  /** Retry pauses, revalidation interval and time-out, seconds. */
+  readonly interconnect: Pick<NonNullable<Configuration['interconnect']>, 'retry' | 'revalidate' | 'timeout'>;
+}
+
+export class Partners {
+  readonly all: readonly PartnerSettings[];
+  /** True when the identity (canonical URI) receives service in our system. */
+  readonly isServed: (identity: string) => boolean;
+  /** True when the URI (canonical) has a domain of ours. */
+  readonly isHomed: (uri: string) => boolean;
+  readonly #byName: ReadonlyMap<string, PartnerSettings>;
+  readonly #byDomain: ReadonlyMap<string, PartnerSettings>;
+
+  constructor(settings: Pick<InterconnectionSettings, 'system' | 'partners'>) {
+    const users = servedUsers(settings.system);
+    this.isServed = users.isServed;
+    this.isHomed = users.isHomed;
+    this.all = settings.partners;
+    this.#byName = new Map(this.all.map((partner) => [partner.configuration.name, partner]));
+    this.#byDomain = new Map(
+      this.all.flatMap((partner) => partner.configuration.domains.map((domain) => [domain, partner] as const)),
+    );
+  }
+
+  named(name: string): PartnerSettings | undefined {
+    return this.#byName.get(name);
+  }
+
+  /**
+   * The partner in whose system the group (canonical ID) is defined, by exact domain. A `tel:` group has no domain: it is at home
+   * where exactly one agreement names it in `theyProvide` or `weRequest`.
+   */
+  homeOf(groupId: string): PartnerSettings | undefined {
+    const domain = uriDomain(groupId);
+    if (domain !== undefined) return this.#byDomain.get(domain);
+    const naming = this.all.filter(({ configuration }) =>
+      isCovered(configuration.agreement, ['theyProvide', 'weRequest'], groupId),
+    );
+    return naming.length === 1 ? naming[0] : undefined;
+  }
+}
+
+/**
+ * TS 23.280 clause 10.2.7, precondition of provision: one or more members are defined in the partner system. A member is when its
+ * MCPTT, MCVideo or MCData ID has a domain of the partner.
+ */
+export function hasMemberOf(partner: PartnerConfiguration, group: GroupFacts): boolean {
+  const domains = new Set(partner.domains);
+  for (const listService of group.listServices) {
+    for (const identity of memberIdentities(listService)) if (domains.has(uriDomain(identity) ?? '')) return true;
+  }
+  return false;
+}

@@ -1,0 +1,129 @@
+// What a start or a reload owes the partners: settings that changed since the last time are found by a fingerprint in the journal,
+// then deliveries are queued (what we provide) and sources are derived again (what we hold).
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import type { DeliveryWrite } from '../store/store.ts';
+import { judgeAgreement } from './agreement.ts';
+import type { InterconnectionContext } from './context.ts';
+import { deriveAgain } from './foreign.ts';
+import { causeOf, entry } from './journal.ts';
+import type { PartnerSettings } from './partners.ts';
+import type { Primary } from './primary.ts';
+
+/** Deliveries queued in one commit at most. */
+const batchSize = 200;
+
+export class Planning {
+  readonly #context: InterconnectionContext;
+  readonly #primary: Primary;
+  readonly #wake: (partner: string) => void;
+  #stopped = false;
+
+  constructor(context: InterconnectionContext, primary: Primary, wake: (partner: string) => void) {
+    this.#context = context;
+    this.#primary = primary;
+    this.#wake = wake;
+  }
+
+  /** Starts no further step. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Brings deliveries and derivations in line with the settings of now. A partner whose settings did not change costs nothing. */
+  async run(): Promise<void> {
+    for (const partner of this.#context.current().partners.all) {
+      if (this.#stopped) return;
+      try {
+        await this.#alignPartner(partner);
+      } catch (fault) {
+        this.#context.onFault(fault);
+      }
+    }
+  }
+
+  async #alignPartner(partner: PartnerSettings): Promise<void> {
+    const { clock, store } = this.#context;
+    const subject = `partner:${partner.configuration.name}`;
+    const known = (await store.journal({ subject }))
+      .filter(({ action }) => action === 'agreement-changed')
+      .at(-1)?.detail;
+    const { domains, servedUsers, awayUsers } = this.#context.current().settings.system;
+    const served = [domains, servedUsers, awayUsers];
+    const outbound = outboundFingerprint(partner, served);
+    const inbound = inboundFingerprint(partner, served);
+    if (known?.outbound === outbound && known.inbound === inbound) return;
+    if (known?.outbound !== outbound) await this.#planDeliveries(partner);
+    if (known?.inbound !== inbound) await this.#deriveAgain(partner);
+    // Written last: a plan that a crash cut short is made again.
+    if (this.#stopped) return;
+    await store.commit({ journal: [entry(clock, 'system', 'agreement-changed', subject, { outbound, inbound })] });
+  }
+
+  /** Queues provision of all that is to be at the partner, and withdrawal of all that was and is not to be any more. */
+  async #planDeliveries(partner: PartnerSettings): Promise<void> {
+    const { configuration } = partner;
+    if (configuration.provide.to === 'none') return;
+    const { store } = this.#context;
+    const provided = new Set<string>();
+    for (const delivery of await store.deliveries({ partner: configuration.name })) {
+      if (delivery.action === 'provide') provided.add(delivery.groupId);
+    }
+    let writes: DeliveryWrite[] = [];
+    const flush = async (): Promise<void> => {
+      if (writes.length === 0) return;
+      await store.commit({ deliveries: writes });
+      writes = [];
+      this.#wake(configuration.name);
+    };
+    const queue = async (groupId: string, action: 'provide' | 'withdraw'): Promise<void> => {
+      writes.push({ write: 'queue', delivery: { partner: configuration.name, groupId, action } });
+      if (writes.length >= batchSize) await flush();
+    };
+    for await (const groupId of this.#primary.homeGroups()) {
+      if (this.#stopped) return;
+      if (await this.#primary.isToBeProvided(configuration, groupId)) {
+        provided.delete(groupId);
+        await queue(groupId, 'provide');
+      }
+      // Many groups are read and indexed here: faces get their turn in between.
+      await setImmediate();
+    }
+    for (const groupId of provided) await queue(groupId, 'withdraw');
+    await flush();
+  }
+
+  async #deriveAgain(partner: PartnerSettings): Promise<void> {
+    const { clock, store } = this.#context;
+    const { agreement, name } = partner.configuration;
+    for (const { groupId } of await store.sources(name)) {
+      if (this.#stopped) return;
+      const verdict = judgeAgreement(agreement, ['theyProvide', 'weRequest'], groupId, clock.now());
+      // An agreement that ended leaves what it brought as it is.
+      if (verdict.verdict !== 'allowed') continue;
+      try {
+        await deriveAgain(this.#context, partner, groupId, verdict.services);
+      } catch (error) {
+        const journal = [entry(clock, 'system', 'derivation-refused', groupId, { partner: name, ...causeOf(error) })];
+        await store.commit({ journal });
+      }
+      await setImmediate();
+    }
+  }
+}
+
+function outboundFingerprint({ configuration, outbound }: PartnerSettings, served: readonly unknown[]): string {
+  const { agreement, domains, provide } = configuration;
+  const policy = [outbound.name, outbound.version, outbound.digest];
+  return fingerprint([...policy, agreement.weProvide, domains, provide.to, served]);
+}
+
+function inboundFingerprint({ configuration, inbound }: PartnerSettings, served: readonly unknown[]): string {
+  const { theyProvide, weRequest, state, validFrom, validUntil } = configuration.agreement;
+  const policy = [inbound.name, inbound.version, inbound.digest];
+  return fingerprint([...policy, theyProvide, weRequest, state, validFrom, validUntil, served]);
+}
+
+function fingerprint(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
+}

@@ -1,0 +1,188 @@
+// Our side as the primary of a group: which deliveries a change causes (flow A, step 1), what they carry, and the answer to a partner's
+// request (flow B, step 2). TS 23.280 clause 10.2.7.
+import type { PartnerConfiguration } from '../config/schema.ts';
+import { groupsAuid } from '../documents/application-usage.ts';
+import type { PendingGroupChange, ServedDocument } from '../documents/documents.ts';
+import type { PartnerPrincipal } from '../identity/principal.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
+import type { DeliveryRecord, DeliveryRequest } from '../store/store.ts';
+import type { GroupFacts } from '../xml/group-document.ts';
+import { type AgreementVerdict, isCovered, judgeAgreement } from './agreement.ts';
+import type { InterconnectionContext } from './context.ts';
+import { causeOf, entry } from './journal.ts';
+import type { OutboundViews } from './outbound.ts';
+import type { DeliveryContent } from './outbox.ts';
+import { hasMemberOf, type PartnerSettings } from './partners.ts';
+import type { PartnerView } from './ports.ts';
+
+/** Groups read from the store at a time while all are looked through. */
+const pageSize = 500;
+
+export class Primary {
+  readonly #context: InterconnectionContext;
+  readonly #views: OutboundViews;
+
+  constructor(context: InterconnectionContext, views: OutboundViews) {
+    this.#context = context;
+    this.#views = views;
+  }
+
+  /**
+   * Deliveries that a change of a home group causes: provision to each partner that the agreement covers and that has a member,
+   * withdrawal where it was provided before and is not to be any more. A suspended agreement queues too; the outbox waits for it.
+   */
+  async deliveriesOf(change: PendingGroupChange): Promise<readonly DeliveryRequest[]> {
+    const requests = this.#context
+      .current()
+      .partners.all.map((partner) => this.#deliveryFor(partner.configuration, change.groupId, change.after));
+    return (await Promise.all(requests)).filter((request) => request !== undefined);
+  }
+
+  async #deliveryFor(
+    partner: PartnerConfiguration,
+    groupId: string,
+    group: GroupFacts | undefined,
+  ): Promise<DeliveryRequest | undefined> {
+    if (partner.provide.to === 'none') return undefined;
+    const request = { partner: partner.name, groupId } as const;
+    if (group !== undefined && isToBeProvided(partner, groupId, group)) return { ...request, action: 'provide' };
+    const earlier = await this.#context.store.delivery(partner.name, groupId);
+    return earlier?.action === 'provide' ? { ...request, action: 'withdraw' } : undefined;
+  }
+
+  /** What a delivery carries when it is sent now. Throws only for faults of our own. */
+  async content(delivery: DeliveryRecord): Promise<DeliveryContent> {
+    if (delivery.action === 'withdraw') return { content: 'withdraw' };
+    try {
+      const partner = this.#partner(delivery.partner);
+      const { document, verdict } = await this.#providable(partner, delivery.groupId);
+      const view = await this.#views.of(partner, delivery.groupId, document, verdict.services);
+      return { content: 'provide', bytes: view.bytes };
+    } catch (error) {
+      // Our own overload passes; a refusal by policy or agreement stays until something changes.
+      if (!(error instanceof Refusal) || error.code === 'unavailable') throw error;
+      const { code, cause } = causeOf(error);
+      return { content: 'impossible', reason: `${code}: ${cause}` };
+    }
+  }
+
+  /** Checks the preconditions of flow A for an operator's push; throws the Refusal of the first that does not hold. */
+  async checkPush(partnerName: string, groupId: string): Promise<void> {
+    const partner = this.#partner(partnerName);
+    await this.#providable(partner, groupId);
+    if (partner.configuration.provide.to === 'none') {
+      throw new Refusal('partner-not-addressed', { phrase: 'The partner pulls; nothing is provided to it' });
+    }
+  }
+
+  /** TS 23.280 clause 10.2.7, preconditions of provision: defined here, authorised, members there, address known. */
+  async #providable(
+    partner: PartnerSettings,
+    groupId: string,
+  ): Promise<{ document: ServedDocument; verdict: Extract<AgreementVerdict, { verdict: 'allowed' }> }> {
+    const document = await this.#homeGroup(groupId);
+    if (document === undefined) throw new Refusal('group-not-homed-here');
+    const { configuration } = partner;
+    const verdict = judgeAgreement(configuration.agreement, ['weProvide'], groupId, this.#context.clock.now());
+    if (verdict.verdict === 'not-covered') throw new Refusal('agreement-does-not-cover');
+    if (verdict.verdict === 'not-active') throw notActive(verdict.why);
+    if (document.group === undefined || !hasMemberOf(configuration, document.group)) {
+      throw new Refusal('no-member-of-partner');
+    }
+    if (configuration.xcapRoots.length === 0) throw new Refusal('partner-not-addressed');
+    return { document, verdict };
+  }
+
+  /**
+   * Flow B, the primary's side: the group as this partner may see it. Outside the agreement one uniform `not-found`, whether the group
+   * exists or not; the journal has the cause.
+   */
+  async groupForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView> {
+    const canonical = canonicalUri(groupId) ?? groupId;
+    try {
+      return await this.#viewFor(from, canonical);
+    } catch (error) {
+      const journal = [
+        entry(this.#context.clock, from.identity, 'request-refused', canonical, {
+          partner: from.partner,
+          ...causeOf(error),
+        }),
+      ];
+      await this.#context.store.commit({ journal });
+      throw error;
+    }
+  }
+
+  async #viewFor(from: PartnerPrincipal, groupId: string): Promise<PartnerView> {
+    const partner = this.#context.current().partners.named(from.partner);
+    if (partner === undefined) throw new Refusal('not-found', { cause: 'partner-unknown' });
+    const { agreement } = partner.configuration;
+    const verdict = judgeAgreement(agreement, ['theyRequest', 'weProvide'], groupId, this.#context.clock.now());
+    if (verdict.verdict === 'not-covered') throw new Refusal('not-found', { cause: 'agreement-does-not-cover' });
+    if (verdict.verdict === 'not-active') throw notActive(verdict.why);
+    const document = await this.#homeGroup(groupId);
+    if (document === undefined) throw new Refusal('group-not-homed-here');
+    try {
+      return await this.#views.of(partner, groupId, document, verdict.services);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code === 'unavailable') throw error;
+      // What may not leave does not exist for the partner.
+      const { code, cause } = causeOf(error);
+      throw new Refusal('not-found', { cause: `outbound policy: ${code}: ${cause}` });
+    }
+  }
+
+  /** Canonical IDs of our groups that the agreement lets this partner see now. */
+  async groupsForPartner(from: PartnerPrincipal): Promise<readonly string[]> {
+    const agreement = this.#context.current().partners.named(from.partner)?.configuration.agreement;
+    if (agreement === undefined) return [];
+    const now = this.#context.clock.now();
+    const visible: string[] = [];
+    for await (const groupId of this.homeGroups()) {
+      const verdict = judgeAgreement(agreement, ['theyRequest', 'weProvide'], groupId, now);
+      if (verdict.verdict === 'allowed') visible.push(groupId);
+    }
+    return visible;
+  }
+
+  /** Canonical IDs of all groups defined here, read page by page. */
+  async *homeGroups(): AsyncIterable<string> {
+    const filter = { auid: groupsAuid, tree: 'users', groups: true, limit: pageSize } as const;
+    let page = await this.#context.store.documents(filter);
+    for (;;) {
+      for (const { groupId } of page) if (groupId !== undefined) yield groupId;
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageSize) return;
+      page = await this.#context.store.documents({ ...filter, after: last.key });
+    }
+  }
+
+  /** True when this group is to be at the partner: covered by `weProvide` and with a member of the partner. */
+  async isToBeProvided(partner: PartnerConfiguration, groupId: string): Promise<boolean> {
+    if (!isCovered(partner.agreement, ['weProvide'], groupId)) return false;
+    const group = (await this.#homeGroup(groupId))?.group;
+    return group !== undefined && hasMemberOf(partner, group);
+  }
+
+  async #homeGroup(groupId: string): Promise<ServedDocument | undefined> {
+    const document = await this.#context.documents.findGroup(groupId);
+    // Transit is refused: what came from another system lives in the global tree and is not ours to give.
+    return document?.key.tree === 'users' ? document : undefined;
+  }
+
+  #partner(name: string): PartnerSettings {
+    const partner = this.#context.current().partners.named(name);
+    if (partner === undefined) throw new Refusal('partner-unknown');
+    return partner;
+  }
+}
+
+/** The refusal of something inside the patterns of an agreement that is not in force. */
+export function notActive(why: string): Refusal {
+  return new Refusal('agreement-not-active', { phrase: `The agreement with the partner is ${why}` });
+}
+
+function isToBeProvided(partner: PartnerConfiguration, groupId: string, group: GroupFacts): boolean {
+  return isCovered(partner.agreement, ['weProvide'], groupId) && hasMemberOf(partner, group);
+}

@@ -1,0 +1,201 @@
+// Flow B on the partner's side: asks the primary for a group, once for all who want it, and keeps what comes.
+// TS 23.280 clause 10.2.7: each precondition of the request is a check with its own refusal.
+import NodeCache from 'node-cache';
+import { Refusal, type RefusalCode } from '../refusals.ts';
+import type { SourceRecord } from '../store/store.ts';
+import { type AgreementVerdict, judgeAgreement } from './agreement.ts';
+import { isoTime } from './clock.ts';
+import type { InterconnectionContext } from './context.ts';
+import { storeForeign } from './foreign.ts';
+import { causeOf, entry } from './journal.ts';
+import type { PartnerSettings } from './partners.ts';
+import type { FetchOutcome, PullOutcome } from './ports.ts';
+import { notActive } from './primary.ts';
+
+/** A failed request is not repeated for other askers during this time, seconds. */
+const failureMemory = 3;
+/** Failed requests remembered at once. */
+const failuresRemembered = 10_000;
+
+interface RememberedFailure {
+  readonly code: RefusalCode;
+  readonly phrase: string;
+}
+
+export interface Requestable {
+  readonly partner: PartnerSettings;
+  readonly verdict: Extract<AgreementVerdict, { verdict: 'allowed' }>;
+}
+
+export class Requests {
+  readonly #context: InterconnectionContext;
+  readonly #underWay = new Map<string, Promise<PullOutcome>>();
+  readonly #failures = new NodeCache({
+    stdTTL: failureMemory,
+    maxKeys: failuresRemembered,
+    checkperiod: failureMemory,
+    useClones: false,
+  });
+
+  constructor(context: InterconnectionContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Who is to be asked for a group (canonical ID). Throws the Refusal of the first precondition that does not hold: the partner is
+   * configured, the agreement covers the request and is active, the partner's address is configured.
+   */
+  requestable(groupId: string): Requestable {
+    const { partners } = this.#context.current();
+    if (partners.isHomed(groupId)) throw new Refusal('bad-request', { phrase: 'The group is homed in this system' });
+    const partner = partners.homeOf(groupId);
+    if (partner === undefined) throw new Refusal('partner-unknown');
+    const { agreement, xcapRoots } = partner.configuration;
+    const verdict = judgeAgreement(agreement, ['weRequest'], groupId, this.#context.clock.now());
+    if (verdict.verdict === 'not-covered') throw new Refusal('agreement-does-not-cover');
+    if (verdict.verdict === 'not-active') throw notActive(verdict.why);
+    if (xcapRoots.length === 0) throw new Refusal('partner-not-addressed');
+    return { partner, verdict };
+  }
+
+  /**
+   * Brings a group that is wanted now. Concurrent callers share one request; one that just failed is not repeated. Throws
+   * `partner-unreachable` when no answer comes in time; the request then goes on, and what it brings is stored.
+   */
+  async bring(groupId: string, actor: string): Promise<PullOutcome> {
+    this.requestable(groupId);
+    const failure = this.#failures.get<RememberedFailure>(groupId);
+    if (failure !== undefined) throw new Refusal(failure.code, { phrase: failure.phrase });
+    return this.#inTime(this.refresh(groupId, actor));
+  }
+
+  /** Asks the primary whether the group is still as held here, and stores or removes accordingly. Shares a request under way. */
+  refresh(groupId: string, actor: string): Promise<PullOutcome> {
+    const underWay = this.#underWay.get(groupId);
+    if (underWay !== undefined) return underWay;
+    const request = this.#refresh(groupId, actor).finally(() => this.#underWay.delete(groupId));
+    this.#underWay.set(groupId, request);
+    return request;
+  }
+
+  /** Forgets failures and ends the housekeeping; resolves when requests under way have ended. */
+  async stop(): Promise<void> {
+    this.#failures.close();
+    await Promise.allSettled(this.#underWay.values());
+  }
+
+  /** Forgets failures: settings changed, or an operator asks. */
+  forgetFailures(): void {
+    this.#failures.flushAll();
+  }
+
+  async #refresh(groupId: string, actor: string): Promise<PullOutcome> {
+    const { partner, verdict } = this.requestable(groupId);
+    const held = await this.#context.documents.findSource(groupId);
+    const name = partner.configuration.name;
+    const answer = await this.#context.gms.fetch(name, groupId, held?.primaryTag);
+    try {
+      const outcome = await this.#take(answer, held, groupId, actor, { partner, verdict });
+      this.#failures.del(groupId);
+      return outcome;
+    } catch (error) {
+      if (error instanceof Refusal) this.#remember(groupId, error);
+      if (held !== undefined && held.staleSince === undefined) await this.#markStale(groupId);
+      const journal = [
+        entry(this.#context.clock, actor, 'fetch-failed', groupId, { partner: name, ...causeOf(error) }),
+      ];
+      await this.#context.store.commit({ journal });
+      throw error;
+    }
+  }
+
+  async #take(
+    answer: FetchOutcome,
+    held: SourceRecord | undefined,
+    groupId: string,
+    actor: string,
+    { partner, verdict }: Requestable,
+  ): Promise<PullOutcome> {
+    switch (answer.outcome) {
+      case 'fetched':
+        return this.#store(answer, held, groupId, actor, { partner, verdict });
+      case 'unchanged':
+        if (held?.staleSince !== undefined) await this.#context.documents.markStale(groupId, undefined);
+        return { outcome: 'unchanged' };
+      case 'absent':
+        if (held === undefined) throw new Refusal('not-found', { cause: 'the primary does not give this group' });
+        return this.#remove(held, actor);
+      case 'refused':
+        throw new Refusal('partner-refused', { cause: `${answer.status}: ${answer.reason}` });
+      case 'failed':
+        throw new Refusal('partner-unreachable', { cause: answer.reason });
+    }
+  }
+
+  async #store(
+    answer: Extract<FetchOutcome, { outcome: 'fetched' }>,
+    held: SourceRecord | undefined,
+    groupId: string,
+    actor: string,
+    { partner, verdict }: Requestable,
+  ): Promise<PullOutcome> {
+    try {
+      const { changed, tag } = await storeForeign(this.#context, {
+        partner,
+        groupId,
+        source: answer.bytes,
+        primaryTag: answer.tag,
+        services: verdict.services,
+        preconditions: held === undefined ? { ifNoneMatch: '*' } : { ifMatch: [held.tag] },
+        actor,
+        action: 'group-fetched',
+      });
+      if (held?.staleSince !== undefined) await this.#context.documents.markStale(groupId, undefined);
+      return { outcome: 'stored', changed, tag };
+    } catch (error) {
+      // A provision overtook the request: what the primary pushed meanwhile is at least as new.
+      if (error instanceof Refusal && error.code === 'precondition-failed') return { outcome: 'unchanged' };
+      throw error;
+    }
+  }
+
+  async #remove(held: SourceRecord, actor: string): Promise<PullOutcome> {
+    const { groupId, tag } = held;
+    try {
+      await this.#context.foreignWrites.run(groupId, () =>
+        this.#context.documents.deleteForeign(groupId, actor, { ifMatch: [tag] }),
+      );
+      return { outcome: 'removed' };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      if (error.code === 'not-found') return { outcome: 'removed' };
+      if (error.code === 'precondition-failed') return { outcome: 'unchanged' };
+      throw error;
+    }
+  }
+
+  async #markStale(groupId: string): Promise<void> {
+    await this.#context.documents.markStale(groupId, isoTime(this.#context.clock.now()));
+  }
+
+  #remember(groupId: string, { code, phrase }: Refusal): void {
+    try {
+      this.#failures.set<RememberedFailure>(groupId, { code, phrase });
+    } catch {
+      // Full: this failure is simply not remembered.
+    }
+  }
+
+  async #inTime(request: Promise<PullOutcome>): Promise<PullOutcome> {
+    const { clock } = this.#context;
+    const late = Promise.withResolvers<never>();
+    const cancel = clock.after(this.#context.current().settings.interconnect.timeout * 1000, () =>
+      late.reject(new Refusal('partner-unreachable', { cause: 'no answer in time' })),
+    );
+    try {
+      return await Promise.race([request, late.promise]);
+    } finally {
+      cancel();
+    }
+  }
+}
