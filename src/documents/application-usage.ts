@@ -1,4 +1,7 @@
 // One XCAP application usage (RFC 4825 clause 5): what a server must know of an AUID to serve its documents.
+// The usages that come with the gateway are the rows of one table; operators add rows of their own.
+
+import { namespaces } from '../xml/names.ts';
 
 export interface ApplicationUsage {
   readonly auid: string;
@@ -13,3 +16,54 @@ export interface ApplicationUsage {
   /** Documents that the server composes itself and nobody may write (xcap-caps, xcap-directory). */
   readonly composed: boolean;
 }
+
+/** AUID of MC service group documents, TS 24.481 clause 7.2. */
+export const groupsAuid = 'org.openmobilealliance.groups';
+/** AUID of contact lists, RFC 4826 clause 3.4.1. */
+export const resourceListsAuid = 'resource-lists';
+/** AUID of the server's capabilities, RFC 4825 clause 12. */
+export const capabilitiesAuid = 'xcap-caps';
+/** AUID of the directory of a user's documents, OMA XDM. */
+export const directoryAuid = 'org.openmobilealliance.xcap-directory';
+
+/** The usages that come with the gateway. */
+export const builtInUsages: readonly ApplicationUsage[] = [
+  {
+    auid: groupsAuid,
+    mimeType: 'application/vnd.oma.poc.groups+xml',
+    defaultDocumentNamespace: namespaces.listService,
+    schema: 'groups',
+    namespaces: [
+      namespaces.listService,
+      namespaces.mcpttGroupInfo,
+      namespaces.commonPolicy,
+      namespaces.omaCommonPolicy,
+      namespaces.omaExtensions,
+    ],
+    composed: false,
+  },
+  {
+    auid: resourceListsAuid,
+    mimeType: 'application/resource-lists+xml',
+    defaultDocumentNamespace: namespaces.resourceLists,
+    schema: 'resource-lists',
+    namespaces: [namespaces.resourceLists],
+    composed: false,
+  },
+  {
+    auid: capabilitiesAuid,
+    mimeType: 'application/xcap-caps+xml',
+    defaultDocumentNamespace: namespaces.xcapCaps,
+    schema: 'xcap-caps',
+    namespaces: [namespaces.xcapCaps],
+    composed: true,
+  },
+  {
+    auid: directoryAuid,
+    mimeType: 'application/vnd.oma.xcap-directory+xml',
+    defaultDocumentNamespace: namespaces.xcapDirectory,
+    schema: 'xcap-directory',
+    namespaces: [namespaces.xcapDirectory],
+    composed: true,
+  },
+];

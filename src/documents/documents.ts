@@ -65,6 +65,8 @@ export interface DocumentChange {
   readonly previousTag?: string | undefined;
   /** Absent = deleted. */
   readonly tag?: string | undefined;
+  /** Set when the document has taken another group ID: the group of this ID is gone. */
+  readonly previousGroupId?: string | undefined;
 }
 
 /** Emitted after the commit, in commit order; never for writes that changed nothing. */

@@ -1,0 +1,103 @@
+// What TS 24.481 clause 7.2 demands of group documents and no schema can say. Pure over the facts; knows no store.
+
+import type { McService } from '../config/schema.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
+import type { GroupFacts, ListServiceFacts, MemberEntry } from '../xml/group-document.ts';
+import { serviceOfEnabler } from '../xml/group-document.ts';
+import { namespaces } from '../xml/names.ts';
+import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
+import { nodePath } from './node-path.ts';
+
+/** RFC 4825 clause 11.1: where a group ID stands in a document with one list-service. */
+export const groupIdField = 'group/list-service/@uri';
+
+/** Identities that each entry must carry when the group supports the service, TS 24.481 clause 7.2.8. */
+const serviceIdentities: readonly {
+  readonly service: McService;
+  readonly name: string;
+  readonly of: (entry: MemberEntry) => string | undefined;
+}[] = [
+  { service: 'mcvideo', name: 'MCVideo ID', of: (entry) => entry.mcvideoId },
+  { service: 'mcdata', name: 'MCData ID', of: (entry) => entry.mcdataId },
+];
+
+/**
+ * Checks a group document that its schema has accepted and returns the canonical group IDs of its list-service elements, in document order.
+ * Throws Refusal `uniqueness-failure` (a URI used twice) or `constraint-failure` for the first broken rule.
+ */
+export function checkGroupDocument(index: OffsetIndex, group: GroupFacts): readonly string[] {
+  if (group.listServices.length === 0) throw broken('A group document needs at least one list-service');
+  const groupIds = new Set<string>();
+  for (const listService of group.listServices) {
+    const groupId = checkedUri(index, listService.element, listService.uri);
+    if (groupIds.has(groupId)) throw taken(index, listService.element);
+    groupIds.add(groupId);
+    checkServices(index, listService);
+    checkEntries(index, listService);
+    checkRuleIds(index, listService);
+  }
+  return [...groupIds];
+}
+
+/**
+ * The refusal of a group ID that another document has, that does not belong here, or that is not the addressed one.
+ * TS 24.481 clause 6.3.2.3: values that would be accepted may be offered.
+ */
+export function groupIdRefusal(phrase: string, altValues: readonly string[] = []): Refusal {
+  return new Refusal('uniqueness-failure', { phrase, exists: [{ field: groupIdField, altValues }] });
+}
+
+// TS 24.481 7.2.2: supported-services shall be there, with at least one service
+function checkServices(index: OffsetIndex, listService: ListServiceFacts): void {
+  if (listService.enablers === undefined) throw broken('A group needs supported-services');
+  if (listService.enablers.length > 0) return;
+  const supported = index.firstNamed(listService.element, namespaces.omaExtensions, 'supported-services');
+  const allExcept =
+    supported === undefined ? undefined : index.firstNamed(supported, namespaces.omaExtensions, 'all-services-except');
+  if (allExcept === undefined) throw broken('supported-services needs at least one service');
+}
+
+function checkEntries(index: OffsetIndex, listService: ListServiceFacts): void {
+  const offered = new Set((listService.enablers ?? []).map(serviceOfEnabler));
+  const needed = serviceIdentities.filter(({ service }) => offered.has(service));
+  const members = new Set<string>();
+  for (const entry of listService.entries) {
+    const member = checkedUri(index, entry.element, entry.uri);
+    // RFC 3261 19.1.4: two spellings of one URI are one member
+    if (members.has(member)) throw taken(index, entry.element);
+    members.add(member);
+    for (const { of, name } of needed) {
+      const identity = of(entry);
+      if (identity === undefined) {
+        throw broken(`${nodePath(index, entry.element)} needs an ${name}: the group supports the service`);
+      }
+      if (canonicalUri(identity) === undefined) {
+        throw broken(`The ${name} of ${nodePath(index, entry.element)} is not a URI`);
+      }
+    }
+  }
+}
+
+// RFC 4745 13: the id of a rule is an xs:ID
+function checkRuleIds(index: OffsetIndex, listService: ListServiceFacts): void {
+  const ids = new Set<string>();
+  for (const rule of listService.rules) {
+    if (ids.has(rule.id)) throw broken(`${nodePath(index, rule.element)} repeats the id of another rule`);
+    ids.add(rule.id);
+  }
+}
+
+function checkedUri(index: OffsetIndex, element: ElementId, uri: string): string {
+  const canonical = canonicalUri(uri);
+  if (canonical === undefined) throw broken(`${nodePath(index, element, 'uri')} is not a URI`);
+  return canonical;
+}
+
+function broken(phrase: string): Refusal {
+  return new Refusal('constraint-failure', { phrase });
+}
+
+function taken(index: OffsetIndex, element: ElementId): Refusal {
+  return new Refusal('uniqueness-failure', { exists: [{ field: nodePath(index, element, 'uri'), altValues: [] }] });
+}

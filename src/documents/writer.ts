@@ -1,0 +1,229 @@
+// The one write path of documents in our own trees: rights, preconditions, content, consequences, commit.
+
+import { type Principal, principalName } from '../identity/principal.ts';
+import type { ServedUsers } from '../identity/served.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
+import type { Commit, DeliveryRequest, DocumentKey, JournalEntry } from '../store/store.ts';
+import { alternativeGroupIds } from './alternatives.ts';
+import { type ApplicationUsage, groupsAuid } from './application-usage.ts';
+import type { MemoryDocument } from './cache.ts';
+import type { Committer, Effect } from './committer.ts';
+import { addressedGroup, canonicalKey, keyPath, keyText } from './document-key.ts';
+import type { DeliveriesOf, Preconditions, PutOutcome } from './documents.ts';
+import { entityTag, preconditionsHold } from './entity-tag.ts';
+import { groupIdRefusal } from './group-constraints.ts';
+import type { DocumentJudge, Judged } from './judge.ts';
+import type { KeyedQueue } from './keyed-queue.ts';
+import type { DocumentReader } from './reader.ts';
+import { mayWrite, mayWriteGroups } from './rights.ts';
+
+/** How often a write that another process has overtaken starts again. */
+const attempts = 5;
+
+export interface WriterOptions {
+  readonly reader: DocumentReader;
+  readonly committer: Committer;
+  readonly judge: DocumentJudge;
+  readonly queue: KeyedQueue;
+  readonly served: ServedUsers;
+  /** Our first domain, in which alternatives to refused group IDs are offered. */
+  readonly domain: string;
+  readonly now: () => Date;
+  readonly usage: (auid: string) => ApplicationUsage | undefined;
+  readonly deliveriesOf: DeliveriesOf;
+}
+
+/** A document to store, checked as far as its content goes. */
+interface Candidate {
+  readonly key: DocumentKey;
+  readonly bytes: Uint8Array;
+  readonly tag: string;
+  readonly judged: Judged;
+}
+
+export class DocumentWriter {
+  readonly #options: WriterOptions;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** Creates or replaces a document; see Documents.put. */
+  async put(
+    principal: Principal,
+    address: DocumentKey,
+    body: Uint8Array,
+    preconditions: Preconditions,
+  ): Promise<PutOutcome> {
+    const { usage, key } = this.#target(address);
+    checkName(key);
+    this.#options.judge.checkSize(body);
+    // The caller's buffer may be part of a pool, and nobody may change what is stored.
+    const bytes = new Uint8Array(body);
+    const tag = entityTag(bytes);
+    const before = await this.#current(principal, key, preconditions);
+    if (before?.tag === tag) return { created: false, changed: false, tag };
+    const judged = await this.#options.judge.judge(usage, bytes);
+    if (usage.auid === groupsAuid) await this.#checkGroupIds(principal, judged.groupIds);
+    const candidate = { key, bytes, tag, judged };
+    return this.#options.queue.run(keyText(key), () => this.#store(principal, candidate, preconditions));
+  }
+
+  /** Deletes a document; see Documents.delete. */
+  async delete(principal: Principal, address: DocumentKey, preconditions: Preconditions): Promise<void> {
+    const { key } = this.#target(address);
+    await this.#options.queue.run(keyText(key), async () => {
+      for (let attempt = 0; attempt < attempts; attempt++) {
+        const before = await this.#current(principal, key, preconditions, 'not-found');
+        if (before === undefined) throw new Refusal('not-found');
+        const deliveries = await this.#deliveries(before, undefined);
+        const entry = this.#journal(principal, 'document-delete', before, { tag: before.tag });
+        if (await this.#commit({ key, previous: before }, deliveries, entry)) return;
+      }
+      throw overtaken();
+    });
+  }
+
+  /** The usage and the canonical key that a write addresses. */
+  #target(address: DocumentKey): { readonly usage: ApplicationUsage; readonly key: DocumentKey } {
+    const usage = this.#options.usage(address.auid);
+    if (usage === undefined) throw new Refusal('unknown-application-usage');
+    if (usage.composed) throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD'] });
+    const key = canonicalKey(address, this.#options.served);
+    if (key === undefined) throw new Refusal('unknown-xui');
+    // TS 24.481 7.2.10: the address by group ID is for reading; groups are written where they live.
+    if (addressedGroup(key) !== undefined) throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD', 'POST'] });
+    return { usage, key };
+  }
+
+  /** What is there now, when the principal may write it and the preconditions hold. Rights come first, also before existence. */
+  async #current(
+    principal: Principal,
+    key: DocumentKey,
+    preconditions: Preconditions,
+    absent?: 'not-found',
+  ): Promise<MemoryDocument | undefined> {
+    if (!mayWrite(principal, key)) throw new Refusal('forbidden');
+    const current = await this.#options.reader.document(key);
+    if (current === undefined && absent !== undefined) throw new Refusal(absent);
+    if (current?.group !== undefined && !mayWriteGroups(principal, groupIdsOf(current))) throw new Refusal('forbidden');
+    if (!preconditionsHold(preconditions, current?.tag)) throw new Refusal('precondition-failed');
+    return current;
+  }
+
+  async #store(principal: Principal, candidate: Candidate, preconditions: Preconditions): Promise<PutOutcome> {
+    const { key, bytes, tag, judged } = candidate;
+    const groupId = judged.groupIds.length === 1 ? judged.groupIds[0] : undefined;
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      // Asked again: until now others may have written.
+      const before = await this.#current(principal, key, preconditions);
+      if (before?.tag === tag) return { created: false, changed: false, tag };
+      const deliveries = await this.#deliveries(before, { groupId, group: judged.group });
+      const entry = this.#journal(
+        principal,
+        'document-put',
+        { key, groupId },
+        {
+          tag,
+          size: bytes.byteLength,
+          ...(before === undefined ? {} : { replaced: before.tag }),
+        },
+      );
+      const effect: Effect = { key, previous: before, stored: { tag, bytes, groupId }, known: judged };
+      if (await this.#commit(effect, deliveries, entry, principal)) {
+        return { created: before === undefined, changed: true, tag };
+      }
+    }
+    throw overtaken();
+  }
+
+  /** True when committed, false when another process was faster. Throws Refusal `uniqueness-failure` for a group ID in use elsewhere. */
+  async #commit(
+    effect: Effect,
+    deliveries: readonly DeliveryRequest[],
+    entry: JournalEntry,
+    principal?: Principal,
+  ): Promise<boolean> {
+    const consequences: Commit = {
+      deliveries: deliveries.map((delivery) => ({ write: 'queue', delivery })),
+      journal: [entry],
+    };
+    const outcome = await this.#options.committer.commit(effect, consequences);
+    if (outcome.outcome === 'taken') {
+      const alternatives = principal === undefined ? [] : await this.#alternatives(principal, outcome.groupId);
+      throw groupIdRefusal('Another group has this ID already', alternatives);
+    }
+    return outcome.outcome === 'committed';
+  }
+
+  /** TS 24.481 6.3.2.3: an administrator names groups within its patterns and within our domains. */
+  async #checkGroupIds(principal: Principal, groupIds: readonly string[]): Promise<void> {
+    if (!mayWriteGroups(principal, groupIds)) throw new Refusal('forbidden');
+    const strange = groupIds.find((groupId) => !this.#options.served.isHomed(groupId));
+    if (strange === undefined) return;
+    const phrase = 'The group ID does not belong to a domain of this system';
+    throw groupIdRefusal(phrase, await this.#alternatives(principal, strange));
+  }
+
+  #alternatives(principal: Principal, groupId: string): Promise<readonly string[]> {
+    return alternativeGroupIds(groupId, this.#options.domain, async (candidate) => {
+      return mayWriteGroups(principal, [candidate]) && (await this.#options.reader.findGroup(candidate)) === undefined;
+    });
+  }
+
+  /** A document that takes another group ID deletes one group and creates another. */
+  async #deliveries(
+    before: MemoryDocument | undefined,
+    after: Pick<MemoryDocument, 'groupId' | 'group'> | undefined,
+  ): Promise<readonly DeliveryRequest[]> {
+    const { deliveriesOf } = this.#options;
+    const deliveries: DeliveryRequest[] = [];
+    if (before?.groupId !== undefined && before.groupId !== after?.groupId) {
+      deliveries.push(...(await deliveriesOf({ groupId: before.groupId, before: before.group })));
+    }
+    if (after?.groupId !== undefined) {
+      const former = before?.groupId === after.groupId ? before.group : undefined;
+      deliveries.push(...(await deliveriesOf({ groupId: after.groupId, before: former, after: after.group })));
+    }
+    return deliveries;
+  }
+
+  #journal(
+    principal: Principal,
+    action: 'document-put' | 'document-delete',
+    document: Pick<MemoryDocument, 'key' | 'groupId'>,
+    detail: NonNullable<JournalEntry['detail']>,
+  ): JournalEntry {
+    const path = keyPath(document.key);
+    return {
+      at: this.#options.now().toISOString(),
+      actor: principalName(principal),
+      action,
+      subject: document.groupId ?? path,
+      detail: { path, ...detail },
+    };
+  }
+}
+
+function groupIdsOf(document: MemoryDocument): readonly string[] {
+  return (document.group?.listServices ?? []).map(({ uri }) => canonicalUri(uri) ?? uri);
+}
+
+function overtaken(): Refusal {
+  return new Refusal('unavailable', { retryAfter: 1, cause: 'other writers were faster each time' });
+}
+
+const longestName = 1024;
+
+/** RFC 4825 6.2 and 8.2.1: a document lies in its home directory; there are no sub-directories to put it into. */
+function checkName(key: DocumentKey): void {
+  const { name } = key;
+  if (name === '' || name.length > longestName || /[\p{Cc}\p{Cs}]/u.test(name)) {
+    throw new Refusal('bad-request', { phrase: 'The document has no usable name' });
+  }
+  if (name.includes('/')) {
+    const home = key.tree === 'users' ? `users/${encodeURIComponent(key.xui)}` : 'global';
+    throw new Refusal('no-parent', { ancestor: `${key.auid}/${home}` });
+  }
+}
