@@ -370,6 +370,11 @@ describe('RFC 9110 11.4 and RFC 7616 3.4: the header field', () => {
     expect(parseDigestAuthorization(header).uri).toBe(uri);
   });
 
+  test('an escaped quote never ends a uri', () => {
+    const header = String.raw`Digest username="a", realm="r", nonce="n", response="00", uri="/x[\"a\", b=c]"`;
+    expect(parseDigestAuthorization(header).uri).toBe('/x["a", b=c]');
+  });
+
   test('raw quotes are tolerated in uri alone', () => {
     expect(refusalOf(() => parseDigestAuthorization(good.replace('"r"', '"a"b"'))).code).toBe('bad-request');
   });
