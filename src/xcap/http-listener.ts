@@ -80,6 +80,13 @@ export interface Exchange {
   readonly expectsContinue: boolean;
 }
 
+interface ConnectionState {
+  /** Requests not yet answered, the one being served first. */
+  readonly queue: Exchange[];
+  /** Requests served so far. */
+  served: number;
+}
+
 export interface HttpListenerOptions {
   readonly listen: ListenOptions;
   readonly limits: FaceLimits;
@@ -96,59 +103,75 @@ export interface HttpListener {
   close(): Promise<void>;
 }
 
+/** More pipelined requests than this on one connection end it. */
+const pipelineDepth = 1000;
+/** So many octets of an unwanted body beyond the largest wanted one are taken before the connection is cut. */
+const discardAllowance = 64 * 1024;
+
 /** Starts to listen. Throws when the address cannot be bound or the TLS material not be used. */
 export async function startHttpListener(options: HttpListenerOptions): Promise<HttpListener> {
   const { listen, limits } = options;
-  const sockets = new Set<Socket>();
-  const running = new WeakMap<Duplex, Exchange[]>();
+  const connections = new Set<Socket>();
+  const ready = new Set<Socket>();
+  const states = new WeakMap<Duplex, ConnectionState>();
   let closing = false;
   const server = makeServer(listen.tls, limits);
-  const endConnections = (): void => {
-    for (const socket of sockets) socket.destroy();
-  };
 
-  const send = (exchange: Exchange, answer: Answer): void => {
+  const send = (exchange: Exchange, answer: Answer, last: boolean): void => {
     const { request, response } = exchange;
     if (announcesBody(request) && !request.complete) {
       // Nobody knows whether a body that was never asked for will still come
       if (exchange.expectsContinue) response.shouldKeepAlive = false;
-      else discardBody(request, limits.documentBytes);
+      else discardBody(request, limits.documentBytes + discardAllowance);
     }
-    if (closing) response.shouldKeepAlive = false;
+    if (closing || last) response.shouldKeepAlive = false;
     response.writeHead(answer.status, answer.headers as string[]);
     response.end(answer.body);
   };
 
-  const serve = async (exchange: Exchange): Promise<void> => {
+  const serve = async (exchange: Exchange, state: ConnectionState): Promise<void> => {
     const started = performance.now();
+    state.served++;
     const { socket, method = '' } = exchange.request;
-    const others = running.get(socket);
-    if (others === undefined) running.set(socket, [exchange]);
-    else others.push(exchange);
     try {
       const answer = await answerOf(exchange, options);
       if (answer !== undefined && !exchange.response.destroyed) {
-        send(exchange, answer);
+        send(exchange, answer, state.served >= limits.requestsPerConnection);
         options.onAnswer?.({ method, status: answer.status, milliseconds: performance.now() - started });
       }
     } catch (error) {
       options.log.error({ err: error, method }, 'an answer could not be sent');
       socket.destroy();
-    } finally {
-      const exchanges = running.get(socket);
-      exchanges?.splice(exchanges.indexOf(exchange), 1);
     }
+    state.queue.shift();
+    const next = state.queue[0];
+    // Behind the last answer of a connection there is no other
+    if (next !== undefined && exchange.response.shouldKeepAlive) void serve(next, state);
   };
 
-  server.on('request', (request, response) => void serve({ request, response, expectsContinue: false }));
-  server.on('checkContinue', (request, response) => void serve({ request, response, expectsContinue: true }));
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
+  // RFC 9112 9.3.2: pipelined requests are served one after the other, since they may write
+  const enqueue = (exchange: Exchange): void => {
+    const { socket } = exchange.request;
+    let state = states.get(socket);
+    if (state === undefined) {
+      state = { queue: [], served: 0 };
+      states.set(socket, state);
+    }
+    if (state.queue.push(exchange) > pipelineDepth) socket.destroy();
+    else if (state.queue.length === 1) void serve(exchange, state);
+  };
+  const track = (set: Set<Socket>, socket: Socket): void => {
+    set.add(socket);
+    socket.once('close', () => set.delete(socket));
+  };
+
+  server.on('request', (request, response) => enqueue({ request, response, expectsContinue: false }));
+  server.on('checkContinue', (request, response) => enqueue({ request, response, expectsContinue: true }));
+  server.on('connection', (socket: Socket) => track(connections, socket));
+  server.on(listen.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => track(ready, socket));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     // An answer to bytes behind a request that is still being served would be taken for the answer to that request
-    const [served, ...behind] = running.get(socket) ?? [];
+    const [served, ...behind] = states.get(socket)?.queue ?? [];
     const inBody = behind.length === 0 && served?.request.complete === false && !served.response.headersSent;
     if (socket.writable && (served === undefined || inBody)) socket.end(protocolErrorAnswer(error.code));
     else socket.destroy();
@@ -171,12 +194,14 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
     close: () =>
       new Promise((resolve) => {
         closing = true;
-        const timer = setTimeout(endConnections, limits.drainTimeout);
+        const timer = setTimeout(() => {
+          for (const socket of connections) socket.destroy();
+        }, limits.drainTimeout);
         server.close(() => {
           clearTimeout(timer);
           resolve();
         });
-        server.closeIdleConnections();
+        for (const socket of ready) if ((states.get(socket)?.queue.length ?? 0) === 0) socket.destroySoon();
       }),
   };
 }
@@ -225,7 +250,6 @@ function makeServer(tls: TlsMaterial | undefined, limits: FaceLimits): Server {
         });
   server.timeout = limits.idleTimeout;
   server.maxConnections = limits.connections;
-  server.maxRequestsPerSocket = limits.requestsPerConnection;
   return server;
 }
 
