@@ -144,12 +144,19 @@ export class DocumentCache {
   #hold(stored: StoredDocument, known: Known): MemoryDocument {
     const text = keyText(stored.key);
     const document = new MemoryDocument(stored, known, (grown) => {
-      // Setting a held document again only measures it anew.
-      if (this.#documents?.peek(text) === grown) this.#documents.set(text, grown);
+      if (this.#documents?.peek(text) !== grown) return;
+      // Setting what is there already would not measure it anew.
+      this.#documents.delete(text);
+      this.#insert(text, grown);
     });
-    this.#documents?.set(text, document);
-    if (stored.groupId !== undefined && this.#documents?.has(text) === true) this.#groups.set(stored.groupId, text);
+    this.#insert(text, document);
     return document;
+  }
+
+  #insert(text: string, document: MemoryDocument): void {
+    this.#documents?.set(text, document);
+    // A document larger than the bound is not taken.
+    if (document.groupId !== undefined && this.#documents?.has(text) === true) this.#groups.set(document.groupId, text);
   }
 
   #load(text: string, read: () => Promise<StoredDocument | undefined>): Promise<MemoryDocument | undefined> {

@@ -43,12 +43,18 @@ export function keyPath(key: DocumentKey): string {
   return key.tree === 'users' ? `${key.auid}/users/${key.xui}/${key.name}` : `${key.auid}/global/${key.name}`;
 }
 
-/** URI of a document relative to the XCAP root, RFC 4825 clause 6: segments percent-encoded but for what may stand there (RFC 3986 pchar). */
-export function keyUri(key: DocumentKey): string {
+/** URI of the directory that documents of a tree lie in, relative to the XCAP root (RFC 4825 clause 6.2). */
+export function homeUri(key: Pick<DocumentKey, 'auid' | 'tree' | 'xui'>): string {
   const segments = key.tree === 'users' ? [key.auid, 'users', key.xui] : [key.auid, 'global'];
-  return [...segments, ...key.name.split('/')].map(encodeSegment).join('/');
+  return segments.map(encodeSegment).join('/');
 }
 
+/** URI of a document relative to the XCAP root, RFC 4825 clause 6.2. */
+export function keyUri(key: DocumentKey): string {
+  return [homeUri(key), ...key.name.split('/').map(encodeSegment)].join('/');
+}
+
+// RFC 3986 3.3: these may stand in a path segment as they are
 function encodeSegment(segment: string): string {
   return encodeURIComponent(segment).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent);
 }

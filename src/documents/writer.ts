@@ -9,7 +9,7 @@ import { alternativeGroupIds } from './alternatives.ts';
 import { type ApplicationUsage, groupsAuid } from './application-usage.ts';
 import type { MemoryDocument } from './cache.ts';
 import type { Committer, Effect } from './committer.ts';
-import { addressedGroup, canonicalKey, keyPath, keyText } from './document-key.ts';
+import { addressedGroup, canonicalKey, homeUri, keyPath, keyText } from './document-key.ts';
 import type { DeliveriesOf, Preconditions, PutOutcome } from './documents.ts';
 import { entityTag, preconditionsHold } from './entity-tag.ts';
 import { groupIdRefusal } from './group-constraints.ts';
@@ -223,7 +223,6 @@ function checkName(key: DocumentKey): void {
     throw new Refusal('bad-request', { phrase: 'The document has no usable name' });
   }
   if (name.includes('/')) {
-    const home = key.tree === 'users' ? `users/${encodeURIComponent(key.xui)}` : 'global';
-    throw new Refusal('no-parent', { ancestor: `${key.auid}/${home}` });
+    throw new Refusal('no-parent', { ancestor: homeUri(key) });
   }
 }
