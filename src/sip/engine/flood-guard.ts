@@ -13,7 +13,7 @@ export interface FloodLimits {
 }
 
 /** Ten times what the busiest proxy in front is expected to bring; see docs/ENGINE.md. */
-export const FLOOD_LIMITS: FloodLimits = { requests: 10_000, refusals: 20, pending: 8_192, transactions: 400_000 };
+export const FLOOD_LIMITS: FloodLimits = { requests: 10_000, refusals: 200, pending: 8_192, transactions: 400_000 };
 
 interface Bucket {
   requests: number;

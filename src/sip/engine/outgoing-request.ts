@@ -203,13 +203,12 @@ export class OutgoingRequest implements ClientUser {
     if (this.#text === '') this.#text = this.#composeUnsent();
     this.#echo(this.#attempt?.flow);
     const request = this.sent();
-    const none = { address: '', port: 0 };
-    const text = request && engineResponse(request, none, status, phrase, '', '');
+    const text = request && engineResponse(request, undefined, status, phrase, '', '');
     const response = text === undefined ? undefined : parseDatagram(Buffer.from(text, 'latin1'));
     if (response?.kind !== 'response') return;
     const transport = this.#attempt?.flow.transport ?? 'unknown';
     const line = `sip|network|0|${transport}||0|${timeText(this.#core.wallTime())}|${this.parts.id}|${this.dialogId}|`;
-    this.parts.application.send(line, rewriteMessage(response, fieldValue(request?.fields ?? [], 'via') ?? ''));
+    this.parts.application.send(line, text);
     this.#owner.concluded(this, response, undefined);
   }
 

@@ -1,7 +1,7 @@
 // Responses to requests from the network (RFC 3261 8.2.6): what is copied from the request and what is added.
 import type { ApplicationMessage } from './application-message.ts';
 import { headerLines, IDENTITY_FIELDS } from './application-message.ts';
-import { composeMessage, type Field, type SipRequest } from './message.ts';
+import { composeMessage, type Field, fieldValue, type SipRequest } from './message.ts';
 import { stampVia, type Via } from './via.ts';
 
 /** Header lines that every response repeats from its request. @param toTag tag to add to To, '' when it has one */
@@ -33,19 +33,21 @@ export interface Answerable {
 
 /**
  * A response that the engine itself decides.
- * @param source where the request came from, for the top Via
+ * @param source where the request came from, for the top Via; undefined leaves it as it is
  * @param toTag tag to add to To, '' when it has one
  * @param extra further header lines, each with its line end
  */
 export function engineResponse(
   request: Answerable,
-  source: { readonly address: string; readonly port: number },
+  source: { readonly address: string; readonly port: number } | undefined,
   status: number,
   phrase: string,
   toTag: string,
   extra: string,
 ): string {
-  const topVia = stampVia(request.via, source.address, source.port);
+  const topVia = source
+    ? stampVia(request.via, source.address, source.port)
+    : (fieldValue(request.fields, 'via') ?? request.via.head);
   return composeMessage(`SIP/2.0 ${status} ${phrase}`, repeatedLines(request.fields, topVia, toTag, false) + extra, '');
 }
 
