@@ -8,8 +8,8 @@ import type { AdministratorPrincipal, ClientPrincipal, ServerPrincipal } from '.
 import { servedUsers } from '../identity/served.ts';
 import type { RefusalCode } from '../refusals.ts';
 import { Refusal } from '../refusals.ts';
+import { type ManualClock, manualClock } from '../store/clock.testkit.ts';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.ts';
-import { type ManualClock, manualClock } from '../store/store.testkit.ts';
 import type { DocumentKey } from '../store/store.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
 import { SchemaLibrary } from '../xml/schema.ts';

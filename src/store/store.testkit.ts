@@ -5,24 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type ManualClock, manualClock } from './clock.testkit.ts';
 import type { Commit, DocumentKey, DocumentWrite, JournalEntry, SourceRecord, Store } from './store.ts';
-
-/** A clock that stands still until told. */
-export interface ManualClock {
-  readonly now: () => Date;
-  readonly set: (iso: string) => void;
-}
-
-/** A clock that starts at `iso`. */
-export function manualClock(iso = '2026-01-02T03:04:05.000Z'): ManualClock {
-  let current = new Date(iso);
-  return {
-    now: () => current,
-    set: (next) => {
-      current = new Date(next);
-    },
-  };
-}
 
 const groups = 'org.openmobilealliance.groups';
 
