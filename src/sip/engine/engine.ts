@@ -191,7 +191,9 @@ class RunningEngine implements Engine, ControlHandler {
   async close(): Promise<void> {
     clearInterval(this.#reaper);
     this.#core?.timers.stop();
-    await Promise.all([this.#core?.control.close(), this.#core?.transports.close()]);
+    // Applications first: what they still owed is answered 503 while there are transports to carry it.
+    await this.#core?.control.close();
+    await this.#core?.transports.close();
     this.#exit();
   }
 

@@ -51,6 +51,7 @@ class UdpFlow implements Flow {
 export class UdpTransport {
   readonly local: LocalEndpoint;
   readonly #socket: Socket;
+  #closed = false;
 
   private constructor(socket: Socket, local: LocalEndpoint) {
     this.#socket = socket;
@@ -96,6 +97,7 @@ export class UdpTransport {
   }
 
   send(text: string, address: string, port: number, user: FlowUser | undefined): void {
+    if (this.#closed) return;
     if (text.length > LARGEST_DATAGRAM) {
       if (user) queueMicrotask(() => user.onFlowFailed('message too large for UDP'));
       return;
@@ -110,6 +112,7 @@ export class UdpTransport {
   }
 
   close(): void {
+    this.#closed = true;
     this.#socket.close();
   }
 }
