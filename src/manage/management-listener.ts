@@ -2,6 +2,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { drainTime } from './running-gateway.ts';
 
 export interface ManagementListenOptions {
   readonly host: string;
@@ -14,8 +15,8 @@ export interface ManagementListenOptions {
 export interface ManagementListener {
   /** `http://host:port` as bound. */
   readonly url: string;
-  /** Stops accepting, lets running requests finish for at most `drain` milliseconds. */
-  close(drain: number): Promise<void>;
+  /** Stops accepting, lets running requests finish for at most the drain time. */
+  close(): Promise<void>;
 }
 
 /** Starts to listen; rejects when the address cannot be bound. */
@@ -40,7 +41,7 @@ export async function startManagementListener(
   const shown = host.includes(':') ? `[${host}]` : host;
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${shown}:${bound.port}`,
-    close: (drain) => close(server, drain),
+    close: () => close(server),
   };
 }
 
@@ -48,10 +49,10 @@ function clientSide(clientCa: string | undefined) {
   return clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
 }
 
-async function close(server: Server, drain: number): Promise<void> {
+async function close(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const hard = setTimeout(() => server.closeAllConnections(), drain);
+  const hard = setTimeout(() => server.closeAllConnections(), drainTime);
   await closed;
   clearTimeout(hard);
 }

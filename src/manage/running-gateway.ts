@@ -19,9 +19,12 @@ export interface RunningGateway {
   readonly failed: Promise<Error>;
   /** Takes over what can change while running; resolves to the keys whose change needs a restart. */
   reload(prepared: Prepared): Promise<readonly string[]>;
-  /** Stops accepting, lets what runs finish for at most `drain` milliseconds, makes everything durable. */
-  close(drain: number): Promise<void>;
+  /** Stops accepting, lets what runs finish for at most `drainTime`, makes everything durable. */
+  close(): Promise<void>;
 }
+
+/** How long requests may go on when a gateway stops, milliseconds. */
+export const drainTime = 10_000;
 
 /** Starts a gateway; rejects, having closed what was opened, when a part cannot start. */
 export type StartGateway = (prepared: Prepared, log: Logger) => Promise<RunningGateway>;

@@ -3,13 +3,11 @@
 import { destination, type Logger, pino } from 'pino';
 import { problemLine } from '../../config/load.ts';
 import { type Prepared, prepare } from '../prepare.ts';
-import type { GatewayUrls, RunningGateway, StartGateway } from '../running-gateway.ts';
+import { drainTime, type GatewayUrls, type RunningGateway, type StartGateway } from '../running-gateway.ts';
 import { exitCodes, type Terminal } from './terminal.ts';
 
-/** How long requests may go on after SIGTERM, milliseconds. */
-const drain = 10_000;
 /** What is still open after that is left behind, milliseconds. */
-const patience = drain + 5_000;
+const patience = drainTime + 5_000;
 
 /** Runs the gateway configured in `file`; resolves to the exit code after it was stopped. */
 export async function serve(file: string, start: StartGateway, terminal: Terminal): Promise<number> {
@@ -111,7 +109,7 @@ async function closeWithin(gateway: RunningGateway, log: Logger): Promise<boolea
     timer = setTimeout(() => resolve(false), patience);
   });
   try {
-    return await Promise.race([gateway.close(drain).then(() => true), late]);
+    return await Promise.race([gateway.close().then(() => true), late]);
   } catch (error) {
     log.error({ err: error }, 'closing failed');
     return false;

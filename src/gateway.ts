@@ -1,0 +1,263 @@
+// The composition root: a prepared configuration in, a running gateway out. The only place that knows every room.
+// What is opened is closed in reverse, when the gateway stops as well as when a later part cannot start.
+import type { Logger } from 'pino';
+import type { Configuration } from './config/schema.ts';
+import { DocumentService } from './documents/service.ts';
+import { Opened } from './gateway/opened.ts';
+import { authenticatorOf, interconnectionSettings, partnerClientOf } from './gateway/partner-settings.ts';
+import { withRealPorts } from './gateway/real-ports.ts';
+import { restartKeys } from './gateway/restart-keys.ts';
+import { interconnectTls, listenerTls } from './gateway/tls-files.ts';
+import type { Authenticator } from './identity/authenticate.ts';
+import { servedUsers } from './identity/served.ts';
+import { canonicalUri } from './identity/uri.ts';
+import { Interconnection } from './interconnect/interconnection.ts';
+import type { PartnerGms } from './interconnect/ports.ts';
+import { managementApi } from './manage/management-api.ts';
+import { startManagementListener } from './manage/management-listener.ts';
+import { createMetrics } from './manage/metrics.ts';
+import type { Prepared } from './manage/prepare.ts';
+import { drainTime, type RunningGateway } from './manage/running-gateway.ts';
+import { startEngineInWorker } from './sip/engine/worker-engine.ts';
+import { type SipEngineAccess, type SipFace, startSipFace, subscriptionDialogs } from './sip/sip-face.ts';
+import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
+import type { Store } from './store/store.ts';
+import { startInterconnectFace } from './xcap/interconnect-face.ts';
+import { startXcapFace } from './xcap/own-face.ts';
+import type { PartnerClient } from './xcap/partner-client.ts';
+import { defaultXmlLimits } from './xml/limits.ts';
+import { SchemaLibrary } from './xml/schema.ts';
+
+/** Frame that a real drachtio-server reads at most, octets. */
+const drachtioFrame = 12_000;
+
+/** What SIGHUP replaces. */
+interface Current {
+  readonly configuration: Configuration;
+  readonly authenticate: Authenticator;
+  readonly partners: PartnerClient;
+}
+
+/** What the parts of one gateway share while it is put together. */
+interface Site {
+  readonly configuration: Configuration;
+  readonly current: () => Current;
+  readonly log: Logger;
+  readonly opened: Opened;
+  /** Ends the gateway. */
+  readonly fail: (error: Error) => void;
+}
+
+/** Starts a gateway; rejects, having closed what was opened, when a part cannot start. */
+export async function startGateway(prepared: Prepared, log: Logger): Promise<RunningGateway> {
+  const opened = new Opened(log);
+  try {
+    return await compose({ ...prepared, configuration: await withRealPorts(prepared.configuration) }, log, opened);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise<RunningGateway> {
+  const { configuration } = prepared;
+  const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
+  let notReady: string | undefined = 'starting';
+  let current = currentOf(configuration);
+  opened.add('partner client', () => current.partners.close());
+  const site: Site = { configuration, current: () => current, log, opened, fail };
+
+  const store = await openSqliteStore(configuration.storage.sqlite);
+  opened.add('store', () => store.close());
+  const documents = await openDocuments(site, store);
+  const interconnection = new Interconnection({
+    store,
+    documents,
+    gms: partnerGms(site),
+    settings: interconnectionSettings(prepared),
+    onFault: (err: unknown) => log.error({ err }, 'interconnection'),
+  });
+  const sip = await openSip(site, store, documents, interconnection);
+  const metrics = createMetrics({ store, subscriptions: () => sip?.subscriptions().length ?? 0 });
+  opened.add('metrics', async () => stopCounting());
+  const stopCounting = documents.onChange(({ changes }) => metrics.documentsChanged(changes.length));
+
+  const answered =
+    (face: string) =>
+    ({ method, status, milliseconds }: { method: string; status: number; milliseconds: number }): void =>
+      metrics.httpAnswered(face, method, status, milliseconds);
+  const limits = { documentBytes: configuration.limits.documentBytes, drainTimeout: drainTime };
+  const served = servedUsers(configuration.system);
+  const xcap = await startXcapFace({
+    listen: { ...configuration.xcap.listen, tls: listenerTls(configuration.xcap.listen) },
+    root: configuration.xcap.root,
+    documents,
+    groups: interconnection,
+    authenticate: (credentials) => current.authenticate.own(credentials),
+    knowsXui: served.isHomed,
+    limits,
+    log: log.child({ face: 'xcap' }),
+    onAnswer: answered('xcap'),
+  });
+  opened.add('xcap face', () => xcap.close());
+
+  const interconnect =
+    configuration.interconnect === undefined
+      ? undefined
+      : await startInterconnectFace({
+          listen: { ...configuration.interconnect.listen, tls: interconnectTls(configuration) },
+          root: configuration.interconnect.root,
+          groups: interconnection,
+          authenticate: (credentials) => current.authenticate.partner(credentials),
+          limits,
+          log: log.child({ face: 'interconnect' }),
+          onAnswer: answered('interconnect'),
+        });
+  if (interconnect !== undefined) opened.add('interconnect face', () => interconnect.close());
+
+  const { manage } = configuration;
+  const management =
+    manage === undefined
+      ? undefined
+      : await startManagementListener(
+          { ...manage.listen, tls: listenerTls(manage.listen) },
+          managementApi({
+            store,
+            documents,
+            own: interconnection,
+            partners: () => current.configuration.partners,
+            groupCreationXui: () => canonicalUri(configuration.system.groupCreationXui ?? ''),
+            isHomed: served.isHomed,
+            subscriptions: () => sip?.subscriptions() ?? [],
+            now: Date.now,
+            token: manage.token,
+            documentBytes: configuration.limits.documentBytes,
+            metrics,
+            notReady: () => notReady,
+            log: log.child({ face: 'manage' }),
+          }),
+        );
+  if (management !== undefined) opened.add('management face', () => management.close());
+
+  interconnection.start();
+  opened.add('interconnection', () => interconnection.stop());
+  notReady = undefined;
+
+  return {
+    urls: {
+      xcap: boundRoot(xcap.url, configuration.xcap.root),
+      ...(interconnect === undefined || configuration.interconnect === undefined
+        ? {}
+        : { interconnect: boundRoot(interconnect.url, configuration.interconnect.root) }),
+      sip: sip?.uris ?? [],
+      ...(management === undefined ? {} : { manage: management.url }),
+    },
+    failed,
+    async reload(changed) {
+      const before = current;
+      current = currentOf(changed.configuration);
+      log.level = changed.configuration.logging.level;
+      interconnection.reconfigure(interconnectionSettings(changed));
+      closeLater(before);
+      return restartKeys(prepared.configuration, changed.configuration);
+    },
+    async close() {
+      notReady = 'stopping';
+      await opened.close();
+    },
+  };
+}
+
+function currentOf(configuration: Configuration): Current {
+  return {
+    configuration,
+    authenticate: authenticatorOf(configuration),
+    partners: partnerClientOf(configuration),
+  };
+}
+
+// Requests of the client before still run; their answers count.
+function closeLater({ partners, configuration }: Current): void {
+  const longest = (configuration.interconnect?.timeout ?? 0) * 1000;
+  setTimeout(() => void partners.close(), longest).unref();
+}
+
+function partnerGms({ current }: Site): PartnerGms {
+  return {
+    provide: (...provision) => current().partners.provide(...provision),
+    withdraw: (...withdrawal) => current().partners.withdraw(...withdrawal),
+    fetch: (...request) => current().partners.fetch(...request),
+  };
+}
+
+async function openDocuments({ configuration, log, opened }: Site, store: Store): Promise<DocumentService> {
+  const { documentBytes, elementDepth, cacheBytes } = configuration.limits;
+  const schemas = await SchemaLibrary.load();
+  opened.add('schemas', () => schemas.close());
+  return new DocumentService({
+    store,
+    schemas,
+    limits: { ...defaultXmlLimits, documentBytes, elementDepth },
+    cacheBytes,
+    served: servedUsers(configuration.system),
+    system: configuration.system,
+    report: (err) => log.error({ err }, 'a change could not be passed on'),
+  });
+}
+
+async function openSip(
+  site: Site,
+  store: Store,
+  documents: DocumentService,
+  interconnection: Interconnection,
+): Promise<SipFace | undefined> {
+  const { configuration, current, log, opened } = site;
+  const { sip, system, xcap, interconnect } = configuration;
+  if (sip === undefined) return undefined;
+  const face = await startSipFace({
+    engine: await openEngine(site, sip, store),
+    gms: system.gms,
+    xcapRoot: xcap.root,
+    partners: interconnect === undefined ? undefined : { facing: interconnection, xcapRoot: interconnect.root },
+    documents,
+    interconnect: interconnection,
+    store,
+    served: servedUsers(system),
+    authenticate: (credentials) => current().authenticate.sip(credentials),
+    settings: sip,
+    log: log.child({ face: 'sip' }),
+  });
+  opened.add('sip face', () => face.close());
+  return face;
+}
+
+async function openEngine(
+  { opened, fail }: Site,
+  sip: NonNullable<Configuration['sip']>,
+  store: Store,
+): Promise<SipEngineAccess> {
+  if (sip.engine !== 'embedded') {
+    return {
+      control: sip.engine.drachtio,
+      listening: sip.listen,
+      largestFrame: drachtioFrame,
+      resumesDialogs: false,
+    };
+  }
+  const engine = await startEngineInWorker({
+    listen: sip.listen,
+    timers: sip.timers,
+    dialogs: await subscriptionDialogs(store, Date.now()),
+    ...(sip.outboundProxy === undefined ? {} : { outboundProxy: sip.outboundProxy }),
+  });
+  opened.add('sip engine', () => engine.close());
+  void engine.exited.then((error) => {
+    if (error !== undefined) fail(error);
+  });
+  return { ...engine, resumesDialogs: true };
+}
+
+// The root as this machine reaches it: the bound address with the path of the root.
+function boundRoot(url: string, root: string): string {
+  return `${url}${new URL(root).pathname.replace(/\/$/, '')}`;
+}

@@ -1,0 +1,59 @@
+// What follows from the reloadable part of a configuration: who is recognised, how partners are reached, what interconnection does.
+import type { Configuration } from '../config/schema.ts';
+import { type Authenticator, authenticator, knownPartners } from '../identity/authenticate.ts';
+import type { InterconnectionSettings } from '../interconnect/partners.ts';
+import type { Prepared } from '../manage/prepare.ts';
+import type { Policy } from '../policy/policy.ts';
+import { passThroughPolicy } from '../policy/policy-file.ts';
+import { type PartnerClient, partnerClient } from '../xcap/partner-client.ts';
+import { listenerTls, partnerAuthority } from './tls-files.ts';
+
+/** Times that interconnection needs although a gateway without the section has nobody to spend them on. */
+const unusedTimes = { retry: { first: 1, ceiling: 300 }, revalidate: 300, timeout: 10 };
+
+/** Builds the checks of credentials. Throws when a file cannot be read or an address not be understood. */
+export function authenticatorOf(configuration: Configuration): Authenticator {
+  const { system, identity, partners } = configuration;
+  return authenticator({
+    system,
+    identity,
+    partners: knownPartners(partners, (partner) => partnerAuthority(configuration, partner)),
+  });
+}
+
+/** Builds the client towards all partners. Throws when a file cannot be read. */
+export function partnerClientOf(configuration: Configuration): PartnerClient {
+  const { system, interconnect, partners, limits } = configuration;
+  return partnerClient({
+    identity: system.gms,
+    certificate: interconnect === undefined ? undefined : listenerTls(interconnect.listen),
+    partners: partners.map((partner) => ({
+      name: partner.name,
+      xcapRoots: partner.xcapRoots,
+      certificates: partner.certificates,
+      authority: partnerAuthority(configuration, partner),
+    })),
+    timeout: (interconnect ?? unusedTimes).timeout * 1000,
+    documentBytes: limits.documentBytes,
+  });
+}
+
+/** The settings of interconnection with the policies of each partner. */
+export function interconnectionSettings({ configuration, policies }: Prepared): InterconnectionSettings {
+  const policyOf = (file: string | undefined): Policy =>
+    file === undefined ? passThroughPolicy : required(policies.get(file), file);
+  return {
+    system: configuration.system,
+    partners: configuration.partners.map((partner) => ({
+      configuration: partner,
+      inbound: policyOf(partner.inboundPolicy),
+      outbound: policyOf(partner.outboundPolicy),
+    })),
+    interconnect: configuration.interconnect ?? unusedTimes,
+  };
+}
+
+function required(policy: Policy | undefined, file: string): Policy {
+  if (policy === undefined) throw new Error(`the policy ${file} was not loaded`);
+  return policy;
+}

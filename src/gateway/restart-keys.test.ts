@@ -1,0 +1,32 @@
+import { expect, test } from '@jest/globals';
+import { type Configuration, configurationSchema } from '../config/schema.ts';
+import { restartKeys } from './restart-keys.ts';
+
+const running: Configuration = configurationSchema.parse({
+  system: { name: 'blue', domains: ['blue.example'], gms: 'sip:gms@blue.example' },
+  xcap: { listen: { port: 8080 }, root: 'http://127.0.0.1:8080/xcap-root' },
+  interconnect: { listen: { port: 8081 }, root: 'https://127.0.0.1:8081/xcap-root' },
+  storage: { sqlite: 'blue.db' },
+});
+
+test('what reload takes over needs no restart', () => {
+  const changed: Configuration = {
+    ...running,
+    identity: { ...running.identity, trustedProxies: ['10.0.0.0/8'] },
+    logging: { level: 'debug' },
+    ...(running.interconnect === undefined
+      ? {}
+      : { interconnect: { ...running.interconnect, revalidate: 5, timeout: 1 } }),
+  };
+  expect(restartKeys(running, changed)).toEqual([]);
+});
+
+test('everything else is named by its key', () => {
+  const changed: Configuration = {
+    ...running,
+    system: { ...running.system, gms: 'sip:other@blue.example' },
+    xcap: { ...running.xcap, listen: { ...running.xcap.listen, port: 8888 } },
+    sip: configurationSchema.shape.sip.parse({ listen: ['udp:127.0.0.1:5060'] }),
+  };
+  expect(restartKeys(running, changed)).toEqual(['system.gms', 'xcap.listen', 'sip']);
+});

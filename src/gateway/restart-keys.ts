@@ -1,0 +1,34 @@
+// Which changes of a configuration a running gateway takes over, and which only count after a restart.
+import { isDeepStrictEqual } from 'node:util';
+import type { Configuration } from '../config/schema.ts';
+
+/** Keys, as `section` or `section.key`, that differ and need a restart. */
+export function restartKeys(running: Configuration, changed: Configuration): readonly string[] {
+  return differing(lasting(running), lasting(changed));
+}
+
+// What reload takes over is left out: partners, identity, logging, and the times of interconnection.
+function lasting(configuration: Configuration): Readonly<Record<string, unknown>> {
+  const { partners: _partners, identity: _identity, logging: _logging, interconnect, ...rest } = configuration;
+  if (interconnect === undefined) return rest;
+  const { retry: _retry, revalidate: _revalidate, timeout: _timeout, ...fixed } = interconnect;
+  return { ...rest, interconnect: fixed };
+}
+
+function differing(
+  one: Readonly<Record<string, unknown>>,
+  other: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const keys = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return [...keys].flatMap((section) => {
+    const [before, after] = [one[section], other[section]];
+    if (isDeepStrictEqual(before, after)) return [];
+    if (!isRecord(before) || !isRecord(after)) return [section];
+    const inner = new Set([...Object.keys(before), ...Object.keys(after)]);
+    return [...inner].filter((key) => !isDeepStrictEqual(before[key], after[key])).map((key) => `${section}.${key}`);
+  });
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
