@@ -1,7 +1,9 @@
 // Foreign groups as this system keeps them: source checked, policy applied, result checked, both stored together.
 // Provision, request, revalidation and a changed policy all end here.
 import type { McService } from '../config/schema.ts';
-import type { Preconditions, PutOutcome } from '../documents/documents.ts';
+import type { ForeignGroup, Preconditions, PutOutcome } from '../documents/documents.ts';
+import type { PolicyContext } from '../policy/policy.ts';
+import { Refusal, type RefusalCode } from '../refusals.ts';
 import type { InterconnectionContext } from './context.ts';
 import { contextOf, derive } from './derive.ts';
 import { entry, type InterconnectionAction } from './journal.ts';
@@ -35,12 +37,8 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
   await documents.checkGroup(groupId, source);
   const { inbound } = partner;
   const { isServed } = context.current().partners;
-  const derivation = await derive(
-    documents,
-    inbound,
-    source,
-    contextOf(partner, 'inbound', groupId, arrival.services, isServed),
-  );
+  const rulesSee = contextOf(partner, 'inbound', groupId, arrival.services, isServed);
+  const derivation = await inbound.apply(source, rulesSee);
   const appliedRules = derivation.applied.map(({ rule }) => rule);
   const detail = {
     partner: partner.configuration.name,
@@ -48,21 +46,43 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     policyVersion: inbound.version,
     rules: appliedRules.join(', '),
   };
-  return documents.putForeign(
-    {
-      groupId,
-      partner: partner.configuration.name,
-      source,
-      primaryTag: arrival.primaryTag,
-      served: derivation.bytes,
-      policy: inbound.name,
-      policyVersion: inbound.version,
-      appliedRules,
-      actor,
-      journal: [entry(context.clock, actor, arrival.action, groupId, detail)],
-    },
-    arrival.preconditions,
-  );
+  const group: ForeignGroup = {
+    groupId,
+    partner: partner.configuration.name,
+    source,
+    primaryTag: arrival.primaryTag,
+    served: derivation.bytes,
+    policy: inbound.name,
+    policyVersion: inbound.version,
+    appliedRules,
+    actor,
+    journal: [entry(context.clock, actor, arrival.action, groupId, detail)],
+  };
+  try {
+    return await documents.putForeign(group, arrival.preconditions);
+  } catch (error) {
+    if (error instanceof Refusal && contentFaults.has(error.code)) await nameCulprit(context, arrival, rulesSee);
+    throw error;
+  }
+}
+
+/** What putForeign refuses because of the derived document itself. */
+const contentFaults: ReadonlySet<RefusalCode> = new Set([
+  'not-well-formed',
+  'not-utf-8',
+  'schema-validation-error',
+  'uniqueness-failure',
+  'constraint-failure',
+  'document-too-large',
+]);
+
+/** Derives once more, judging every step, so that the refusal names the rule that broke the document. */
+async function nameCulprit(
+  context: InterconnectionContext,
+  { partner, source }: Arrival,
+  rulesSee: PolicyContext,
+): Promise<void> {
+  await derive(context.documents, partner.inbound, source, rulesSee);
 }
 
 /**

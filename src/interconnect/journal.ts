@@ -7,7 +7,6 @@ export type InterconnectionAction =
   | 'provision-accepted'
   | 'provision-refused'
   | 'withdrawal-refused'
-  | 'request-answered'
   | 'request-refused'
   | 'group-fetched'
   | 'fetch-failed'

@@ -175,12 +175,9 @@ export class Outbox {
     content: Exclude<DeliveryContent, { readonly content: 'impossible' }>,
   ): Promise<ProvideOutcome> {
     const { gms } = this.#options;
-    if (content.content === 'withdraw') return gms.withdraw(partner, groupId);
-    const first = await gms.provide(partner, groupId, content.bytes, partnerTag);
-    // The partner holds something else than we remember: an answer of it got lost, or it lost its store. Only we write this group
-    // there, and what we send is the newest, so it goes again without the condition.
-    const surprised = first.outcome === 'refused' && first.status === 412 && partnerTag !== undefined;
-    return surprised ? gms.provide(partner, groupId, content.bytes, undefined) : first;
+    return content.content === 'withdraw'
+      ? gms.withdraw(partner, groupId)
+      : gms.provide(partner, groupId, content.bytes, partnerTag);
   }
 
   async #recordFailure(delivery: DeliveryRecord, reason: string, asked: number | undefined): Promise<void> {

@@ -21,7 +21,10 @@ export type FetchOutcome =
 
 /** The group management server of one partner system, over whatever protocol. Methods never throw for what the partner does. */
 export interface PartnerGms {
-  /** Group information provision request, TS 23.280 clause 10.2.7. `knownTag` = tag the partner gave for what it holds. */
+  /**
+   * Group information provision request, TS 23.280 clause 10.2.7. `knownTag` = tag the partner gave for what it holds; where it holds
+   * something else, an answer got lost, and the content, which is the newest, replaces that all the same.
+   */
   provide(partner: string, groupId: string, bytes: Uint8Array, knownTag: string | undefined): Promise<ProvideOutcome>;
   /** Deletion or withdrawal of a provided group; an absent group counts as accepted. */
   withdraw(partner: string, groupId: string): Promise<ProvideOutcome>;

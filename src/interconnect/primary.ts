@@ -1,5 +1,6 @@
 // Our side as the primary of a group: which deliveries a change causes (flow A, step 1), what they carry, and the answer to a partner's
 // request (flow B, step 2). TS 23.280 clause 10.2.7.
+import { LRUCache } from 'lru-cache';
 import type { PartnerConfiguration } from '../config/schema.ts';
 import { groupsAuid } from '../documents/application-usage.ts';
 import type { PendingGroupChange, ServedDocument } from '../documents/documents.ts';
@@ -18,10 +19,13 @@ import type { PartnerView } from './ports.ts';
 
 /** Groups read from the store at a time while all are looked through. */
 const pageSize = 500;
+/** The same refusal is journalled once in this time, milliseconds: a partner's subscription asks again and again. */
+const refusalMemory = 60_000;
 
 export class Primary {
   readonly #context: InterconnectionContext;
   readonly #views: OutboundViews;
+  readonly #refusals = new LRUCache<string, number>({ max: 10_000 });
 
   constructor(context: InterconnectionContext, views: OutboundViews) {
     this.#context = context;
@@ -103,15 +107,19 @@ export class Primary {
     try {
       return await this.#viewFor(from, canonical);
     } catch (error) {
-      const journal = [
-        entry(this.#context.clock, from.identity, 'request-refused', canonical, {
-          partner: from.partner,
-          ...causeOf(error),
-        }),
-      ];
-      await this.#context.store.commit({ journal });
+      await this.#journalRefusal(from, canonical, error);
       throw error;
     }
+  }
+
+  async #journalRefusal(from: PartnerPrincipal, groupId: string, error: unknown): Promise<void> {
+    const { clock, store } = this.#context;
+    const detail = { partner: from.partner, ...causeOf(error) };
+    const key = JSON.stringify([groupId, detail]);
+    const last = this.#refusals.get(key);
+    if (last !== undefined && clock.now() - last < refusalMemory) return;
+    this.#refusals.set(key, clock.now());
+    await store.commit({ journal: [entry(clock, from.identity, 'request-refused', groupId, detail)] });
   }
 
   async #viewFor(from: PartnerPrincipal, groupId: string): Promise<PartnerView> {

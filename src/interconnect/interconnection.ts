@@ -1,0 +1,228 @@
+// Interconnection with partner systems, put together: both roles of TS 23.280 clause 10.2.7 for any number of partners.
+// Faces call it, documents tell it of changes, the store carries everything that must survive.
+import type { Documents, Preconditions, PutOutcome, ServedDocument } from '../documents/documents.ts';
+import { KeyedQueue } from '../documents/keyed-queue.ts';
+import type { PartnerPrincipal, Principal } from '../identity/principal.ts';
+import { principalName } from '../identity/principal.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
+import type { DeliveryRecord, DeliveryRequest, Store } from '../store/store.ts';
+import { Acceptance } from './accept.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { CurrentSettings, InterconnectionContext } from './context.ts';
+import { entry } from './journal.ts';
+import { OutboundViews } from './outbound.ts';
+import { Outbox } from './outbox.ts';
+import { type InterconnectionSettings, Partners } from './partners.ts';
+import { Planning } from './plan.ts';
+import type { OwnFacing, PartnerFacing, PartnerGms, PartnerView, PullOutcome } from './ports.ts';
+import { Primary } from './primary.ts';
+import { Requests } from './request.ts';
+import { Revalidation } from './revalidate.ts';
+
+export interface InterconnectionOptions {
+  readonly documents: Documents;
+  readonly store: Store;
+  readonly gms: PartnerGms;
+  readonly settings: InterconnectionSettings;
+  readonly clock?: Clock | undefined;
+  /** In [0, 1). */
+  readonly random?: (() => number) | undefined;
+  /** Hears of faults of our own in work that nobody waits for; never of what partners do. */
+  readonly onFault: (fault: unknown) => void;
+}
+
+export class Interconnection implements PartnerFacing, OwnFacing {
+  readonly #context: InterconnectionContext;
+  readonly #views: OutboundViews;
+  readonly #primary: Primary;
+  readonly #acceptance: Acceptance;
+  readonly #requests: Requests;
+  readonly #revalidation: Revalidation;
+  readonly #outboxes = new Map<string, Outbox>();
+  #current: CurrentSettings;
+  #planning: Planning | undefined;
+  #planned: Promise<void> = Promise.resolve();
+  #started = false;
+  #stopListening: () => void = () => undefined;
+
+  /** Registers itself with the documents for the deliveries that changes cause. */
+  constructor(options: InterconnectionOptions) {
+    this.#current = { settings: options.settings, partners: new Partners(options.settings) };
+    this.#context = {
+      documents: options.documents,
+      store: options.store,
+      gms: options.gms,
+      clock: options.clock ?? systemClock,
+      random: options.random ?? Math.random,
+      current: () => this.#current,
+      foreignWrites: new KeyedQueue(),
+      onFault: options.onFault,
+    };
+    this.#views = new OutboundViews(this.#context);
+    this.#primary = new Primary(this.#context, this.#views);
+    this.#acceptance = new Acceptance(this.#context);
+    this.#requests = new Requests(this.#context);
+    this.#revalidation = new Revalidation(this.#context, this.#requests);
+    options.documents.causeDeliveries((change) => this.#primary.deliveriesOf(change));
+  }
+
+  /** Begins to deliver, to revalidate, and to catch up with settings that changed while the gateway was down. */
+  start(): void {
+    this.#started = true;
+    this.#stopListening = this.#context.documents.onChange(() => {
+      for (const outbox of this.#outboxes.values()) outbox.wake();
+    });
+    this.#follow();
+    this.#revalidation.start();
+  }
+
+  /** Takes other settings into use: partners, agreements, policies. What that changes for partners is planned in the background. */
+  reconfigure(settings: InterconnectionSettings): void {
+    this.#current = { settings, partners: new Partners(settings) };
+    this.#views.clear();
+    this.#requests.forgetFailures();
+    if (this.#started) this.#follow();
+  }
+
+  /** Finishes what is under way and starts nothing new; deliveries stay queued in the store. */
+  async stop(): Promise<void> {
+    this.#started = false;
+    this.#stopListening();
+    this.#planning?.stop();
+    await Promise.all([
+      this.#planned,
+      this.#revalidation.stop(),
+      this.#requests.stop(),
+      ...[...this.#outboxes.values()].map((outbox) => outbox.stop()),
+    ]);
+  }
+
+  /** Resolves when planning has ended and no delivery is under way or due; for tests and draining. */
+  async idle(): Promise<void> {
+    await this.#planned;
+    await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.idle()));
+  }
+
+  acceptProvision(
+    from: PartnerPrincipal,
+    groupId: string,
+    body: Uint8Array,
+    preconditions: Preconditions,
+  ): Promise<PutOutcome> {
+    return this.#acceptance.provision(from, groupId, body, preconditions);
+  }
+
+  acceptWithdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void> {
+    return this.#acceptance.withdrawal(from, groupId, preconditions);
+  }
+
+  groupForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView> {
+    return this.#primary.groupForPartner(from, groupId);
+  }
+
+  groupsForPartner(from: PartnerPrincipal): Promise<readonly string[]> {
+    return this.#primary.groupsForPartner(from);
+  }
+
+  async group(principal: Principal, groupId: string): Promise<ServedDocument> {
+    const canonical = canonicalUri(groupId);
+    if (canonical === undefined) throw new Refusal('not-found', { cause: 'the group ID is no URI' });
+    const { documents } = this.#context;
+    const stored = await documents.findGroup(canonical);
+    if (stored !== undefined) return documents.view(principal, stored);
+    const mayTrigger = principal.role === 'server' || principal.role === 'administrator';
+    if (!mayTrigger || this.#current.partners.isHomed(canonical)) throw new Refusal('not-found');
+    await this.#requests.bring(canonical, principalName(principal));
+    const brought = await documents.findGroup(canonical);
+    if (brought === undefined) throw new Refusal('not-found');
+    return documents.view(principal, brought);
+  }
+
+  async pull(groupId: string, actor: string): Promise<PullOutcome> {
+    const canonical = canonicalUri(groupId);
+    if (canonical === undefined) throw new Refusal('bad-request', { phrase: 'The group ID is no URI' });
+    this.#requests.requestable(canonical);
+    return this.#requests.refresh(canonical, actor);
+  }
+
+  async push(partner: string, groupId: string, actor: string): Promise<DeliveryRecord> {
+    const canonical = canonicalUri(groupId);
+    if (canonical === undefined) throw new Refusal('bad-request', { phrase: 'The group ID is no URI' });
+    await this.#primary.checkPush(partner, canonical);
+    await this.#queue({ partner, groupId: canonical, action: 'provide' }, 'delivery-queued', actor);
+    return this.#delivery(partner, canonical);
+  }
+
+  async retryDelivery(partner: string, groupId: string, actor: string): Promise<void> {
+    const { groupId: canonical, action } = await this.#delivery(partner, canonicalUri(groupId) ?? groupId);
+    await this.#queue({ partner, groupId: canonical, action }, 'delivery-retried', actor);
+  }
+
+  async dropDelivery(partner: string, groupId: string, actor: string): Promise<void> {
+    const { groupId: canonical } = await this.#delivery(partner, canonicalUri(groupId) ?? groupId);
+    const { clock, store } = this.#context;
+    await store.commit({
+      deliveries: [{ write: 'drop', partner, groupId: canonical }],
+      journal: [entry(clock, actor, 'delivery-dropped', canonical, { partner })],
+    });
+  }
+
+  async #queue(
+    delivery: DeliveryRequest,
+    action: 'delivery-queued' | 'delivery-retried',
+    actor: string,
+  ): Promise<void> {
+    const { clock, store } = this.#context;
+    const journal = [entry(clock, actor, action, delivery.groupId, { partner: delivery.partner })];
+    await store.commit({ deliveries: [{ write: 'queue', delivery }], journal });
+    this.#outboxes.get(delivery.partner)?.wake(true);
+  }
+
+  async #delivery(partner: string, groupId: string): Promise<DeliveryRecord> {
+    const delivery = await this.#context.store.delivery(partner, groupId);
+    if (delivery === undefined) throw new Refusal('not-found', { phrase: 'No such delivery' });
+    return delivery;
+  }
+
+  /** Brings outboxes and plans in line with the settings of now. */
+  #follow(): void {
+    const { partners } = this.#current;
+    for (const { configuration } of partners.all) {
+      const { name, provide } = configuration;
+      if (provide.to !== 'none' && !this.#outboxes.has(name)) this.#outboxes.set(name, this.#outboxFor(name));
+    }
+    for (const [name, outbox] of this.#outboxes) {
+      const configured = partners.named(name)?.configuration;
+      if (configured !== undefined && configured.provide.to !== 'none') outbox.wake(true);
+      else {
+        this.#outboxes.delete(name);
+        void outbox.stop();
+      }
+    }
+    this.#planning?.stop();
+    const before = this.#planned;
+    const planning = new Planning(this.#context, this.#primary, (partner) => this.#outboxes.get(partner)?.wake());
+    this.#planning = planning;
+    this.#planned = before.then(() => planning.run()).catch(this.#context.onFault);
+  }
+
+  #outboxFor(name: string): Outbox {
+    const { clock, gms, onFault, random, store } = this.#context;
+    let last = this.#current.partners.named(name)?.configuration;
+    return new Outbox({
+      partner: () => {
+        last = this.#current.partners.named(name)?.configuration ?? last;
+        if (last === undefined) throw new Error(`partner ${name} was never configured`);
+        return last;
+      },
+      retry: () => this.#current.settings.interconnect.retry,
+      content: (delivery) => this.#primary.content(delivery),
+      store,
+      gms,
+      clock,
+      random,
+      onFault,
+    });
+  }
+}
