@@ -1,8 +1,7 @@
 // A running SIP face for tests: real document service and SQLite store, the embedded engine, and a subscriber that speaks
 // raw SIP over a UDP socket of its own.
 import { createSocket, type Socket } from 'node:dgram';
-import { openRoom, type Room } from '../documents/documents.testkit.ts';
-import type { DocumentServiceOptions } from '../documents/service.ts';
+import type { Room } from '../documents/documents.testkit.ts';
 import { authenticator } from '../identity/authenticate.ts';
 import { servedUsers } from '../identity/served.ts';
 import { type Engine, startEngine } from './engine/engine.ts';
@@ -37,17 +36,27 @@ export interface RunningFace {
 export async function runFace(
   room: Room,
   more: Partial<SipFaceOptions> = {},
-  at: { readonly port?: number; readonly transport?: 'udp' | 'tcp'; readonly resumesDialogs?: boolean } = {},
+  at: {
+    readonly port?: number;
+    readonly t1?: number;
+    readonly resumesDialogs?: boolean;
+    readonly largestFrame?: number;
+  } = {},
 ): Promise<RunningFace> {
   const logged: Logged = { errors: [] };
   const engine = await startEngine({
-    listen: [`${at.transport ?? 'udp'}:127.0.0.1:${at.port ?? 0}`],
-    timers: { t1: 100 },
+    listen: [`udp:127.0.0.1:${at.port ?? 0}`],
+    timers: { t1: at.t1 ?? 100 },
     dialogs: await subscriptionDialogs(room.store, Date.now()),
   });
   const ignore = (): void => undefined;
   const face = await startSipFace({
-    engine: { ...engineAccess(engine), resumesDialogs: at.resumesDialogs ?? true },
+    engine: {
+      control: engine.control,
+      listening: engine.listening,
+      largestFrame: at.largestFrame ?? engine.largestFrame,
+      resumesDialogs: at.resumesDialogs ?? true,
+    },
     gms: 'sip:gms@red.example',
     xcapRoot,
     documents: room.documents,
@@ -84,13 +93,6 @@ export async function runFace(
     },
   };
 }
-
-function engineAccess(engine: Engine): Omit<SipFaceOptions['engine'], 'resumesDialogs'> {
-  return { control: engine.control, listening: engine.listening, largestFrame: engine.largestFrame };
-}
-
-export type { DocumentServiceOptions, Room };
-export { openRoom };
 
 /** One SIP message as text, cut into what tests look at. */
 export interface Received {
@@ -238,6 +240,11 @@ export class Subscriber {
     return this.#inbox.filter((message) => message.method === 'NOTIFY').length;
   }
 
+  /** Resolves when the face has processed everything sent before: requests are answered in order. */
+  async barrier(): Promise<void> {
+    await this.request('OPTIONS');
+  }
+
   /** Answers a NOTIFY by hand, when `answer` is ''. */
   respond(notify: Received, status: string, extra = ''): void {
     const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq']
@@ -259,6 +266,15 @@ export class Subscriber {
     const [waiting] = place < 0 ? [] : this.#waiting.splice(place, 1);
     if (waiting === undefined) this.#inbox.push(message);
     else waiting.take(message);
+  }
+}
+
+/** Resolves once the condition holds; fails after 5 s. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  const limit = Date.now() + 5_000;
+  while (!condition()) {
+    if (Date.now() > limit) throw new Error('it did not come true within 5 seconds');
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 

@@ -3,8 +3,7 @@
 import { Refusal } from '../refusals.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import { namespaces } from '../xml/names.ts';
-import type { OffsetIndex } from '../xml/offset-index.ts';
-import { readXml } from '../xml/xml-document.ts';
+import { readResourceList, readSmallBody, type SmallElement } from '../xml/small-body.ts';
 import { parseParameterised, tokenList } from './headers.ts';
 import { parseMultipart } from './multipart.ts';
 
@@ -97,51 +96,44 @@ function isKnown(type: string): boolean {
 
 function readPart(mediaType: string, text: string, mostEntries: number): SubscriptionBody {
   const type = mediaType.toLowerCase();
-  if (!isKnown(type)) throw unsupported();
-  const index = readBodyXml(text);
-  if (type === resourceListsType) return { entries: listEntries(index, mostEntries) };
-  return { accessToken: accessTokenOf(index, infoNamespaces.get(type) ?? '') };
-}
-
-function readBodyXml(text: string): OffsetIndex {
-  try {
-    return readXml(Buffer.from(text, 'utf8'), bodyLimits);
-  } catch (error) {
-    // 409 with an xcap-error body belongs to XCAP; here a broken document makes the request a bad one.
-    if (error instanceof Refusal && error.row.status === 409) {
-      throw new Refusal('bad-request', { phrase: error.phrase, cause: error.detail.cause });
-    }
-    throw error;
-  }
-}
-
-/** RFC 5875 4.4: flat lists only; what is nested is taken all the same, everything else is ignored. */
-function listEntries(index: OffsetIndex, mostEntries: number): readonly string[] {
-  if (!index.is(index.root, namespaces.resourceLists, 'resource-lists')) {
-    throw new Refusal('bad-request', { phrase: 'The body is no resource-lists document' });
-  }
-  const uris: string[] = [];
-  for (let element = 1; element < index.count; element++) {
-    if (!index.is(element, namespaces.resourceLists, 'entry')) continue;
-    const uri = index.attribute(element, 'uri');
-    if (uri === undefined) continue;
-    if (uris.length === mostEntries) {
+  const bytes = Buffer.from(text, 'utf8');
+  if (type === resourceListsType) {
+    const entries = asRequest(() => readResourceList(bytes, bodyLimits));
+    if (entries.length > mostEntries) {
       throw new Refusal('document-too-large', { phrase: `The list has more than ${mostEntries} entries` });
     }
-    uris.push(uri.trim());
+    return { entries };
   }
-  return uris;
+  const namespace = infoNamespaces.get(type);
+  if (namespace === undefined) throw unsupported();
+  return {
+    accessToken: accessTokenOf(
+      asRequest(() => readSmallBody(bytes, bodyLimits)),
+      namespace,
+    ),
+  };
+}
+
+/** 409 with an xcap-error body belongs to XCAP; here a broken document makes the request a bad one. */
+function asRequest<Read>(read: () => Read): Read {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.row.status !== 409) throw error;
+    throw new Refusal('bad-request', { phrase: error.phrase, cause: error.detail.cause });
+  }
 }
 
 /** TS 24.379 F.1: `mcptt-access-token` holds a `mcpttString`, or `xenc:EncryptedData`, which nobody can read here. */
-function accessTokenOf(index: OffsetIndex, namespace: string): string | undefined {
-  for (let element = 1; element < index.count; element++) {
-    if (index.namespace(element) !== namespace || !index.localName(element).endsWith('-access-token')) continue;
-    const holder = index.firstChild(element);
-    const token = index.text(holder < 0 ? element : holder).trim();
-    const readable = holder < 0 || /^mc(ptt|video|data)String$/.test(index.localName(holder));
-    if (token === '' || !readable) throw new Refusal('credentials-refused', { cause: 'access token cannot be read' });
-    return token;
-  }
-  return undefined;
+function accessTokenOf(root: SmallElement, namespace: string): string | undefined {
+  const parameters = root.children.filter((child) => child.namespace === namespace);
+  const holder = parameters
+    .flatMap((child) => child.children)
+    .find((child) => child.namespace === namespace && child.localName.endsWith('-access-token'));
+  if (holder === undefined) return undefined;
+  const [value] = holder.children;
+  const readable = value === undefined || /^mc(ptt|video|data)String$/.test(value.localName);
+  const token = (value ?? holder).text.trim();
+  if (token === '' || !readable) throw new Refusal('credentials-refused', { cause: 'access token cannot be read' });
+  return token;
 }
