@@ -79,6 +79,25 @@ export function homeKey(name: string, xui = 'sip:groups@red.example'): DocumentK
   return { auid: 'org.openmobilealliance.groups', tree: 'users', xui, name };
 }
 
+/** The group ID that `groupDocument` gives when none is named. */
+export const alpha = 'sip:alpha@red.example';
+
+/** The address of a group by its ID. */
+export function byGroup(groupId: string): DocumentKey {
+  return { auid: 'org.openmobilealliance.groups', tree: 'global', xui: '', name: `byGroupID/${groupId}` };
+}
+
+/** A small resource-lists document, its key and its owner. */
+export const lists: Uint8Array = Buffer.from(
+  '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="a"/></resource-lists>',
+);
+export const listsKey: DocumentKey = {
+  auid: 'resource-lists',
+  tree: 'users',
+  xui: 'sip:alice@red.example',
+  name: 'index',
+};
+
 export const administrator: AdministratorPrincipal = { role: 'administrator', identity: 'sip:admin@red.example' };
 export const server: ServerPrincipal = { role: 'server', identity: 'sip:mcptt@red.example' };
 
@@ -86,6 +105,8 @@ export const server: ServerPrincipal = { role: 'server', identity: 'sip:mcptt@re
 export function client(...identities: readonly string[]): ClientPrincipal {
   return { role: 'client', identities };
 }
+
+export const alice: ClientPrincipal = client('sip:alice@red.example');
 
 /** The code of the refusal that `work` ends in; rethrows everything else, and fails when it succeeds. */
 export async function refusalOf(work: Promise<unknown> | (() => unknown)): Promise<Refusal> {
@@ -111,6 +132,12 @@ export interface Room {
   /** All change events so far. */
   readonly events: ChangeEvent[];
   readonly close: () => Promise<void>;
+}
+
+/** Everything that a refused write must not have left; empty when it left nothing. */
+export async function tracesIn(room: Room): Promise<readonly unknown[]> {
+  const { store, events } = room;
+  return [...(await store.documents({})), ...(await store.journal()), ...(await store.deliveries()), ...events];
 }
 
 let library: Promise<SchemaLibrary> | undefined;

@@ -1,5 +1,6 @@
 // Judges the content of incoming documents: size, XML, schema, and the constraints of the application usage, in the order of RFC 4825 8.2.5.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import { type GroupFacts, readGroup } from '../xml/group-document.ts';
@@ -18,6 +19,9 @@ export interface Judged {
   /** Canonical IDs of all groups in the document; empty for other usages. */
   readonly groupIds: readonly string[];
 }
+
+/** Documents above this size are judged in several turns of the event loop, bytes. */
+const largeDocument = 64 * 1024;
 
 export class DocumentJudge {
   readonly #schemas: Pick<SchemaLibrary, 'read'>;
@@ -46,8 +50,16 @@ export class DocumentJudge {
     }
     if (usage.auid === resourceListsAuid) checkResourceLists(index);
     if (usage.auid !== groupsAuid) return { index, groupIds: [] };
+    // Each step over 10,000 members takes some 10 ms; others get their turn in between.
+    const turn = async (): Promise<void> => {
+      if (bytes.byteLength > largeDocument) await nextTurn();
+    };
+    await turn();
     const group = readGroup(index);
-    return { index, group, groupIds: checkGroupDocument(index, group) };
+    await turn();
+    const groupIds = checkGroupDocument(index, group);
+    await turn();
+    return { index, group, groupIds };
   }
 
   /**

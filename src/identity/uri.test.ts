@@ -98,6 +98,28 @@ describe('domain of an identity', () => {
   });
 });
 
+describe('identities as they usually look', () => {
+  test('what is taken as it stands is what the whole procedure gives', () => {
+    const user = fc.stringMatching(/^[A-Za-z0-9._-]{1,12}$/);
+    const host = fc.stringMatching(/^[a-z0-9]{1,5}([.-][a-z0-9]{1,5}){0,3}$/);
+    fc.assert(
+      fc.property(user, host, (name, domain) => {
+        const uri = `sip:${name}@${domain}`;
+        expect(canonicalUri(uri)).toBe(uri);
+        // A space around the text sends it through the whole procedure.
+        expect(canonicalUri(` ${uri}`)).toBe(uri);
+      }),
+    );
+  });
+
+  test('hostile text is judged in linear time', () => {
+    const start = performance.now();
+    canonicalUri(`sip:a@${'a-'.repeat(2000)}`);
+    canonicalUri(`sip:${'a.'.repeat(2000)}`);
+    expect(performance.now() - start).toBeLessThan(100);
+  });
+});
+
 describe('group patterns', () => {
   test.each([
     ['sip:*@red.example', 'sip:fire@red.example', true],

@@ -9,6 +9,9 @@ const plainInParameter = /[A-Za-z0-9\-_.!~*'()[\]/:&+$=]/;
 const hostName = /^[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?$/;
 const badEscape = /%(?![0-9A-Fa-f]{2})/;
 
+/** What most identities look like; such a text is canonical as it stands. */
+const plainIdentity = /^sips?:[A-Za-z0-9._-]+@[a-z0-9]+(?:[.-][a-z0-9]+)*$/;
+
 /** Longest text taken for a URI, characters. */
 const longestUri = 4096;
 
@@ -19,6 +22,7 @@ const longestUri = 4096;
  */
 export function canonicalUri(text: string): string | undefined {
   if (text.length > longestUri) return undefined;
+  if (plainIdentity.test(text)) return text;
   const trimmed = text.trim();
   const colon = trimmed.indexOf(':');
   if (colon < 1 || colon === trimmed.length - 1 || /[\s"<>\p{Cc}\p{Cs}]/u.test(trimmed)) return undefined;
