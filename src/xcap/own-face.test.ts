@@ -242,8 +242,8 @@ describe('RFC 4825 8.1 and RFC 9110: methods', () => {
   test.each([
     ['POST', listPath, 'GET, HEAD, PUT, DELETE, OPTIONS'],
     ['PATCH', listPath, 'GET, HEAD, PUT, DELETE, OPTIONS'],
-    ['PUT', `${groupsPath}/byGroupID/sip:harbour@blue.example`, 'GET, HEAD, OPTIONS'],
-    ['DELETE', `${groupsPath}/byGroupID/sip:harbour@blue.example`, 'GET, HEAD, OPTIONS'],
+    ['PUT', `${groupsPath}/byGroupID/sip:harbour@blue.example`, 'GET, HEAD, POST, OPTIONS'],
+    ['DELETE', `${groupsPath}/byGroupID/sip:harbour@blue.example`, 'GET, HEAD, POST, OPTIONS'],
     ['PUT', `${groupsPath}/index`, 'GET, HEAD, OPTIONS'],
     ['PUT', '/xcap-root/xcap-caps/global/index', 'GET, HEAD, OPTIONS'],
   ])('%s %s is 405 with Allow', async (method, target, allow) => {
@@ -252,7 +252,7 @@ describe('RFC 4825 8.1 and RFC 9110: methods', () => {
 
   test.each([
     [listPath, 'GET, HEAD, PUT, DELETE, OPTIONS'],
-    [`${groupsPath}/byGroupID/sip:harbour@blue.example`, 'GET, HEAD, OPTIONS'],
+    [`${groupsPath}/byGroupID/sip:harbour@blue.example`, 'GET, HEAD, POST, OPTIONS'],
     ['*', 'GET, HEAD, PUT, DELETE, OPTIONS'],
   ])('OPTIONS %s', async (target, allow) => {
     expect(await face.send('OPTIONS', target)).toMatchObject({
@@ -279,6 +279,25 @@ describe('TS 24.481 7.2.10: a group by its ID', () => {
 
   test('a group that is not here is 404', async () => {
     expect(await face.send('GET', `${groupsPath}/byGroupID/sip:other@blue.example`)).toMatchObject({ status: 404 });
+  });
+});
+
+describe('TS 24.481 6.3: operations on a group', () => {
+  const target = `${groupsPath}/byGroupID/sip:harbour@blue.example`;
+  const gmop = { 'Content-Type': 'application/vnd.3gpp.GMOP+xml' };
+  const operation = (name: string): string =>
+    `<document xmlns="urn:3gpp:ns:mcpttGMOP:1.0"><request><${name}/></request></document>`;
+
+  test.each([
+    ['another media type', { 'Content-Type': 'application/xml' }, operation('get-excluding-memberlist'), 415],
+    ['another operation', gmop, operation('group-regroup-creation'), 501],
+    ['no XML', gmop, 'get-excluding-memberlist', 400],
+    ['another document', gmop, '<document/>', 400],
+    ['a document type', gmop, `<!DOCTYPE document>${operation('get-excluding-memberlist')}`, 400],
+    ['nothing', gmop, '', 400],
+    ['a group that is not here', gmop, operation('get-excluding-memberlist'), 404],
+  ])('%s is refused', async (_name, headers, body, status) => {
+    expect(await face.send('POST', target, headers, body)).toMatchObject({ status });
   });
 });
 

@@ -11,6 +11,7 @@ import type { DocumentKey } from '../store/store.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import { readBody, requireMediaType } from './body.ts';
 import { listsTag, preconditionsOf, quotedTag } from './entity-tags.ts';
+import { answerOperation } from './group-operations.ts';
 import {
   type AnswerFacts,
   defaultLimits,
@@ -69,6 +70,7 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
 
 type Face = XcapFaceOptions & { readonly limits: FaceLimits };
 
+const groupMethods = ['GET', 'HEAD', 'POST', 'OPTIONS'];
 const readMethods = ['GET', 'HEAD', 'OPTIONS'];
 const documentMethods = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
 
@@ -96,14 +98,23 @@ function credentialsOf(request: IncomingMessage): OwnCredentials {
 // TS 24.481: a group by its ID is read here; it is written in its owner's tree, or by its home GMS on the interconnect face
 async function answerGroup(
   face: Face,
-  { request }: Exchange,
+  exchange: Exchange,
   principal: Principal,
   groupId: string,
   usage: ApplicationUsage,
 ): Promise<Answer> {
-  if (request.method === 'OPTIONS') return emptyAnswer(200, allowHeader(readMethods));
-  if (request.method !== 'GET' && request.method !== 'HEAD') throw notAllowed(readMethods);
-  return contentAnswer(request, await face.groups.group(principal, groupId), usage.mimeType);
+  const { request } = exchange;
+  switch (request.method) {
+    case 'GET':
+    case 'HEAD':
+      return contentAnswer(request, await face.groups.group(principal, groupId), usage.mimeType);
+    case 'POST':
+      return answerOperation(exchange, () => face.groups.group(principal, groupId), usage.mimeType);
+    case 'OPTIONS':
+      return emptyAnswer(200, allowHeader(groupMethods));
+    default:
+      throw notAllowed(groupMethods);
+  }
 }
 
 async function answerDocument(

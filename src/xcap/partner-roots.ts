@@ -1,6 +1,6 @@
 // The XCAP roots of one partner: a request goes to the first that answers, in the configured order.
 import type { Dispatcher, Pool } from 'undici';
-import { mediaType } from './media-type.ts';
+import { refusalReason } from './refusal-reason.ts';
 
 export interface RootConnection {
   readonly root: string;
@@ -112,7 +112,8 @@ async function attempt(
   const coding = field('content-encoding') ?? 'identity';
   if (coding !== 'identity') return { reply: 'none', reason: `${root}: the answer has the content coding ${coding}` };
   const contentType = field('content-type');
-  const reason = `${status}${firstLine(contentType, content)}`;
+  const told = status < 400 ? undefined : refusalReason(contentType, content);
+  const reason = told === undefined ? String(status) : `${status} ${told}`;
   const retryAfter = parseRetryAfter(field('retry-after'), now);
   if (status >= 500) return { reply: 'none', reason: `${root}: ${reason}`, retryAfter };
   return { reply: 'answer', status, contentType, entityTag: field('etag'), retryAfter, body: content, reason };
@@ -120,14 +121,6 @@ async function attempt(
 
 function single(field: Dispatcher.ResponseData['headers'][string]): string | undefined {
   return Array.isArray(field) ? field[0] : field;
-}
-
-// What a partner says about a refusal, fit for a log line
-function firstLine(contentType: string | undefined, content: Uint8Array): string {
-  if (mediaType(contentType) !== 'text/plain') return '';
-  const text = Buffer.from(content.subarray(0, 400)).toString('utf8');
-  const line = (text.split(/[\r\n]/, 1)[0] ?? '').replace(/\p{C}/gu, '').trim();
-  return line === '' ? '' : ` ${line}`;
 }
 
 // RFC 9110 10.2.3: seconds, or a date

@@ -1,0 +1,60 @@
+// Group management operations, POSTed to a group's address (TS 24.481 clause 6.3): retrieval without the member list.
+import type { ServedDocument } from '../documents/documents.ts';
+import { withoutMembers } from '../documents/view.ts';
+import { Refusal } from '../refusals.ts';
+import type { XmlLimits } from '../xml/limits.ts';
+import { readGmopOperation } from '../xml/small-body.ts';
+import type { Answer } from './answer.ts';
+import { readBody, requireMediaType } from './body.ts';
+import { quotedTag } from './entity-tags.ts';
+import type { Exchange } from './http-listener.ts';
+
+const operationMediaType = 'application/vnd.3gpp.GMOP+xml';
+
+const limits: XmlLimits = {
+  documentBytes: 64 * 1024,
+  elementDepth: 32,
+  elements: 1000,
+  attributesPerElement: 32,
+  nameLength: 256,
+  namespacesInScope: 32,
+};
+
+/**
+ * Answers one operation on the group that `read` gives as the caller may see it. Throws `unsupported-media-type`, `bad-request` for what
+ * is no operation, `not-implemented` for one that is not offered, and whatever `read` throws.
+ */
+export async function answerOperation(
+  { request, response, expectsContinue }: Exchange,
+  read: () => Promise<ServedDocument>,
+  groupMediaType: string,
+): Promise<Answer> {
+  requireMediaType(request, operationMediaType);
+  const body = await readBody(request, response, expectsContinue, limits.documentBytes);
+  if (operationOf(body) !== 'get-excluding-memberlist') throw new Refusal('not-implemented');
+  const { bytes, tag } = withoutMembers(await read());
+  return {
+    status: 200,
+    headers: [
+      'Content-Type',
+      groupMediaType,
+      'Content-Length',
+      String(bytes.byteLength),
+      'ETag',
+      quotedTag(tag),
+      'Cache-Control',
+      'no-cache',
+    ],
+    body: bytes,
+  };
+}
+
+// RFC 4825 clause 11 is about documents that are put; an operation that cannot be read is a bad request
+function operationOf(body: Uint8Array): string | undefined {
+  try {
+    return readGmopOperation(body, limits);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new Refusal('bad-request', { phrase: 'The body is no group management operation', cause: error.message });
+  }
+}
