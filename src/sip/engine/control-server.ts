@@ -33,7 +33,7 @@ export interface ControlHandler {
 export class Application {
   readonly verbs = new Set<string>();
   readonly #socket: Socket;
-  #corked = false;
+  #outbox = '';
   authenticated = false;
   open = true;
 
@@ -43,21 +43,14 @@ export class Application {
 
   /** True while it reads what it is sent. */
   get ready(): boolean {
-    return this.open && this.#socket.writableLength < BACKLOG_LIMIT;
+    return this.open && this.#socket.writableLength + this.#outbox.length < BACKLOG_LIMIT;
   }
 
   /** Sends one frame; frames of one turn of the event loop leave together. */
   send(line: string, text = ''): void {
     if (!this.open) return;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      setImmediate(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
-    }
-    this.#socket.write(frame(line, text), 'latin1');
+    if (this.#outbox === '') setImmediate(() => this.#flush());
+    this.#outbox += frame(line, text);
   }
 
   /** Answers the message with this id. */
@@ -69,12 +62,19 @@ export class Application {
   refuse(id: string, reason: string): void {
     this.reply(id, `NO|${reason}`);
     this.open = false;
+    this.#flush();
     this.#socket.end();
   }
 
   destroy(): void {
     this.open = false;
     this.#socket.destroy();
+  }
+
+  #flush(): void {
+    const text = this.#outbox;
+    this.#outbox = '';
+    if (text !== '' && !this.#socket.destroyed) this.#socket.write(text, 'latin1');
   }
 }
 
@@ -85,6 +85,7 @@ export class ControlServer {
   readonly #applications = new Set<Application>();
   /** Registrations by method in the order they came, served in turn. */
   readonly #routes = new Map<string, Application[]>();
+  #methods: readonly string[] = [];
 
   private constructor(secret: string, handler: ControlHandler) {
     this.#secret = digest(Buffer.from(secret, 'utf8'));
@@ -125,8 +126,8 @@ export class ControlServer {
   }
 
   /** The methods that some application takes, upper case. */
-  methods(): string[] {
-    return [...this.#routes].filter(([, registered]) => registered.length > 0).map(([verb]) => verb.toUpperCase());
+  get methods(): readonly string[] {
+    return this.#methods;
   }
 
   async close(): Promise<void> {
@@ -204,6 +205,7 @@ export class ControlServer {
     const registered = this.#routes.get(verb) ?? [];
     this.#routes.set(verb, registered);
     if (!registered.includes(application)) registered.push(application);
+    this.#methods = upperCase(this.#routes.keys());
   }
 
   #removeRoute(application: Application, verb: string): void {
@@ -211,11 +213,16 @@ export class ControlServer {
     const left = (this.#routes.get(verb) ?? []).filter((other) => other !== application);
     if (left.length > 0) this.#routes.set(verb, left);
     else this.#routes.delete(verb);
+    this.#methods = upperCase(this.#routes.keys());
   }
 
   #removeRoutes(application: Application): void {
     for (const verb of [...application.verbs]) this.#removeRoute(application, verb);
   }
+}
+
+function upperCase(verbs: Iterable<string>): readonly string[] {
+  return [...verbs].map((verb) => verb.toUpperCase());
 }
 
 /** Fixed length, so that comparing takes the same time whatever was sent. */

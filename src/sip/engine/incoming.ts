@@ -82,7 +82,7 @@ export class IncomingRequests {
       return refuse(503, RETRY_AFTER);
     }
     if (!KNOWN.has(method)) return refuse(501, this.#allow());
-    const methods = control.methods();
+    const { methods } = control;
     if (!SERVED.includes(method) || (methods.length > 0 && !methods.includes(method))) {
       const lost = request.to.tag !== '' && (method === 'BYE' || method === 'UPDATE' || method === 'PRACK');
       return lost ? refuse(481) : refuse(405, this.#allow());
@@ -218,7 +218,7 @@ export class IncomingRequests {
   }
 
   #allow(): string {
-    const methods = this.#core.control.methods().filter((method) => SERVED.includes(method));
+    const methods = this.#core.control.methods.filter((method) => SERVED.includes(method));
     return `Allow: ${(methods.length > 0 ? methods : SERVED).join(', ')}\r\n`;
   }
 

@@ -32,6 +32,7 @@ export class ServerTransaction<Delivery> implements TimerOwner {
   readonly key: string;
   /** Id towards the application. */
   readonly id: string;
+  /** Identity of the request whatever way it came, '' within a dialog. */
   readonly mergeKey: string;
   /** Where the answer goes. */
   flow: Flow;
@@ -72,8 +73,9 @@ export class ServerTransaction<Delivery> implements TimerOwner {
   }
 }
 
-/** Identity of a request whatever way it came (RFC 3261 8.2.2.2). */
+/** What tells that a request came by two ways (RFC 3261 8.2.2.2: only without To tag); '' when it cannot. */
 function mergeKeyOf(request: SipRequest): string {
+  if (request.to.tag !== '') return '';
   return `${request.callId}|${request.cseq}|${request.from.tag}|${request.method}`;
 }
 
@@ -104,14 +106,14 @@ export class ServerTransactions<Delivery> {
 
   /** True when the same request is known from another way through the network. */
   isMerged(request: SipRequest): boolean {
-    return request.to.tag === '' && this.#merge.has(mergeKeyOf(request));
+    return this.#merge.has(mergeKeyOf(request));
   }
 
   /** A new transaction; forgotten without an answer after 128 T1, when its client has long given up. */
   create(key: string, id: string, request: SipRequest, flow: Flow, delivery: Delivery): void {
     const transaction = new ServerTransaction(this, key, id, mergeKeyOf(request), flow, delivery);
     this.#byKey.set(key, transaction);
-    this.#merge.set(transaction.mergeKey, transaction);
+    if (transaction.mergeKey !== '') this.#merge.set(transaction.mergeKey, transaction);
     this.#pending.set(id, transaction);
     transaction.wait(this.#timers, 2 * this.#lifetime);
   }

@@ -27,6 +27,8 @@ export async function startEngineInWorker(options: EngineOptions): Promise<Engin
   const worker = new Worker(new URL(`./engine-worker.${extension}`, import.meta.url), {
     workerData: options,
     name: 'sip-engine',
+    // Messages die young: a larger nursery keeps most of them from ever being copied.
+    resourceLimits: { maxYoungGenerationSizeMb: 64 },
   });
   let failure: Error | undefined;
   let closing = false;
