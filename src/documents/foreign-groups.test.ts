@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Store } from '../store/store.ts';
 import {
   administrator,
   closeSchemas,
@@ -190,6 +191,63 @@ describe('TS 23.280 10.2.7: a group of a partner system', () => {
     await room.documents.putForeign(group(), {});
     expect(await codeOf(room.documents.put(administrator, key, served, {}))).toBe('method-not-allowed');
     expect(await codeOf(room.documents.delete(administrator, key, {}))).toBe('method-not-allowed');
+  });
+});
+
+describe('another process that is faster with the same group', () => {
+  /** A room whose store slips in `competitor` right before the second commit. */
+  async function racing(competitor: Uint8Array, servedByIt: Uint8Array): Promise<Room> {
+    let commits = 0;
+    const commit: Store['commit'] = async (own) => {
+      if (++commits === 2) {
+        const kept = await room.store.source(groupId);
+        if (kept === undefined) throw new Error('nothing is kept yet');
+        const document = { key, tag: entityTag(servedByIt), bytes: servedByIt, groupId };
+        const newer = { ...kept, bytes: competitor, tag: entityTag(competitor) };
+        await room.store.commit({
+          documents: [{ write: 'put', document }],
+          sources: [{ write: 'put', source: newer }],
+        });
+      }
+      return room.store.commit(own);
+    };
+    const store = new Proxy<Store>(room.store, {
+      get: (target, name) => {
+        if (name === 'commit') return commit;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    return openRoom({ store });
+  }
+
+  const competitor = groupDocument({ uri: groupId, name: 'by another process' });
+  const newer = groupDocument({ uri: groupId, name: 'newer' });
+
+  test.each([
+    ['changed what is served', competitor],
+    ['left what is served as it was', served],
+  ])('one that %s makes the precondition fail', async (_name, servedByIt) => {
+    const slower = await racing(competitor, servedByIt);
+    await slower.documents.putForeign(group(), {});
+    const update = group({ source: newer, served: newer });
+    expect(await codeOf(slower.documents.putForeign(update, { ifMatch: [entityTag(source)] }))).toBe(
+      'precondition-failed',
+    );
+    expect((await room.store.source(groupId))?.tag).toBe(entityTag(competitor));
+    expect((await slower.documents.findGroup(groupId))?.tag).toBe(entityTag(servedByIt));
+    await slower.close();
+  });
+
+  test('without precondition the later one goes on from what is there now', async () => {
+    const slower = await racing(competitor, competitor);
+    await slower.documents.putForeign(group(), {});
+    await slower.documents.putForeign(group({ source: newer, served: newer }), {});
+    expect(slower.events.at(-1)?.changes).toMatchObject([
+      { previousTag: entityTag(competitor), tag: entityTag(newer) },
+    ]);
+    expect((await room.store.source(groupId))?.tag).toBe(entityTag(newer));
+    await slower.close();
   });
 });
 
