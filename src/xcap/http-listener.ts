@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { Refusal } from '../refusals.ts';
 import { type Answer, faultAnswer, refusalAnswer } from './answer.ts';
 import { announcesBody, discardBody, RequestAborted } from './body.ts';
@@ -99,6 +100,8 @@ export interface HttpListenerOptions {
 export interface HttpListener {
   /** `http://host:port` as bound. */
   readonly url: string;
+  /** Uses other certificates for connections from now on. Throws when they cannot be used; without TLS there is nothing to replace. */
+  replaceTls(tls: TlsMaterial): void;
   /** Stops accepting, lets running exchanges finish for at most the drain timeout, then ends every connection. */
   close(): Promise<void>;
 }
@@ -191,6 +194,9 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
 
   return {
     url: boundUrl(server.address() as AddressInfo, listen.tls !== undefined),
+    replaceTls: (tls) => {
+      if (server instanceof TlsServer) server.setSecureContext(secureContext(tls));
+    },
     close: () =>
       new Promise((resolve) => {
         closing = true;
@@ -239,18 +245,25 @@ function makeServer(tls: TlsMaterial | undefined, limits: FaceLimits): Server {
       ? createServer(http)
       : createTlsServer({
           ...http,
-          cert: tls.cert,
-          key: tls.key,
-          minVersion: 'TLSv1.2',
+          ...secureContext(tls),
           handshakeTimeout: limits.headersTimeout,
           // A certificate that does not chain is seen and refused by the face, which can say so
-          ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: false }),
-          // A resumed session carries no chain to check, and would outlive a withdrawn certificate
-          secureOptions: constants.SSL_OP_NO_TICKET,
+          ...(tls.clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: false }),
         });
   server.timeout = limits.idleTimeout;
   server.maxConnections = limits.connections;
   return server;
+}
+
+function secureContext(tls: TlsMaterial): SecureContextOptions {
+  return {
+    cert: tls.cert,
+    key: tls.key,
+    minVersion: 'TLSv1.2',
+    ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa }),
+    // A resumed session carries no chain to check, and would outlive a withdrawn certificate
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  };
 }
 
 function protocolErrorAnswer(code: string | undefined): string {
