@@ -64,7 +64,7 @@ async function provide(stage: Stage, { groupId, document }: ExampleGroup): Promi
   const served = await xcap(stage.blue.xcapRoot, { method: 'GET', path: byGroupId(groupId), identity: blueServer });
   claim(served.status === 200, `blue serves ${groupId} to its MC service server (was: ${served.status})`);
   checkPolicy(exchange.request.body, served.body);
-  ladder.claim('provide 2', 'blue changed it by its policy: priorities at most 100, no MCVideo');
+  ladder.claim('provide 2', 'blue applied its policy: priorities at most 100, no MCVideo, all else untouched');
   checkListed(await manage(stage.blue.manageUrl, stage.blue.manageToken, 'groups'), groupId, served.tag);
   ladder.claim('provide 3', `blue stored it: GET answers 200, ETag "${served.tag}", and lists it as a group of red`);
 
@@ -103,7 +103,7 @@ export async function playFlowB(stage: Stage): Promise<void> {
   );
   claim(answer.status === 200, `blue answers 200 to its MC service server (was: ${answer.status})`);
   checkPolicy(exchange.response.body, answer.body);
-  ladder.claim('request 4', 'blue changed it by its policy, and red kept its off-network parameters at home');
+  ladder.claim('request 4', 'blue applied its policy, and red kept its off-network parameters at home');
   claim(
     !exchange.response.body.includes('off-network-ProSe'),
     'the outbound policy of red withholds off-network parameters',

@@ -15,7 +15,7 @@ export function textLadder(write: (line: string) => void): Ladder {
   const clock = (): string => `${((performance.now() - started) / 1000).toFixed(2).padStart(6)}s`;
   return {
     heading: (text) => write(`\n${text}`),
-    message: (step, from, to, line) => write(`${clock()}  ${step.padEnd(10)} ${`${from} -> ${to}`.padEnd(24)} ${line}`),
-    claim: (step, text) => write(`${clock()}  ${step.padEnd(10)} ${''.padEnd(24)} verified: ${text}`),
+    message: (step, from, to, line) => write(`${clock()}  ${step.padEnd(10)} ${`${from} -> ${to}`.padEnd(29)} ${line}`),
+    claim: (step, text) => write(`${clock()}  ${step.padEnd(10)} ${''.padEnd(29)} verified: ${text}`),
   };
 }
