@@ -187,7 +187,7 @@ describe('composed documents', () => {
     [
       '<p:a xmlns:p="urn:1" xmlns="urn:2" xmlns:q="urn:3"><b/></p:a>',
       1,
-      '<b xmlns="urn:2" xmlns:p="urn:1" xmlns:q="urn:3"/>',
+      '<b xmlns:p="urn:1" xmlns="urn:2" xmlns:q="urn:3"/>',
     ],
     ['<a xmlns="urn:1" xmlns:p="urn:2"><b xmlns="" xmlns:p="urn:3" x="y">t</b></a>', 1, '<b xmlns:p="urn:3"/>'],
     ['<a xmlns="urn:a&amp;b"/>', 0, '<a xmlns="urn:a&amp;b"/>'],

@@ -2,6 +2,7 @@
 // RFC 4825 clauses 10 to 12, RFC 5874, RFC 4826 and the OMA XDM directory.
 
 import type { XcapErrorElement } from '../refusals.ts';
+import { escapeAttributeValue } from './character-data.ts';
 import { MarkupBuilder } from './markup-builder.ts';
 import { namespaces } from './names.ts';
 import type { ElementId, OffsetIndex } from './offset-index.ts';
@@ -196,11 +197,12 @@ export function shownElement(index: OffsetIndex, element: ElementId): ShownEleme
   return { markup, borrowed: typed ? outside : borrowed };
 }
 
-/** The namespace bindings of an element, RFC 4825 10: an empty element of its name that declares all that is in scope. */
+/** The namespace bindings of an element, RFC 4825 10: an empty element of its name and prefix that declares all that is in scope. */
 export function composeNamespaceBindings(index: OffsetIndex, element: ElementId): string {
-  const declarations = new Map(index.namespacesInScope(element));
-  const prefix = index.prefix(element);
-  declarations.delete(prefix);
-  const name = prefix === '' ? index.localName(element) : `${prefix}:${index.localName(element)}`;
-  return new MarkupBuilder(index.namespace(element), name, {}, declarations).end(false);
+  const name = index.source(index.outerStart(element) + 1, index.tagNameEnd(element));
+  // Not built with xmlbuilder2: of several prefixes for one namespace it would choose another than the element has.
+  const declarations = [...index.namespacesInScope(element)].map(
+    ([prefix, uri]) => ` xmlns${prefix === '' ? '' : `:${prefix}`}="${escapeAttributeValue(uri)}"`,
+  );
+  return `<${name}${declarations.join('')}/>`;
 }

@@ -1,4 +1,4 @@
-// The only module that calls libxml2: parses bytes, compiles schemas, validates, and always frees what it allocated.
+// Keeps libxml2 (with xpath.ts): parses bytes, compiles schemas, validates, and always frees what it allocated.
 // Nothing outside the given bytes can be read: input providers exist only while a schema is compiled, and only for its own files.
 
 import {

@@ -65,11 +65,9 @@ export class MarkupBuilder {
     if (markup !== '') parent.txt(this.#hold(markup));
   }
 
-  /** The document with its XML declaration, or without it. */
-  end(declaration = true): string {
-    const written = declaration
-      ? this.#root.end({ wellFormed: true })
-      : this.#root.toString({ wellFormed: true, headless: true });
+  /** The document with its XML declaration. */
+  end(): string {
+    const written = this.#root.end({ wellFormed: true });
     if (this.#held.length === 0) return written;
     return written.replace(/\ue000(\d+)\ue001/g, (_, number: string) => this.#held[Number(number)] ?? '');
   }

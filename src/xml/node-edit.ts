@@ -1,0 +1,243 @@
+// Creates, replaces, deletes and fetches nodes of a document by splicing its bytes. RFC 4825 clauses 7.3 to 7.10 and 8.2 to 8.4.
+// Every edit is tried and the selector evaluated again: what a GET would not give back is refused and changes nothing.
+
+import { Refusal } from '../refusals.ts';
+import { composeNamespaceBindings } from './compose.ts';
+import { type ElementFragment, readAttributeFragment, readElementFragment } from './fragment.ts';
+import type { XmlLimits } from './limits.ts';
+import { namespaces } from './names.ts';
+import { encodeSteps, type NodeSelector, type SelectorName, type SelectorStep } from './node-selector.ts';
+import type { AttributeView, ElementId, OffsetIndex } from './offset-index.ts';
+import { nthChild, selectChild, selectElement, selectNode } from './select.ts';
+import { appendEdit, attributeRemovalEdit, type Edit, splice } from './splice.ts';
+import { indexWellFormed } from './xml-document.ts';
+
+/** A document after an edit, not yet validated. */
+export interface EditedDocument {
+  readonly bytes: Uint8Array;
+  readonly index: OffsetIndex;
+  /** The node did not exist before. */
+  readonly created: boolean;
+  /** Whether any byte differs. */
+  readonly changed: boolean;
+}
+
+/** Where a PUT will act; found before its body is looked at (RFC 4825 8.2.1). */
+export type PutTarget =
+  | {
+      readonly kind: 'element';
+      /** -1 for the document itself. */
+      readonly parent: ElementId;
+      readonly existing?: ElementId | undefined;
+    }
+  | { readonly kind: 'attribute'; readonly element: ElementId; readonly existing?: AttributeView | undefined };
+
+export interface PutOptions {
+  readonly limits: XmlLimits;
+  /** Accept attribute values without quotes, as older clients send them. */
+  readonly bareAttributeValues?: boolean | undefined;
+}
+
+/** What a GET of a node answers. */
+export interface FetchedNode {
+  readonly kind: 'element' | 'attribute' | 'namespaces';
+  readonly body: Uint8Array;
+}
+
+/** The node that a selector names: an element as it stands, an attribute value with its quotes, or the namespace bindings. Undefined: 404. */
+export function fetchNode(index: OffsetIndex, selector: NodeSelector): FetchedNode | undefined {
+  const node = selectNode(index, selector);
+  if (node === undefined) return undefined;
+  switch (node.kind) {
+    case 'element':
+      return { kind: 'element', body: index.outerBytes(node.element) };
+    case 'attribute':
+      return {
+        kind: 'attribute',
+        body: index.bytes.subarray(node.attribute.valueStart - 1, node.attribute.valueEnd + 1),
+      };
+    default:
+      return { kind: 'namespaces', body: Buffer.from(composeNamespaceBindings(index, node.element)) };
+  }
+}
+
+/**
+ * Finds where a PUT acts. Throws Refusal `no-parent` (its `ancestor` is the encoded node selector of the closest existing element),
+ * `cannot-insert` for a target that several elements match, `method-not-allowed` for namespace bindings.
+ */
+export function locatePut(index: OffsetIndex, selector: NodeSelector): PutTarget {
+  if (selector.terminal?.kind === 'namespaces') throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD'] });
+  if (selector.terminal?.kind === 'attribute') {
+    const element = parentOf(index, selector, selector.steps);
+    const { localName, namespace } = selector.terminal.name;
+    return { kind: 'attribute', element, existing: index.attributeView(element, localName, namespace) };
+  }
+  const before = selector.steps.slice(0, -1);
+  const parent = before.length === 0 ? -1 : parentOf(index, selector, before);
+  const last = lastStep(selector);
+  const outcome = parent < 0 ? selectElement(index, [last]).outcome : selectChild(index, parent, last);
+  if (outcome === 'several') throw new Refusal('cannot-insert', { phrase: 'The selector matches several elements' });
+  return { kind: 'element', parent, existing: outcome === 'none' ? undefined : outcome };
+}
+
+function parentOf(index: OffsetIndex, selector: NodeSelector, steps: readonly SelectorStep[]): ElementId {
+  const { outcome, matched } = selectElement(index, steps);
+  if (typeof outcome === 'number') return outcome;
+  throw new Refusal('no-parent', { ancestor: matched === 0 ? undefined : encodeSteps(selector, matched) });
+}
+
+function lastStep(selector: NodeSelector): SelectorStep {
+  const last = selector.steps.at(-1);
+  if (last === undefined) throw new RangeError('a node selector has at least one step');
+  return last;
+}
+
+/**
+ * Puts an element or attribute where `locatePut` found its place. Throws Refusal `not-utf-8`, `not-xml-frag`, `not-xml-att-value`,
+ * `cannot-insert`, `document-too-large`, `constraint-failure` (limits). The result is still to be validated.
+ */
+export function putNode(
+  index: OffsetIndex,
+  selector: NodeSelector,
+  target: PutTarget,
+  body: Uint8Array,
+  options: PutOptions,
+): EditedDocument {
+  return target.kind === 'element'
+    ? putElement(index, selector, target, body, options.limits)
+    : putAttribute(index, selector, target, body, options);
+}
+
+function putElement(
+  index: OffsetIndex,
+  selector: NodeSelector,
+  target: PutTarget & { readonly kind: 'element' },
+  body: Uint8Array,
+  limits: XmlLimits,
+): EditedDocument {
+  const { parent, existing } = target;
+  const scope = parent < 0 ? new Map<string, string>() : index.namespacesInScope(parent);
+  const fragment = readElementFragment(body, scope, limits);
+  const edit =
+    existing === undefined
+      ? insertion(index, parent, lastStep(selector), fragment)
+      : { start: index.outerStart(existing), end: index.outerEnd(existing), replacement: fragment.bytes };
+  const edited = tryEdit(index, edit, existing === undefined, limits);
+  const node = selectNode(edited.index, selector);
+  // RFC 4825 8.2.3, 8.2.4: GET(PUT(x)) = x; it also catches a body whose name or attributes the selector does not describe.
+  const same = node?.kind === 'element' && Buffer.compare(edited.index.outerBytes(node.element), fragment.bytes) === 0;
+  if (!same || edited.index.outerStart(node.element) !== expectedStart(edit)) throw new Refusal('cannot-insert');
+  return edited;
+}
+
+function expectedStart(edit: Edit & { readonly opened?: number }): number {
+  return edit.start + (edit.opened ?? 0);
+}
+
+/** Where a new element goes, RFC 4825 8.2.3. Throws Refusal `cannot-insert` for a position that cannot be reached. */
+function insertion(
+  index: OffsetIndex,
+  parent: ElementId,
+  step: SelectorStep,
+  fragment: ElementFragment,
+): Edit & { readonly opened?: number } {
+  if (parent < 0) throw new Refusal('cannot-insert', { phrase: 'A document has one document element' });
+  const { position } = step;
+  const before = (sibling: ElementId): Edit => insertAt(index.outerStart(sibling), fragment);
+  const behind = (sibling: ElementId): Edit => insertAt(index.outerEnd(sibling), fragment);
+  const last = (): Edit & { readonly opened?: number } => {
+    const edit = appendEdit(index, parent, fragment.bytes);
+    // An empty tag is opened first: one byte, the ">", then stands before the new element.
+    return index.isEmptyTag(parent) ? { ...edit, opened: 1 } : edit;
+  };
+  if (position === undefined) {
+    const same = index.childrenNamed(parent, fragment.namespace, fragment.localName).at(-1);
+    return same === undefined ? last() : behind(same);
+  }
+  if (position === 1) {
+    const first = nthChild(index, parent, step.name, 1);
+    return first < 0 ? last() : before(first);
+  }
+  const previous = nthChild(index, parent, step.name, position - 1);
+  if (position < 1 || previous < 0) throw new Refusal('cannot-insert', { phrase: 'The position cannot be reached' });
+  return behind(previous);
+}
+
+function insertAt(at: number, fragment: ElementFragment): Edit {
+  return { start: at, end: at, replacement: fragment.bytes };
+}
+
+function putAttribute(
+  index: OffsetIndex,
+  selector: NodeSelector,
+  target: PutTarget & { readonly kind: 'attribute' },
+  body: Uint8Array,
+  options: PutOptions,
+): EditedDocument {
+  const terminal = selector.terminal;
+  if (terminal?.kind !== 'attribute') throw new RangeError('the selector names no attribute');
+  const { quoted } = readAttributeFragment(body, options.bareAttributeValues);
+  const { existing, element } = target;
+  const edit =
+    existing === undefined
+      ? newAttribute(index, element, terminal.name, quoted)
+      : { start: existing.valueStart - 1, end: existing.valueEnd + 1, replacement: quoted };
+  const edited = tryEdit(index, edit, existing === undefined, options.limits);
+  const node = selectNode(edited.index, selector);
+  // RFC 4825 7.7: a changed attribute may take its own element out of the selector's reach.
+  const same =
+    node?.kind === 'attribute' &&
+    node.element === element &&
+    edited.index.source(node.attribute.valueStart - 1, node.attribute.valueEnd + 1) === quoted;
+  if (!same) throw new Refusal('cannot-insert');
+  return edited;
+}
+
+/** A new attribute behind the last one of the start tag. Its prefix must be in scope there for the namespace. */
+function newAttribute(index: OffsetIndex, element: ElementId, name: SelectorName, quoted: string): Edit {
+  const prefix = prefixFor(index, element, name);
+  // A declaration is no attribute (Namespaces in XML 1): none can be made this way.
+  if (prefix === undefined || (prefix === '' && name.localName === 'xmlns')) throw new Refusal('cannot-insert');
+  const ends = [...index.attributes(element), ...index.namespaceDeclarations(element)].map(({ end }) => end);
+  const at = Math.max(index.tagNameEnd(element), ...ends);
+  return { start: at, end: at, replacement: ` ${prefix === '' ? '' : `${prefix}:`}${name.localName}=${quoted}` };
+}
+
+function prefixFor(index: OffsetIndex, element: ElementId, name: SelectorName): string | undefined {
+  if (name.namespace === '') return '';
+  if (name.namespace === namespaces.xml) return 'xml';
+  const scope = index.namespacesInScope(element);
+  if (name.prefix !== '' && scope.get(name.prefix) === name.namespace) return name.prefix;
+  for (const [prefix, uri] of scope) if (prefix !== '' && uri === name.namespace) return prefix;
+  return undefined;
+}
+
+/**
+ * Deletes an element or attribute; white space around it stays. Throws Refusal `not-found`, `cannot-delete` when the selector would
+ * then name another element, `method-not-allowed` for namespace bindings, `schema-validation-error` for the document element.
+ */
+export function deleteNode(index: OffsetIndex, selector: NodeSelector, limits: XmlLimits): EditedDocument {
+  if (selector.terminal?.kind === 'namespaces') throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD'] });
+  const node = selectNode(index, selector);
+  if (node === undefined) throw new Refusal('not-found');
+  if (node.kind === 'attribute') return tryEdit(index, attributeRemovalEdit(index, node.attribute), false, limits);
+  if (node.element === index.root) {
+    throw new Refusal('schema-validation-error', { phrase: 'A document keeps its document element' });
+  }
+  const edit = { start: index.outerStart(node.element), end: index.outerEnd(node.element), replacement: '' };
+  const edited = tryEdit(index, edit, false, limits);
+  // RFC 4825 8.4: after the deletion the same URI must match nothing, or repeating it would delete more.
+  if (selectElement(edited.index, selector.steps).outcome !== 'none') throw new Refusal('cannot-delete');
+  return edited;
+}
+
+function tryEdit(index: OffsetIndex, edit: Edit, created: boolean, limits: XmlLimits): EditedDocument {
+  const bytes = splice(index.bytes, [edit]);
+  if (bytes.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
+  return {
+    bytes,
+    index: indexWellFormed(bytes, limits),
+    created,
+    changed: created || Buffer.compare(bytes, index.bytes) !== 0,
+  };
+}

@@ -1,0 +1,142 @@
+// Node selectors of XCAP URIs: grammar of the decoded segments behind `~~`, then names with their namespaces.
+// RFC 4825 clauses 6.3 and 6.4.
+
+import { Refusal } from '../refusals.ts';
+import { decodeAttributeValue } from './character-data.ts';
+import { namespaces } from './names.ts';
+
+/** A name as written in a selector; the prefix is '' when there is none. */
+export interface WrittenName {
+  readonly prefix: string;
+  readonly localName: string;
+}
+
+/** A name with its namespace; '' = none. */
+export interface SelectorName extends WrittenName {
+  readonly namespace: string;
+}
+
+interface StepOf<Name> {
+  readonly name: Name | '*';
+  /** From 1; 0 never matches. */
+  readonly position?: number | undefined;
+  readonly attribute?: { readonly name: Name; readonly value: string } | undefined;
+}
+
+interface SelectorOf<Name> {
+  /** One for each element on the way, the document element first; at least one. */
+  readonly steps: readonly StepOf<Name>[];
+  /** What of the element is meant; absent = the element itself. */
+  readonly terminal?: { readonly kind: 'attribute'; readonly name: Name } | { readonly kind: 'namespaces' } | undefined;
+  /** The decoded segments, for messages. */
+  readonly segments: readonly string[];
+}
+
+/** A selector whose grammar is right; its prefixes are not looked at yet. */
+export type ParsedSelector = SelectorOf<WrittenName>;
+/** A selector ready for evaluation. */
+export type NodeSelector = SelectorOf<SelectorName>;
+export type SelectorStep = StepOf<SelectorName>;
+
+/** Where the names of a selector get their namespaces from. */
+export interface SelectorContext {
+  /** Default document namespace of the application usage, for unprefixed element names; absent = none. */
+  readonly defaultNamespace?: string | undefined;
+  /** Bindings of the query; of two for one prefix the later counts. */
+  readonly bindings: readonly { readonly prefix: string; readonly namespace: string }[];
+}
+
+const nameStart =
+  'A-Z_a-z\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u200C\\u200D\\u2070-\\u218F\\u2C00-\\u2FEF\\u3001-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFFD\\u{10000}-\\u{EFFFF}';
+const ncName = `[${nameStart}][${nameStart}\\-.0-9\\u00B7\\u0300-\\u036F\\u203F\\u2040]*`;
+const qualifiedName = `(?:${ncName}:)?${ncName}`;
+const attributeValue = `"(?:[^<&"]|&[^;&<"]+;)*"|'(?:[^<&']|&[^;&<']+;)*'`;
+const stepPattern = new RegExp(
+  `^(?<name>${qualifiedName}|\\*)(?:\\[(?<position>[0-9]+)\\])?(?:\\[@(?<attribute>${qualifiedName})=(?<value>${attributeValue})\\])?$`,
+  'u',
+);
+const attributePattern = new RegExp(`^@(?<name>${qualifiedName})$`, 'u');
+
+/**
+ * Parses the decoded segments of a node selector. What is no known step is an extension selector, and we understand none:
+ * throws Refusal `selector-not-understood`, whose cause tells the character (from 0) in the selector.
+ */
+export function parseNodeSelector(segments: readonly string[]): ParsedSelector {
+  const last = segments.at(-1) ?? '';
+  const terminal = parseTerminal(last);
+  const elements = terminal === undefined ? segments : segments.slice(0, -1);
+  if (elements.length === 0) throw notUnderstood(segments, 0);
+  return { steps: elements.map((_, number) => parseStep(segments, number)), terminal, segments };
+}
+
+function parseTerminal(segment: string): ParsedSelector['terminal'] {
+  if (segment === 'namespace::*') return { kind: 'namespaces' };
+  const name = attributePattern.exec(segment)?.groups?.name;
+  return name === undefined ? undefined : { kind: 'attribute', name: writtenName(name) };
+}
+
+function parseStep(segments: readonly string[], number: number): StepOf<WrittenName> {
+  const groups = stepPattern.exec(segments[number] ?? '')?.groups;
+  if (groups?.name === undefined) throw notUnderstood(segments, number);
+  const position = groups.position === undefined ? undefined : Number(groups.position);
+  const name = groups.name === '*' ? '*' : writtenName(groups.name);
+  if (groups.attribute === undefined || groups.value === undefined) return { name, position };
+  try {
+    const value = decodeAttributeValue(groups.value.slice(1, -1));
+    return { name, position, attribute: { name: writtenName(groups.attribute), value } };
+  } catch {
+    throw notUnderstood(segments, number);
+  }
+}
+
+function writtenName(name: string): WrittenName {
+  const colon = name.indexOf(':');
+  return { prefix: name.slice(0, Math.max(colon, 0)), localName: name.slice(colon + 1) };
+}
+
+function notUnderstood(segments: readonly string[], number: number): Refusal {
+  const position = segments.slice(0, number).reduce((sum, segment) => sum + segment.length + 1, 0);
+  const segment = (segments[number] ?? '').slice(0, 100);
+  return new Refusal('selector-not-understood', { cause: `character ${position}: "${segment}" is no step` });
+}
+
+/**
+ * Gives the names of a selector their namespaces: unprefixed elements take the default document namespace, unprefixed attributes none
+ * (RFC 4825 6.3). Throws Refusal `unbound-prefix`.
+ */
+export function bindSelector(selector: ParsedSelector, context: SelectorContext): NodeSelector {
+  const bound = new Map(context.bindings.map(({ prefix, namespace }) => [prefix, namespace]));
+  const resolve = (name: WrittenName, unprefixed: string): SelectorName => {
+    // Namespaces in XML 3: the prefix xml is bound by definition.
+    const namespace =
+      name.prefix === ''
+        ? unprefixed
+        : (bound.get(name.prefix) ?? (name.prefix === 'xml' ? namespaces.xml : undefined));
+    if (namespace === undefined) {
+      throw new Refusal('unbound-prefix', { phrase: `The query does not bind the prefix ${name.prefix}` });
+    }
+    return { ...name, namespace };
+  };
+  const terminal = selector.terminal;
+  return {
+    steps: selector.steps.map(({ name, position, attribute }) => ({
+      name: name === '*' ? name : resolve(name, context.defaultNamespace ?? ''),
+      position,
+      attribute: attribute && { name: resolve(attribute.name, ''), value: attribute.value },
+    })),
+    terminal: terminal?.kind === 'attribute' ? { kind: 'attribute', name: resolve(terminal.name, '') } : terminal,
+    segments: selector.segments,
+  };
+}
+
+/** The first steps of a selector as a relative URI reference below `~~/`, percent-encoded; '' for none. */
+export function encodeSteps(selector: NodeSelector, count: number): string {
+  return selector.segments.slice(0, count).map(encodeSegment).join('/');
+}
+
+function encodeSegment(segment: string): string {
+  // RFC 4825 6.3: what is no pchar is percent-encoded; these few that encodeURIComponent encodes are pchars.
+  return encodeURIComponent(segment.toWellFormed()).replace(/%(?:40|3A|3D|2C|3B|26|24|2B)/g, (code) =>
+    decodeURIComponent(code),
+  );
+}
