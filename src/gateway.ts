@@ -6,7 +6,7 @@ import { DocumentService } from './documents/service.ts';
 import { Opened } from './gateway/opened.ts';
 import { authenticatorOf, interconnectionSettings, partnerClientOf } from './gateway/partner-settings.ts';
 import { withRealPorts } from './gateway/real-ports.ts';
-import { restartKeys } from './gateway/restart-keys.ts';
+import { restartKeys, takenOver } from './gateway/restart-keys.ts';
 import { interconnectTls, listenerTls } from './gateway/tls-files.ts';
 import type { Authenticator } from './identity/authenticate.ts';
 import { servedUsers } from './identity/served.ts';
@@ -52,7 +52,7 @@ interface Site {
 export async function startGateway(prepared: Prepared, log: Logger): Promise<RunningGateway> {
   const opened = new Opened(log);
   try {
-    return await compose({ ...prepared, configuration: await withRealPorts(prepared.configuration) }, log, opened);
+    return await compose(prepared, log, opened);
   } catch (error) {
     await opened.close();
     throw error;
@@ -60,7 +60,7 @@ export async function startGateway(prepared: Prepared, log: Logger): Promise<Run
 }
 
 async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise<RunningGateway> {
-  const { configuration } = prepared;
+  const configuration = await withRealPorts(prepared.configuration);
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
   let notReady: string | undefined = 'starting';
   let current = currentOf(configuration);
@@ -74,7 +74,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     store,
     documents,
     gms: partnerGms(site),
-    settings: interconnectionSettings(prepared),
+    settings: interconnectionSettings({ ...prepared, configuration }),
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
   const sip = await openSip(site, store, documents, interconnection);
@@ -155,9 +155,20 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     failed,
     async reload(changed) {
       const before = current;
-      current = currentOf(changed.configuration);
-      log.level = changed.configuration.logging.level;
-      interconnection.reconfigure(interconnectionSettings(changed));
+      const next = takenOver(configuration, changed.configuration);
+      const interconnectMaterial = interconnectTls(next);
+      // everything that can fail comes first, so that a failed reload changes nothing
+      const settings = interconnectionSettings({ ...changed, configuration: next });
+      current = currentOf(next);
+      for (const [face, tls] of [
+        [xcap, listenerTls(next.xcap.listen)],
+        [interconnect, interconnectMaterial],
+        [management, manage === undefined ? undefined : listenerTls(manage.listen)],
+      ] as const) {
+        if (tls !== undefined) face?.replaceTls(tls);
+      }
+      log.level = next.logging.level;
+      interconnection.reconfigure(settings);
       closeLater(before);
       return restartKeys(prepared.configuration, changed.configuration);
     },

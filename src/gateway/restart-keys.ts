@@ -2,6 +2,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Configuration } from '../config/schema.ts';
 
+/** The configuration that runs after a reload: what can change while running as changed, the rest as it was. */
+export function takenOver(running: Configuration, changed: Configuration): Configuration {
+  const { partners, identity, logging } = changed;
+  if (running.interconnect === undefined || changed.interconnect === undefined) {
+    return { ...running, partners, identity, logging };
+  }
+  const { retry, revalidate, timeout } = changed.interconnect;
+  const interconnect = { ...running.interconnect, retry, revalidate, timeout };
+  return { ...running, interconnect, partners, identity, logging };
+}
+
 /** Keys, as `section` or `section.key`, that differ and need a restart. */
 export function restartKeys(running: Configuration, changed: Configuration): readonly string[] {
   return differing(lasting(running), lasting(changed));

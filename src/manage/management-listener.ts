@@ -1,20 +1,30 @@
 // The listener of the management API: few connections, short time-outs, TLS when configured.
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { drainTime } from './running-gateway.ts';
 
 export interface ManagementListenOptions {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
-  /** PEM texts; absent = plain TCP. */
-  readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string | undefined } | undefined;
+  /** Absent = plain TCP. */
+  readonly tls?: ManagementTls | undefined;
+}
+
+/** PEM texts. */
+export interface ManagementTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa?: string | undefined;
 }
 
 export interface ManagementListener {
   /** `http://host:port` as bound. */
   readonly url: string;
+  /** Uses other certificates for connections from now on; without TLS there is nothing to replace. */
+  replaceTls(tls: ManagementTls): void;
   /** Stops accepting, lets running requests finish for at most the drain time. */
   close(): Promise<void>;
 }
@@ -28,8 +38,13 @@ export async function startManagementListener(
   const server: Server =
     tls === undefined
       ? createServer(bounds, handler)
-      : createTlsServer({ ...bounds, cert: tls.cert, key: tls.key, ...clientSide(tls.clientCa) }, handler);
+      : createTlsServer({ ...bounds, ...secureContext(tls), requestCert: tls.clientCa !== undefined }, handler);
   server.maxConnections = 200;
+  const underWay = new Set<ServerResponse>();
+  server.prependListener('request', (_request, response: ServerResponse) => {
+    underWay.add(response);
+    response.once('close', () => underWay.delete(response));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -41,15 +56,20 @@ export async function startManagementListener(
   const shown = host.includes(':') ? `[${host}]` : host;
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${shown}:${bound.port}`,
-    close: () => close(server),
+    replaceTls: (material) => {
+      if (server instanceof TlsServer) server.setSecureContext(secureContext(material));
+    },
+    close: () => close(server, underWay),
   };
 }
 
-function clientSide(clientCa: string | undefined) {
-  return clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+function secureContext({ cert, key, clientCa }: ManagementTls): SecureContextOptions {
+  return { cert, key, minVersion: 'TLSv1.2', ...(clientCa === undefined ? {} : { ca: clientCa }) };
 }
 
-async function close(server: Server): Promise<void> {
+async function close(server: Server, underWay: ReadonlySet<ServerResponse>): Promise<void> {
+  // a client that keeps its connection would hold up the end
+  for (const response of underWay) response.shouldKeepAlive = false;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   const hard = setTimeout(() => server.closeAllConnections(), drainTime);

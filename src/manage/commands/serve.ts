@@ -2,6 +2,7 @@
 // Standard output carries one line, when all faces accept; everything else is logged as JSON lines on standard error.
 import { destination, type Logger, pino } from 'pino';
 import { problemLine } from '../../config/load.ts';
+import type { Configuration } from '../../config/schema.ts';
 import { type Prepared, prepare } from '../prepare.ts';
 import { drainTime, type GatewayUrls, type RunningGateway, type StartGateway } from '../running-gateway.ts';
 import { exitCodes, type Terminal } from './terminal.ts';
@@ -15,12 +16,11 @@ export async function serve(file: string, start: StartGateway, terminal: Termina
   for (const problem of problems) terminal.err(problemLine(problem));
   if (prepared === undefined) return exitCodes.wrongUsage;
   const { configuration } = prepared;
-  const log = pino(
-    { level: configuration.logging.level, base: { system: configuration.system.name } },
-    destination({ fd: 2, sync: true }),
-  );
+  const log = logger(configuration);
   // a reader of the one line may be gone by now
   process.stdout.on('error', () => undefined);
+  // before anybody can know that there is something to stop
+  const signal = stopSignal();
   let gateway: RunningGateway;
   try {
     gateway = await start(prepared, log);
@@ -29,11 +29,19 @@ export async function serve(file: string, start: StartGateway, terminal: Termina
     leaveSoon();
     return exitCodes.failed;
   }
+  const stopReloading = reloadOnHangup(gateway, file, log);
   terminal.out(readyLine(gateway.urls));
   log.info(gateway.urls, 'ready');
-  const code = await untilStopped(gateway, file, log);
+  const code = await untilStopped(gateway, signal, log, stopReloading);
   leaveSoon();
   return code;
+}
+
+// Request targets hold identities of users; they are for debugging alone.
+function logger({ logging, system }: Configuration): Logger {
+  const redact = logging.level === 'debug' ? [] : ['target'];
+  const options = { level: logging.level, base: { system: system.name }, redact: { paths: redact, remove: true } };
+  return pino(options, destination({ fd: 2, sync: true }));
 }
 
 /** The line that says where the faces are. */
@@ -43,20 +51,24 @@ export function readyLine({ xcap, interconnect, sip, manage }: GatewayUrls): str
   return `ready ${shown.map(([name, url]) => `${name}=${url}`).join(' ')}`;
 }
 
-async function untilStopped(gateway: RunningGateway, file: string, log: Logger): Promise<number> {
+async function untilStopped(
+  gateway: RunningGateway,
+  signal: Promise<NodeJS.Signals>,
+  log: Logger,
+  stopReloading: () => void,
+): Promise<number> {
   const fault = new Promise<Error>((resolve) => {
     process.once('uncaughtException', resolve);
     process.once('unhandledRejection', (reason) =>
       resolve(reason instanceof Error ? reason : new Error(String(reason))),
     );
   });
-  const reloads = reloadOnHangup(gateway, file, log);
   const end = await Promise.race([
-    stopSignal().then((signal) => ({ signal })),
+    signal.then((name) => ({ signal: name })),
     fault.then((error) => ({ error })),
     gateway.failed.then((error) => ({ error })),
   ]);
-  reloads();
+  stopReloading();
   if ('error' in end) log.fatal({ err: end.error }, 'the gateway stops because of a fault');
   else log.info({ signal: end.signal }, 'stopping');
   process.once('SIGTERM', () => process.exit(exitCodes.failed));
