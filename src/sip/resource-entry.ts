@@ -1,5 +1,6 @@
 // What one entry of a subscription's resource list names: an XCAP URI, read once, as a resource or a collection
 // (RFC 5875 clause 4.4, RFC 4825 clause 6, TS 24.481 clause 7.2.10).
+import { LRUCache } from 'lru-cache';
 import { groupsAuid } from '../documents/application-usage.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import type { DocumentKey } from '../store/store.ts';
@@ -45,13 +46,27 @@ export type ResourceEntry = DocumentEntry | CollectionEntry | ComponentEntry;
 /** Longest `uri` accepted in an entry, characters. */
 const longestUri = 4096;
 
+/** Entries read lately, so that many subscriptions to one resource share one entry. */
+const knownEntries = new LRUCache<string, ResourceEntry>({ max: 20_000 });
+
+/** As `readEntry`; equal entries are the same object. */
+export function parseEntry(uri: string, xcapRoot: string): ResourceEntry | undefined {
+  if (uri.length > longestUri) return undefined;
+  const key = `${xcapRoot} ${uri}`;
+  const known = knownEntries.get(key);
+  if (known !== undefined) return known;
+  const entry = readEntry(uri, xcapRoot);
+  if (entry !== undefined) knownEntries.set(key, entry);
+  return entry;
+}
+
 /**
  * Reads the `uri` of an entry.
  * @param xcapRoot root of the face that the subscriber uses, ending with a slash
  * @returns undefined for a foreign root and for what breaks the grammar of RFC 4825 clause 6
  */
-export function parseEntry(uri: string, xcapRoot: string): ResourceEntry | undefined {
-  if (uri === '' || uri.length > longestUri || hasControlCharacter(uri) || /[\s<>"#]/.test(uri)) return undefined;
+function readEntry(uri: string, xcapRoot: string): ResourceEntry | undefined {
+  if (uri === '' || hasControlCharacter(uri) || /[\s<>"#]/.test(uri)) return undefined;
   const sel = relativeTo(uri, xcapRoot);
   if (sel === undefined || sel === '') return undefined;
 

@@ -1,5 +1,7 @@
 // The part of drachtio-srf 5 that this gateway uses, as it really behaves; the types in the package describe another interface.
 
+import type { Socket } from 'node:net';
+
 /** Header fields by lower-case name, values of repeated fields joined with commas. */
 export type SrfHeaders = Readonly<Record<string, string>>;
 
@@ -15,6 +17,8 @@ export interface SrfRequest {
   readonly source_port: number;
   /** `address:port` of the listener, on requests outside dialogs alone. */
   readonly receivedOn?: string | undefined;
+  /** The connection to the engine. */
+  readonly socket: Socket;
   on(event: 'response', listener: (response: SrfMessage) => void): void;
 }
 

@@ -1,5 +1,6 @@
 // The body of a SUBSCRIBE: the resource list that names what is watched and the access token that names who asks
 // (RFC 5875 clause 4.4, TS 24.481 clause 6.3.13.2.1).
+import { LRUCache } from 'lru-cache';
 import { Refusal } from '../refusals.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import { namespaces } from '../xml/names.ts';
@@ -38,6 +39,11 @@ export interface DescribedBody {
   readonly contentEncoding: string | undefined;
   readonly text: string;
 }
+
+/** Lists read lately: refreshes repeat them, and the members of a group send the same. */
+const knownLists = new LRUCache<string, readonly string[]>({ max: 200 });
+/** Characters. */
+const longestKnownList = 8_192;
 
 // A list of the most entries allowed stays far below these.
 const bodyLimits: XmlLimits = {
@@ -98,10 +104,11 @@ function readPart(mediaType: string, text: string, mostEntries: number): Subscri
   const type = mediaType.toLowerCase();
   const bytes = Buffer.from(text, 'utf8');
   if (type === resourceListsType) {
-    const entries = asRequest(() => readResourceList(bytes, bodyLimits));
+    const entries = knownLists.get(text) ?? asRequest(() => readResourceList(bytes, bodyLimits));
     if (entries.length > mostEntries) {
       throw new Refusal('document-too-large', { phrase: `The list has more than ${mostEntries} entries` });
     }
+    if (text.length <= longestKnownList) knownLists.set(text, entries);
     return { entries };
   }
   const namespace = infoNamespaces.get(type);
