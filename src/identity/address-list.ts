@@ -17,14 +17,28 @@ export function addressList(entries: readonly string[]): AddressList {
     if (range === undefined) throw new Error(`"${entry}" is not an IP address or CIDR range`);
     list.addSubnet(range.address, range.prefix, range.family);
   }
+  const covers = (address: string): boolean => {
+    const plain = plainAddress(address);
+    const version = isIP(plain);
+    return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6');
+  };
+  // Asked for each request, mostly for the same few proxies
+  const asked = new Map<string, boolean>();
   return {
     has(address) {
-      const plain = plainAddress(address ?? '');
-      const version = isIP(plain);
-      return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6');
+      if (address === undefined) return false;
+      let covered = asked.get(address);
+      if (covered === undefined) {
+        covered = covers(address);
+        if (asked.size >= mostAsked) asked.clear();
+        asked.set(address, covered);
+      }
+      return covered;
     },
   };
 }
+
+const mostAsked = 1000;
 
 /** True when `entry` may stand in an address list. */
 export function isAddressRange(entry: string): boolean {

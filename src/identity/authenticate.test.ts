@@ -102,6 +102,22 @@ describe('TS 24.482 A.2.3: our own faces', () => {
     expect(refusal(() => authenticate.own(credentials))).toBe(code);
   });
 
+  test('what was accepted from a trusted proxy once is not accepted from others', () => {
+    const xAssertedIdentity = ['"sip:Admin@blue.example"'];
+    expect(authenticate.own({ ...trusted, xAssertedIdentity }).role).toBe('administrator');
+    expect(refusal(() => authenticate.own({ peerAddress: '192.0.2.9', xAssertedIdentity }))).toBe(
+      'identity-not-trusted',
+    );
+    const pAssertedIdentity = ['sip:ines@blue.example'];
+    expect(refusal(() => authenticate.own({ ...trusted, xAssertedIdentity, pAssertedIdentity }))).toBe(
+      'credentials-refused',
+    );
+    expect(refusal(() => authenticate.own({ ...trusted, xAssertedIdentity, authorization: 'Bearer x' }))).toBe(
+      'token-invalid',
+    );
+    expect(authenticate.own({ ...trusted, xAssertedIdentity }).role).toBe('administrator');
+  });
+
   test('two fields that agree are one assertion', () => {
     const both = { xAssertedIdentity: ['"sip:ines@blue.example"'], pAssertedIdentity: ['<sip:ines@BLUE.example>'] };
     expect(authenticate.own({ ...trusted, ...both }).role).toBe('client');

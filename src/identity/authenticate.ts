@@ -75,6 +75,9 @@ export interface Authenticator {
   sip(credentials: SipCredentials): Principal;
 }
 
+/** Principals remembered by header value, for speed alone. */
+const mostPrincipals = 2000;
+
 /** Builds the three checks from configuration. Throws an Error when an address list or a PSI cannot be understood. */
 export function authenticator(settings: AuthenticationSettings): Authenticator {
   const trustedProxies = addressList(settings.identity.trustedProxies);
@@ -85,6 +88,7 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
   }));
   const partnerIdentities = new Set(partners.map((partner) => partner.identity));
   const roleOf = roles(settings.system);
+  const ownPrincipals = new Map<string, Principal>();
   const ownPrincipal = (identities: readonly string[]): Principal => {
     if (identities.some((identity) => partnerIdentities.has(identity))) {
       throw refused('credentials-refused', 'the PSI of a partner GMS is asserted where no partner may be');
@@ -96,7 +100,16 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
     own({ authorization, peerAddress, ...asserted }) {
       if (authorization !== undefined) throw unverifiable(authorization);
       if (!isAsserted(asserted)) throw missing(settings.identity.missingCredentials);
-      return ownPrincipal(trustedIdentities(asserted, trustedProxies, peerAddress));
+      requireTrust(trustedProxies, peerAddress);
+      const single = singleValue(asserted);
+      const known = single === undefined ? undefined : ownPrincipals.get(single);
+      if (known !== undefined) return known;
+      const principal = ownPrincipal(assertedIdentities(asserted));
+      if (single !== undefined) {
+        if (ownPrincipals.size >= mostPrincipals) ownPrincipals.clear();
+        ownPrincipals.set(single, principal);
+      }
+      return principal;
     },
 
     partner({ authorization, certificate, ...asserted }) {
@@ -124,7 +137,8 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
       const identities = assertedIdentities({ pAssertedIdentity: values });
       const partner = partners.find((one) => identities.includes(one.identity));
       if (partner === undefined) {
-        return ownPrincipal(trustedIdentities({ pAssertedIdentity: values }, trustedProxies, peerAddress));
+        requireTrust(trustedProxies, peerAddress);
+        return ownPrincipal(identities);
       }
       if (!partner.sipFrom.has(peerAddress)) {
         throw refused(
@@ -160,15 +174,18 @@ function isAsserted(asserted: AssertedIdentities): boolean {
   return asserted.xAssertedIdentity !== undefined || asserted.pAssertedIdentity !== undefined;
 }
 
-function trustedIdentities(
-  asserted: AssertedIdentities,
-  trusted: AddressList,
-  peerAddress: string | undefined,
-): readonly string[] {
+function requireTrust(trusted: AddressList, peerAddress: string | undefined): void {
   if (!trusted.has(peerAddress)) {
     throw refused('identity-not-trusted', `an identity was asserted from ${peerAddress}, which is no trusted proxy`);
   }
-  return assertedIdentities(asserted);
+}
+
+// The same few values come with every request; long ones are not worth the memory
+function singleValue({ xAssertedIdentity, pAssertedIdentity }: AssertedIdentities): string | undefined {
+  const values = xAssertedIdentity ?? pAssertedIdentity ?? [];
+  const alone = values.length === 1 && (xAssertedIdentity === undefined || pAssertedIdentity === undefined);
+  const [value = ''] = values;
+  return alone && value.length <= 200 ? value : undefined;
 }
 
 function assertedIdentities({ xAssertedIdentity, pAssertedIdentity }: AssertedIdentities): readonly string[] {

@@ -33,7 +33,7 @@ export interface InterconnectFaceOptions {
   readonly root: string;
   readonly groups: Omit<PartnerFacing, 'groupsForPartner'>;
   /** From certificate and asserted identity to a partner; throws the Refusal. */
-  readonly authenticate: (credentials: PartnerCredentials) => PartnerPrincipal;
+  readonly authenticate: (credentials: PartnerCredentials) => PartnerPrincipal | Promise<PartnerPrincipal>;
   readonly limits?: Partial<FaceLimits> | undefined;
   readonly log: FaceLog;
   readonly onAnswer?: ((facts: AnswerFacts) => void) | undefined;
@@ -52,7 +52,7 @@ export async function startInterconnectFace(options: InterconnectFaceOptions): P
     onAnswer: options.onAnswer,
     async handle(exchange) {
       const { request } = exchange;
-      const from = options.authenticate(credentialsOf(request));
+      const from = await options.authenticate(credentialsOf(request));
       const resource = offered(request, root);
       if (resource.offered === 'capabilities') return contentAnswer(request, capabilities, capabilitiesUsage.mimeType);
       switch (request.method) {

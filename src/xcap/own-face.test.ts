@@ -379,6 +379,17 @@ describe('TS 24.482 A.2.3 and RFC 6750 3: credentials', () => {
   });
 });
 
+test('a request target that was served before is judged anew', async () => {
+  const eve = { 'X-3GPP-Asserted-Identity': 'sip:eve@blue.example' };
+  face.store(listKey, '<a/>');
+  expect(await face.send('GET', listPath)).toMatchObject({ status: 200, body: '<a/>' });
+  expect(await face.send('GET', listPath, eve)).toMatchObject({ status: 403 });
+  face.store(listKey, '<b/>');
+  expect(await face.send('GET', listPath)).toMatchObject({ status: 200, body: '<b/>' });
+  expect(await face.send('DELETE', listPath)).toMatchObject({ status: 200 });
+  expect(await face.send('GET', listPath)).toMatchObject({ status: 404 });
+});
+
 test('every answer is counted with its method and status', async () => {
   await face.send('GET', listPath);
   await face.send('PUT', listPath, put, '<a/>');

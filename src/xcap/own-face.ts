@@ -1,6 +1,7 @@
 // The XCAP face for our own clients (CSC-2) and MC service servers (CSC-3): which method does what to which resource.
 // Order of checks as RFC 4825 clause 8 has it: resource, caller, method, parent, precondition, media type, body.
 import type { IncomingMessage } from 'node:http';
+import { LRUCache } from 'lru-cache';
 import { type ApplicationUsage, groupsAuid } from '../documents/application-usage.ts';
 import type { Documents, ServedDocument } from '../documents/documents.ts';
 import type { OwnCredentials } from '../identity/authenticate.ts';
@@ -34,8 +35,8 @@ export interface XcapFaceOptions {
   readonly documents: Documents;
   readonly groups: Pick<OwnFacing, 'group'>;
   /** From credentials to a principal; throws the Refusal. */
-  readonly authenticate: (credentials: OwnCredentials) => Principal;
-  /** True when this canonical XUI may have documents here. */
+  readonly authenticate: (credentials: OwnCredentials) => Principal | Promise<Principal>;
+  /** True when this canonical XUI may have documents here; the answer is remembered. */
   readonly knowsXui: (xui: string) => boolean;
   readonly limits?: Partial<FaceLimits> | undefined;
   readonly log: FaceLog;
@@ -47,6 +48,18 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
   const root = xcapRoot(options.root);
   const limits = { ...defaultLimits, ...options.limits };
   const face = { ...options, limits };
+  const known = new LRUCache<string, Addressed>({
+    maxSize: addressMemory,
+    sizeCalculation: (_, target) => target.length + 200,
+  });
+  const addressed = (target: string): Addressed => {
+    const before = known.get(target);
+    if (before !== undefined) return before;
+    const resource = parseRequestTarget(target, root);
+    const found = { resource, usage: requireKnown(resource, face) };
+    known.set(target, found);
+    return found;
+  };
 
   return startHttpListener({
     listen: options.listen,
@@ -57,9 +70,8 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
       const { request } = exchange;
       // RFC 9110 9.3.7: `*` asks about the server as a whole
       if (request.url === '*' && request.method === 'OPTIONS') return emptyAnswer(200, allowHeader(documentMethods));
-      const resource = parseRequestTarget(request.url ?? '', root);
-      const usage = requireKnown(resource, face);
-      const principal = options.authenticate(credentialsOf(request));
+      const { resource, usage } = addressed(request.url ?? '');
+      const principal = await options.authenticate(credentialsOf(request));
       if (resource.node !== undefined) return answerNode(exchange, resource, resource.node);
       return resource.resource === 'group'
         ? answerGroup(face, exchange, principal, resource.groupId, usage)
@@ -67,6 +79,15 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
     },
   });
 }
+
+/** A resource that request targets lead to, with its application usage. */
+interface Addressed {
+  readonly resource: XcapResource;
+  readonly usage: ApplicationUsage;
+}
+
+/** Bound of the memory for request targets that have been parsed, roughly characters. */
+const addressMemory = 1_000_000;
 
 type Face = XcapFaceOptions & { readonly limits: FaceLimits };
 
