@@ -104,6 +104,10 @@ const partner = z.strictObject({
   name: systemName.describe('name of the partner in logs, commands and the journal'),
   domains: z.array(domain).min(1).describe('domains homed at the partner; exact, subdomains are not implied'),
   gms: sipUri.describe('public service identity of the partner GMS'),
+  servedUsers: z
+    .array(identity)
+    .optional()
+    .describe('users of other systems, ours included, that receive service from the partner'),
   xcapRoots: z.array(httpUri).default([]).describe('XCAP roots of the partner in order of preference, with failover'),
   certificates: z.array(certificate).min(1).describe('certificates by which the partner is recognised'),
   tls: z

@@ -50,6 +50,7 @@ export class TestClock implements Clock {
   /** Moves on by milliseconds, fires what comes due on the way, and lets `settle` finish what that started. */
   async advance(milliseconds: number, settle: () => Promise<void>): Promise<void> {
     const end = this.#now + milliseconds;
+    await settle();
     for (;;) {
       const next = this.#timers.filter(({ at }) => at <= end).sort((one, other) => one.at - other.at)[0];
       if (next === undefined) break;

@@ -98,9 +98,9 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     ]);
   }
 
-  /** Resolves when planning has ended and no delivery is under way or due; for tests and draining. */
+  /** Resolves when planning and revalidation have ended and no delivery is under way or due; for tests and draining. */
   async idle(): Promise<void> {
-    await this.#planned;
+    await Promise.all([this.#planned, this.#revalidation.idle()]);
     await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.idle()));
   }
 

@@ -16,6 +16,7 @@ export type InterconnectionAction =
   | 'delivery-queued'
   | 'delivery-retried'
   | 'delivery-dropped'
+  | 'agreement-changing'
   | 'agreement-changed';
 
 /** One entry of now. */

@@ -7,11 +7,15 @@ import { type BackoffSettings, retryDelay } from './backoff.ts';
 import { type Clock, isoTime } from './clock.ts';
 import type { PartnerGms, ProvideOutcome } from './ports.ts';
 
-/** What a delivery is to carry, made at the moment of sending; `impossible` = sending it now or again makes no sense. */
+/**
+ * What a delivery is to carry, made at the moment of sending. `impossible` = sending it now or again makes no sense; `later` = we are too
+ * busy ourselves.
+ */
 export type DeliveryContent =
   | { readonly content: 'provide'; readonly bytes: Uint8Array }
   | { readonly content: 'withdraw' }
-  | { readonly content: 'impossible'; readonly reason: string };
+  | { readonly content: 'impossible'; readonly reason: string }
+  | { readonly content: 'later'; readonly reason: string };
 
 export interface OutboxOptions {
   /** The partner as configured now. */
@@ -19,6 +23,7 @@ export interface OutboxOptions {
   readonly retry: () => BackoffSettings;
   readonly store: Pick<Store, 'dueDeliveries' | 'deliveries' | 'commit'>;
   readonly gms: Pick<PartnerGms, 'provide' | 'withdraw'>;
+  /** Never rejects. */
   readonly content: (delivery: DeliveryRecord) => Promise<DeliveryContent>;
   readonly clock: Clock;
   /** In [0, 1). */
@@ -148,6 +153,10 @@ export class Outbox {
       await this.#record(delivery, { state: 'parked', outcome: content.reason, action: 'delivery-refused' });
       return;
     }
+    if (content.content === 'later') {
+      await this.#recordRetry(delivery, content.reason, this.#options.clock.now());
+      return;
+    }
     const outcome = await this.#send(partner, delivery, content);
     if (outcome.outcome === 'failed') {
       await this.#recordFailure(delivery, outcome.reason, outcome.retryAfter);
@@ -172,7 +181,7 @@ export class Outbox {
   async #send(
     partner: string,
     { groupId, partnerTag }: DeliveryRecord,
-    content: Exclude<DeliveryContent, { readonly content: 'impossible' }>,
+    content: Exclude<DeliveryContent, { readonly reason: string }>,
   ): Promise<ProvideOutcome> {
     const { gms } = this.#options;
     return content.content === 'withdraw'
@@ -182,21 +191,33 @@ export class Outbox {
 
   async #recordFailure(delivery: DeliveryRecord, reason: string, asked: number | undefined): Promise<void> {
     const now = this.#options.clock.now();
-    const attempts = delivery.attempts + 1;
     this.#failuresInRow++;
     this.#catchingUp = false;
     const silent = this.#failuresInRow - failuresUntilPause + 1;
-    if (silent > 0 || asked !== undefined) this.#pausedUntil = now + this.#pause(Math.max(silent, 1), asked);
+    if (silent > 0 || asked !== undefined) this.#pausedUntil = now + this.#partnerPause(Math.max(silent, 1), asked);
+    // Behind the partner's pause, so that after it the others have their turn before the one that failed.
+    await this.#recordRetry(delivery, reason, this.#pausedUntil > now ? this.#pausedUntil + this.#pause(1) : now);
+  }
+
+  async #recordRetry(delivery: DeliveryRecord, reason: string, earliest: number): Promise<void> {
+    const time = Math.max(this.#options.clock.now() + this.#pause(delivery.attempts + 1), earliest);
     await this.#record(delivery, {
       state: 'queued',
       outcome: reason,
       action: 'delivery-failed',
-      notBefore: isoTime(now + this.#pause(attempts, asked)),
+      notBefore: isoTime(time),
     });
   }
 
-  #pause(failures: number, asked?: number): number {
-    return retryDelay(this.#options.retry(), failures, this.#options.random(), asked);
+  // Half the ceiling: with the turn of the others added, no delivery waits longer than the whole.
+  #partnerPause(failures: number, asked: number | undefined): number {
+    const retry = this.#options.retry();
+    const settings = { ...retry, ceiling: retry.ceiling / 2 };
+    return retryDelay(settings, failures, this.#options.random(), asked);
+  }
+
+  #pause(failures: number): number {
+    return retryDelay(this.#options.retry(), failures, this.#options.random());
   }
 
   async #record(

@@ -2,7 +2,7 @@
 // A value: a changed configuration makes a new one.
 import type { Configuration, PartnerConfiguration, SystemConfiguration } from '../config/schema.ts';
 import { servedUsers } from '../identity/served.ts';
-import { uriDomain } from '../identity/uri.ts';
+import { canonicalUri, uriDomain } from '../identity/uri.ts';
 import type { Policy } from '../policy/policy.ts';
 import { type GroupFacts, memberIdentities } from '../xml/group-document.ts';
 import { isCovered } from './agreement.ts';
@@ -61,13 +61,16 @@ export class Partners {
 }
 
 /**
- * TS 23.280 clause 10.2.7, precondition of provision: one or more members are defined in the partner system. A member is when its
- * MCPTT, MCVideo or MCData ID has a domain of the partner.
+ * TS 23.280 clause 10.2.7, precondition of provision: one or more members are defined in the partner system, or receive service there
+ * (NOTE 2). A member is known by its MCPTT, MCVideo or MCData ID.
  */
 export function hasMemberOf(partner: PartnerConfiguration, group: GroupFacts): boolean {
   const domains = new Set(partner.domains);
+  const served = new Set(partner.servedUsers?.map((user) => canonicalUri(user) ?? user));
   for (const listService of group.listServices) {
-    for (const identity of memberIdentities(listService)) if (domains.has(uriDomain(identity) ?? '')) return true;
+    for (const identity of memberIdentities(listService)) {
+      if (domains.has(uriDomain(identity) ?? '') || served.has(identity)) return true;
+    }
   }
   return false;
 }

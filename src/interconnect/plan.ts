@@ -13,6 +13,9 @@ import type { Primary } from './primary.ts';
 /** Deliveries queued in one commit at most. */
 const batchSize = 200;
 
+/** Journal entries that tell how far a plan got. */
+const planActions: ReadonlySet<string> = new Set(['agreement-changing', 'agreement-changed']);
+
 export class Planning {
   readonly #context: InterconnectionContext;
   readonly #primary: Primary;
@@ -45,17 +48,16 @@ export class Planning {
   async #alignPartner(partner: PartnerSettings): Promise<void> {
     const { clock, store } = this.#context;
     const subject = `partner:${partner.configuration.name}`;
-    const known = (await store.journal({ subject }))
-      .filter(({ action }) => action === 'agreement-changed')
-      .at(-1)?.detail;
+    const known = (await store.journal({ subject })).filter(({ action }) => planActions.has(action)).at(-1)?.detail;
     const { domains, servedUsers, awayUsers } = this.#context.current().settings.system;
     const served = [domains, servedUsers, awayUsers];
     const outbound = outboundFingerprint(partner, served);
     const inbound = inboundFingerprint(partner, served);
     if (known?.outbound === outbound && known.inbound === inbound) return;
+    // Noted before and after: a plan that was cut short is made again, even for the settings before.
+    await store.commit({ journal: [entry(clock, 'system', 'agreement-changing', subject, {})] });
     if (known?.outbound !== outbound) await this.#planDeliveries(partner);
     if (known?.inbound !== inbound) await this.#deriveAgain(partner);
-    // Written last: a plan that a crash cut short is made again.
     if (this.#stopped) return;
     await store.commit({ journal: [entry(clock, 'system', 'agreement-changed', subject, { outbound, inbound })] });
   }
@@ -113,9 +115,9 @@ export class Planning {
 }
 
 function outboundFingerprint({ configuration, outbound }: PartnerSettings, served: readonly unknown[]): string {
-  const { agreement, domains, provide } = configuration;
+  const { agreement, domains, provide, servedUsers } = configuration;
   const policy = [outbound.name, outbound.version, outbound.digest];
-  return fingerprint([...policy, agreement.weProvide, domains, provide.to, served]);
+  return fingerprint([...policy, agreement.weProvide, domains, servedUsers, provide.to, served]);
 }
 
 function inboundFingerprint({ configuration, inbound }: PartnerSettings, served: readonly unknown[]): string {

@@ -22,6 +22,13 @@ const pageSize = 500;
 /** The same refusal is journalled once in this time, milliseconds: a partner's subscription asks again and again. */
 const refusalMemory = 60_000;
 
+/** Preconditions without which the group has nothing to do at the partner. */
+const withdrawing: ReadonlySet<string> = new Set([
+  'group-not-homed-here',
+  'no-member-of-partner',
+  'agreement-does-not-cover',
+]);
+
 export class Primary {
   readonly #context: InterconnectionContext;
   readonly #views: OutboundViews;
@@ -55,7 +62,10 @@ export class Primary {
     return earlier?.action === 'provide' ? { ...request, action: 'withdraw' } : undefined;
   }
 
-  /** What a delivery carries when it is sent now. Throws only for faults of our own. */
+  /**
+   * What a delivery carries when it is sent now. A group that since then is gone, has no member of the partner or is covered no more is
+   * withdrawn, whatever was queued.
+   */
   async content(delivery: DeliveryRecord): Promise<DeliveryContent> {
     if (delivery.action === 'withdraw') return { content: 'withdraw' };
     try {
@@ -64,10 +74,11 @@ export class Primary {
       const view = await this.#views.of(partner, delivery.groupId, document, verdict.services);
       return { content: 'provide', bytes: view.bytes };
     } catch (error) {
-      // Our own overload passes; a refusal by policy or agreement stays until something changes.
-      if (!(error instanceof Refusal) || error.code === 'unavailable') throw error;
+      if (!(error instanceof Refusal)) this.#context.onFault(error);
       const { code, cause } = causeOf(error);
-      return { content: 'impossible', reason: `${code}: ${cause}` };
+      if (withdrawing.has(code)) return { content: 'withdraw' };
+      const reason = code === cause ? code : `${code}: ${cause}`;
+      return code === 'unavailable' ? { content: 'later', reason } : { content: 'impossible', reason };
     }
   }
 
@@ -135,9 +146,9 @@ export class Primary {
       return await this.#views.of(partner, groupId, document, verdict.services);
     } catch (error) {
       if (!(error instanceof Refusal) || error.code === 'unavailable') throw error;
-      // What may not leave does not exist for the partner.
+      // The partner keeps what it holds; that a policy of ours withholds the rest is ours to know.
       const { code, cause } = causeOf(error);
-      throw new Refusal('not-found', { cause: `outbound policy: ${code}: ${cause}` });
+      throw new Refusal('forbidden', { cause: `outbound policy: ${code}: ${cause}` });
     }
   }
 

@@ -39,6 +39,11 @@ export class Revalidation {
     await this.#round;
   }
 
+  /** Resolves when the round under way has ended. */
+  async idle(): Promise<void> {
+    await this.#round;
+  }
+
   /** Asks every partner for the groups that we request from it. Partners do not wait for each other. Never rejects. */
   async round(): Promise<void> {
     const partners = this.#context.current().partners.all;

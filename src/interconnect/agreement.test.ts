@@ -1,0 +1,75 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AgreementConfiguration } from '../config/schema.ts';
+import { inactivity, isCovered, judgeAgreement } from './agreement.ts';
+
+const nothing: AgreementConfiguration = {
+  state: 'active',
+  theyProvide: [],
+  weRequest: [],
+  weProvide: [],
+  theyRequest: [],
+};
+const now = Date.parse('2026-06-01T12:00:00Z');
+
+describe('an agreement lets happen what it names and nothing else', () => {
+  const agreement: AgreementConfiguration = {
+    ...nothing,
+    weProvide: [{ groups: 'sip:harbour-*@red.example', services: ['mcptt'] }, { groups: 'sip:joint@red.example' }],
+    theyRequest: [{ groups: 'sip:harbour-1@red.example', services: ['mcdata'] }],
+  };
+  const cases = [
+    [['weProvide'], 'sip:harbour-1@red.example', { verdict: 'allowed', services: ['mcptt'] }],
+    [['weProvide', 'theyRequest'], 'sip:harbour-1@red.example', { verdict: 'allowed', services: ['mcptt', 'mcdata'] }],
+    [['weProvide'], 'sip:joint@red.example', { verdict: 'allowed', services: undefined }],
+    [['theyRequest'], 'sip:joint@red.example', { verdict: 'not-covered' }],
+    [['theyProvide', 'weRequest'], 'sip:harbour-1@red.example', { verdict: 'not-covered' }],
+    [['weProvide'], 'sip:harbour-1@sub.red.example', { verdict: 'not-covered' }],
+  ] as const;
+  test.each(cases)('%j of %s', (lists, groupId, verdict) => {
+    expect(judgeAgreement(agreement, lists, groupId, now)).toEqual(verdict);
+  });
+
+  test('a pattern without services opens all of them, whatever others name', () => {
+    const both = { ...agreement, weProvide: [...agreement.weProvide, { groups: 'sip:*@red.example' }] };
+    expect(judgeAgreement(both, ['weProvide'], 'sip:harbour-1@red.example', now)).toEqual({
+      verdict: 'allowed',
+      services: undefined,
+    });
+  });
+
+  test('a tel: group needs a pattern of its own', () => {
+    const wide = { ...nothing, weRequest: [{ groups: '*' }] };
+    expect(isCovered(wide, ['weRequest'], 'tel:+331')).toBe(false);
+    expect(isCovered(wide, ['weRequest'], 'sip:a@red.example')).toBe(true);
+    const explicit = { ...nothing, weRequest: [{ groups: 'tel:+33*' }] };
+    expect(isCovered(explicit, ['weRequest'], 'tel:+331')).toBe(true);
+  });
+});
+
+describe('an agreement is in force in its state and time only', () => {
+  const cases: readonly (readonly [Partial<AgreementConfiguration>, string | undefined])[] = [
+    [{}, undefined],
+    [{ state: 'dormant' }, 'dormant'],
+    [{ state: 'suspended' }, 'suspended'],
+    [{ validFrom: '2026-06-01T14:00:01+02:00' }, 'not yet valid'],
+    [{ validFrom: '2026-06-01T12:00:00Z' }, undefined],
+    [{ validUntil: '2026-06-01T12:00:00Z' }, 'no longer valid'],
+    [{ validUntil: '2026-06-01T12:00:01Z' }, undefined],
+  ];
+  test.each(cases)('%j: %s', (given, why) => {
+    expect(inactivity({ ...nothing, ...given }, now)).toBe(why);
+  });
+
+  test('what is covered but not in force is told apart from what is not covered', () => {
+    const agreement: AgreementConfiguration = {
+      ...nothing,
+      state: 'suspended',
+      weProvide: [{ groups: 'sip:a@red.example' }],
+    };
+    expect(judgeAgreement(agreement, ['weProvide'], 'sip:a@red.example', now)).toEqual({
+      verdict: 'not-active',
+      why: 'suspended',
+    });
+    expect(judgeAgreement(agreement, ['weProvide'], 'sip:b@red.example', now)).toEqual({ verdict: 'not-covered' });
+  });
+});
