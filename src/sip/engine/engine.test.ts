@@ -502,6 +502,89 @@ test('an address that cannot be listened on is a named error and nothing stays o
   peer.close();
 });
 
+describe('the next hop', () => {
+  const names = {
+    naptr: async () => [],
+    srv: async (name: string) =>
+      name === '_sip._udp.pool.example'
+        ? [1, 2].map((priority) => ({ priority, weight: 0, port: 5060, name: `${priority}.pool.example` }))
+        : [],
+    addresses: async (name: string) => (/^[12]\.pool/.test(name) ? [`127.0.0.${name.charAt(0)}`] : []),
+  };
+
+  test('RFC 3263 4.3: a server that does not answer, or answers 503, is passed over for the next one', async () => {
+    const clock = new HandClock();
+    const own = `127.${1 + (process.pid % 200)}.${1 + (Date.now() % 200)}`;
+    const servers = await Promise.all([1, 2, 3].map((last) => UdpPeer.open(`${own}.${last}`, 5060)));
+    const engine = await startEngine(
+      { listen: ['udp:127.0.0.1:0'] },
+      {
+        clock,
+        names: {
+          ...names,
+          srv: async () => [1, 2, 3].map((priority) => ({ priority, weight: 0, port: 5060, name: String(priority) })),
+          addresses: async (name) => [`${own}.${name}`],
+        },
+      },
+    );
+    const srf = await connectSrf(engine, {});
+    const [silent, busy, working] = servers;
+    const outcome = srfRequest(srf, 'sip:gms@pool.example', { method: 'OPTIONS' });
+    const first = await silent?.next('OPTIONS');
+    clock.advance(32_000);
+    const second = await busy?.next('OPTIONS');
+    busy?.send(answer(second ?? '', 'SIP/2.0 503 Busy'), portOf(engine, 'udp'), '127.0.0.1');
+    const third = await working?.next('OPTIONS');
+    working?.send(answer(third ?? '', 'SIP/2.0 200 OK'), portOf(engine, 'udp'), '127.0.0.1');
+    expect((await outcome).response.status).toBe(200);
+    const same = [first, second, third].map((text) => [values(text ?? '', 'Call-ID'), values(text ?? '', 'CSeq')]);
+    expect(new Set(same.map(String)).size).toBe(1);
+    expect(new Set([first, second, third].map((text) => values(text ?? '', 'Via')[0])).size).toBe(3);
+    srf.disconnect();
+    for (const server of servers) server.close();
+    await engine.close();
+  });
+
+  test('a name that does not exist is 503 DNS Error', async () => {
+    const engine = await startEngine({ listen: ['udp:127.0.0.1:0'] }, { names });
+    const srf = await connectSrf(engine, {});
+    const { response } = await srfRequest(srf, 'sip:gms@nowhere.example', { method: 'OPTIONS' });
+    expect([response.status, response.reason]).toEqual([503, 'DNS Error']);
+    srf.disconnect();
+    await engine.close();
+  });
+
+  test('requests outside dialogs go to the outbound proxy, with a Route when it is a loose router', async () => {
+    const proxy = await UdpPeer.open();
+    for (const lr of ['', ';lr']) {
+      const outboundProxy = `sip:127.0.0.1:${proxy.port}${lr}`;
+      const engine = await startEngine({ listen: ['udp:127.0.0.1:0'], outboundProxy });
+      const srf = await connectSrf(engine, {});
+      const outcome = srfRequest(srf, 'sip:gms@red.example', { method: 'OPTIONS' });
+      const request = await proxy.next('OPTIONS sip:gms@red.example SIP/2.0');
+      expect(values(request, 'Route')).toEqual(lr === '' ? [] : [`<${outboundProxy}>`]);
+      proxy.send(answer(request, 'SIP/2.0 200 OK'), portOf(engine, 'udp'));
+      expect((await outcome).response.status).toBe(200);
+      srf.disconnect();
+      await engine.close();
+    }
+    proxy.close();
+  });
+
+  test('`advertise` is the host in Via and Contact', async () => {
+    const peer = await UdpPeer.open();
+    const engine = await startEngine({ listen: ['udp:0.0.0.0:0'], advertise: 'gms.blue.example' });
+    const srf = await connectSrf(engine, {});
+    void srfRequest(srf, `sip:x@127.0.0.1:${peer.port}`, { method: 'SUBSCRIBE', headers: {} }).catch(() => undefined);
+    const request = await peer.next('SUBSCRIBE');
+    expect(values(request, 'Via')[0]).toContain(`gms.blue.example:${portOf(engine, 'udp')}`);
+    expect(values(request, 'Contact')).toEqual([`<sip:gms.blue.example:${portOf(engine, 'udp')}>`]);
+    srf.disconnect();
+    peer.close();
+    await engine.close();
+  });
+});
+
 test('the engine speaks IPv6', async () => {
   const engine = await startEngine({ listen: ['udp:[::1]:0'] });
   const srf = await connectSrf(engine, { options: (_request, response) => response.send(200) });

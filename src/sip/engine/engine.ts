@@ -58,6 +58,10 @@ export interface EngineCounts {
   readonly clientTransactions: number;
   readonly unanswered: number;
   readonly connections: number;
+  /** Messages whose handling failed by a fault of the engine; each was dropped. */
+  readonly faults: number;
+  /** The last of these faults, '' when there was none. */
+  readonly lastFault: string;
 }
 
 /** A running engine. */
@@ -102,6 +106,8 @@ class RunningEngine implements Engine, ControlHandler {
   #outgoing: OutgoingRequests | undefined;
   #reaper: NodeJS.Timeout | undefined;
   #exit: () => void = () => undefined;
+  #faults = 0;
+  #lastFault = '';
 
   constructor(options: EngineOptions, surroundings: Partial<EngineSurroundings>) {
     this.#options = options;
@@ -166,6 +172,15 @@ class RunningEngine implements Engine, ControlHandler {
   }
 
   order(application: Application, order: SipOrder): void {
+    try {
+      this.#takeOrder(application, order);
+    } catch (error) {
+      this.#note(error);
+      application.reply(order.id, 'NOK|internal fault of the engine');
+    }
+  }
+
+  #takeOrder(application: Application, order: SipOrder): void {
     const message = readApplicationMessage(order.text);
     if (message.startLine.startsWith('SIP/')) {
       if (order.transaction === '') application.refuse(order.id, 'transaction id missing');
@@ -185,6 +200,8 @@ class RunningEngine implements Engine, ControlHandler {
       clientTransactions: core?.clients.size ?? 0,
       unanswered: core?.servers.pending.size ?? 0,
       connections: core?.transports.connections ?? 0,
+      faults: this.#faults,
+      lastFault: this.#lastFault,
     };
   }
 
@@ -198,9 +215,19 @@ class RunningEngine implements Engine, ControlHandler {
   }
 
   #receive(message: SipMessage | Unparsed, flow: Flow): void {
-    if (message.kind === 'response') this.#core?.clients.receive(message, flow);
-    else if (message.kind === 'request') this.#incoming?.receive(message, flow);
-    else this.#incoming?.refuseUnparsed(message, flow);
+    try {
+      if (message.kind === 'response') this.#core?.clients.receive(message, flow);
+      else if (message.kind === 'request') this.#incoming?.receive(message, flow);
+      else this.#incoming?.refuseUnparsed(message, flow);
+    } catch (error) {
+      // One message must not end the service of all others.
+      this.#note(error);
+    }
+  }
+
+  #note(error: unknown): void {
+    this.#faults++;
+    this.#lastFault = error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
 
   #restore(core: Core): void {

@@ -81,7 +81,7 @@ export class OutgoingRequest implements ClientUser {
   /** Starts with the way already known, then along the candidates. */
   start(candidates: readonly Candidate[]): void {
     this.#candidates = [...candidates];
-    this.#next('no transport to the next hop');
+    this.#next(candidates.length === 0 ? 'no address' : '');
   }
 
   provisional(response: SipResponse, flow: Flow): void {

@@ -23,6 +23,8 @@ const DESTROYING: ReadonlySet<number> = new Set([
 const TCP_MEMORY = 300_000;
 const TCP_MEMORY_LIMIT = 10_000;
 const CSEQ_LIMIT = 2 ** 31 - 1;
+/** Requests without final response; more are refused to the applications. */
+const UNDER_WAY_LIMIT = 100_000;
 
 interface EarlyNotify {
   readonly request: SipRequest;
@@ -47,6 +49,7 @@ export class OutgoingRequests implements OutgoingOwner {
     let refusal = '';
     if (!valid) refusal = `invalid request-uri: ${message.startLine.slice(0, 200)}`;
     else if (message.wrong) refusal = `${inDialog ? 'Server error: ' : ''}${message.wrong}`;
+    else if (this.#core.clients.size >= UNDER_WAY_LIMIT) refusal = 'too many requests under way';
     else if (CALL_METHODS.has(method)) refusal = `this engine does not send ${method}`;
     const dialog = inDialog ? this.#core.dialogs.get(order.dialog) : undefined;
     if (!refusal && inDialog && !dialog) refusal = 'Server error: unable to find dialog for dialog id provided';

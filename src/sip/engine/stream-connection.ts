@@ -23,19 +23,24 @@ export class StreamConnection implements Flow {
   readonly #users = new Set<FlowUser>();
 
   /**
-   * @param peer address and port of the other side; what the socket says when it was accepted
+   * @param peer the other side, and whether the connection was made by us
    * @param now the time in milliseconds, asked again for each arrival
    * @param closed called once when the connection is gone
    */
   constructor(
     socket: Socket,
     local: LocalEndpoint,
-    peer: { readonly address: string; readonly port: number; readonly dialled: boolean },
+    peer: {
+      readonly transport: TransportName;
+      readonly address: string;
+      readonly port: number;
+      readonly dialled: boolean;
+    },
     now: () => number,
     deliver: OnMessage,
     closed: (connection: StreamConnection) => void,
   ) {
-    this.transport = local.transport;
+    this.transport = peer.transport;
     this.address = peer.address;
     this.port = peer.port;
     this.proven = peer.dialled;

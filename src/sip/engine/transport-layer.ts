@@ -155,7 +155,11 @@ export class TransportLayer {
     }
     const tls = listen.transport === 'tls' || listen.transport === 'wss' ? this.#tlsMaterial(listen) : undefined;
     const server: Server = tls
-      ? createTlsServer({ ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: tls.requireClientCertificate })
+      ? createTlsServer({
+          ...tls,
+          requestCert: tls.ca !== undefined,
+          rejectUnauthorized: tls.requireClientCertificate === true,
+        })
       : createServer();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -198,15 +202,16 @@ export class TransportLayer {
   #accept(socket: Socket, local: LocalEndpoint): void {
     socket.on('error', () => undefined);
     if (!this.#mayAccept(socket)) return;
-    const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0, dialled: false };
+    const { transport } = local;
+    const peer = { transport, address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0, dialled: false };
     const { now, deliver } = this.#options;
     const connection = new StreamConnection(socket, local, peer, now, deliver, this.#forget);
-    if (local.transport === 'tls') connection.peerIdentity = certificateIdentity(socket as TLSSocket);
+    if (transport === 'tls') connection.peerIdentity = certificateIdentity(socket as TLSSocket);
     this.#register(connection, '');
   }
 
   #dial(transport: TransportName, address: string, port: number, serverName: string): Flow | undefined {
-    const local = this.localFor(transport, address) ?? this.#borrowedEndpoint(transport, address);
+    const local = this.localFor(transport, address) ?? this.#otherEndpoint(address);
     if (!local || transport === 'ws' || transport === 'wss' || this.#connections.size >= this.#limits.total) {
       return undefined;
     }
@@ -215,7 +220,7 @@ export class TransportLayer {
         ? tlsConnect({ ...this.#options.tls, host: address, port, ...verifyTlsPeer(serverName || address) })
         : tcpConnect({ host: address, port });
     const { now, deliver } = this.#options;
-    const peer = { address, port, dialled: true };
+    const peer = { transport, address, port, dialled: true };
     const connection = new StreamConnection(socket, local, peer, now, deliver, this.#forget);
     const deadline = setTimeout(() => socket.destroy(new Error('connection timed out')), CONNECT_TIME);
     const ready = transport === 'tls' ? 'secureConnect' : 'connect';
@@ -229,9 +234,8 @@ export class TransportLayer {
   }
 
   /** Where nothing listens on a transport, requests over it name a listening address of another one. */
-  #borrowedEndpoint(transport: TransportName, address: string): LocalEndpoint | undefined {
-    const other = this.localFor('tcp', address) ?? this.localFor('udp', address) ?? this.localFor('tls', address);
-    return other && { ...other, transport };
+  #otherEndpoint(address: string): LocalEndpoint | undefined {
+    return this.localFor('tcp', address) ?? this.localFor('udp', address) ?? this.localFor('tls', address);
   }
 
   readonly #register = (connection: ManagedConnection, serverName: string): void => {

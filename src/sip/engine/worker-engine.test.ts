@@ -1,6 +1,7 @@
+import { Worker } from 'node:worker_threads';
 import { expect, test } from '@jest/globals';
 import { connectSrf, portOf, subscribe, UdpPeer } from './engine.testkit.ts';
-import { startEngineInWorker } from './worker-engine.ts';
+import { engineOf, startEngineInWorker } from './worker-engine.ts';
 
 test('an engine in a worker serves, counts, and ends when it is closed', async () => {
   const engine = await startEngineInWorker({ listen: ['udp:127.0.0.1:0', 'tcp:[::1]:0'] });
@@ -26,4 +27,20 @@ test('a worker that cannot listen is a named error', async () => {
   const peer = await UdpPeer.open();
   await expect(startEngineInWorker({ listen: [`udp:127.0.0.1:${peer.port}`] })).rejects.toThrow('EADDRINUSE');
   peer.close();
+});
+
+test.each([
+  ['an exception', "setImmediate(() => { throw new Error('broken'); })", 'broken'],
+  ['an exit', 'process.exit(3)', 'SIP engine exited (3)'],
+])('%s in the worker is told by `exited`', async (_what, end, message) => {
+  const ready = { kind: 'ready', control: { host: '127.0.0.1', port: 1, secret: 's' }, listening: [], largestFrame: 1 };
+  const worker = new Worker(
+    `const { parentPort } = require('node:worker_threads');
+     parentPort.postMessage(${JSON.stringify(ready)});
+     parentPort.on('message', () => { ${end}; });`,
+    { eval: true },
+  );
+  const engine = await engineOf(worker);
+  await expect(engine.counts()).rejects.toThrow('SIP engine exited');
+  expect((await engine.exited)?.message).toBe(message);
 });

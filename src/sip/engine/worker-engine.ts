@@ -30,10 +30,19 @@ export async function startEngineInWorker(options: EngineOptions): Promise<Engin
     // Messages die young: a larger nursery keeps most of them from ever being copied.
     resourceLimits: { maxYoungGenerationSizeMb: 64 },
   });
+  return engineOf(worker);
+}
+
+/**
+ * The engine that runs in a worker.
+ * @throws Error when the worker reports that it could not start, or ends
+ */
+export async function engineOf(worker: Worker): Promise<Engine> {
   let failure: Error | undefined;
   let closing = false;
   worker.on('error', (error) => {
-    failure = error instanceof Error ? error : new Error(String(error));
+    // The worker's errors are of another realm.
+    failure = new Error((error as Partial<Error> | undefined)?.message ?? String(error), { cause: error });
   });
   const exited = new Promise<Error | undefined>((resolve) => {
     worker.on('exit', (code) => resolve(closing ? undefined : (failure ?? new Error(`SIP engine exited (${code})`))));
