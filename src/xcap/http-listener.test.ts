@@ -295,7 +295,6 @@ test('an address in use is an error, not a running face', async () => {
   const port = Number(new URL(face.url).port);
   const listen = { host: '127.0.0.1', port };
   const handle = async () => ({ status: 200, headers: [] });
-  await expect(startHttpListener({ listen, limits: defaultLimits, log: face.log, handle })).rejects.toThrow(
-    'EADDRINUSE',
-  );
+  const options = { listen, limits: defaultLimits, strangers: 'handler', log: face.log, handle } as const;
+  await expect(startHttpListener(options)).rejects.toThrow('EADDRINUSE');
 });

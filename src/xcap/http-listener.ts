@@ -91,6 +91,8 @@ interface ConnectionState {
 export interface HttpListenerOptions {
   readonly listen: ListenOptions;
   readonly limits: FaceLimits;
+  /** What happens to a client without a certificate that chains to `clientCa`: no handshake, or the handler refuses it. */
+  readonly strangers: 'no handshake' | 'handler';
   readonly log: FaceLog;
   readonly onAnswer?: ((facts: AnswerFacts) => void) | undefined;
   /** Resolves with the answer; throws a Refusal, or anything else for a fault of our own. */
@@ -118,7 +120,7 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
   const ready = new Set<Socket>();
   const states = new WeakMap<Duplex, ConnectionState>();
   let closing = false;
-  const server = makeServer(listen.tls, limits);
+  const server = makeServer(options);
 
   const send = (exchange: Exchange, answer: Answer, last: boolean): void => {
     const { request, response } = exchange;
@@ -230,7 +232,7 @@ async function answerOf(exchange: Exchange, options: HttpListenerOptions): Promi
   }
 }
 
-function makeServer(tls: TlsMaterial | undefined, limits: FaceLimits): Server {
+function makeServer({ listen: { tls }, limits, strangers }: HttpListenerOptions): Server {
   const http: ServerOptions = {
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersTimeout,
@@ -247,8 +249,9 @@ function makeServer(tls: TlsMaterial | undefined, limits: FaceLimits): Server {
           ...http,
           ...secureContext(tls),
           handshakeTimeout: limits.headersTimeout,
-          // A certificate that does not chain is seen and refused by the face, which can say so
-          ...(tls.clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: false }),
+          ...(tls.clientCa === undefined
+            ? {}
+            : { requestCert: true, rejectUnauthorized: strangers === 'no handshake' }),
         });
   server.timeout = limits.idleTimeout;
   server.maxConnections = limits.connections;

@@ -48,6 +48,8 @@ export async function startInterconnectFace(options: InterconnectFaceOptions): P
   return startHttpListener({
     listen: options.listen,
     limits,
+    // Known or not, everybody without the right certificate gets the same 403
+    strangers: 'handler',
     log: options.log,
     onAnswer: options.onAnswer,
     async handle(exchange) {

@@ -1,6 +1,5 @@
-// Whole documents over the own face, in the order of RFC 4825: operations of clause 7, server behaviour of clause 8, errors of clause 11.
+// Whole documents over the own face, in the order of RFC 4825: operations of clause 7, server behaviour of clause 8.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Refusal } from '../refusals.ts';
 import {
   groupsPath,
   groupType,
@@ -134,72 +133,6 @@ describe('RFC 4825 7.4 to 7.10: elements, attributes, namespace bindings', () =>
   });
 });
 
-describe('RFC 4825 7.11 and 8.2.6: conditional requests', () => {
-  test('create only: If-None-Match * on an existing document is 412, on an absent one 201', async () => {
-    const headers = { ...put, 'If-None-Match': '*' };
-    expect(await face.send('PUT', listPath, headers, '<a/>')).toMatchObject({ status: 201 });
-    expect(await face.send('PUT', listPath, headers, '<a/>')).toMatchObject({ status: 412 });
-    expect(await face.send('PUT', listPath, headers, '<b/>')).toMatchObject({ status: 412 });
-    expect(face.text(listKey)).toBe('<a/>');
-  });
-
-  test.each([
-    ['PUT', (tag: string) => `"${tag}"`, 200],
-    ['PUT', (tag: string) => tag, 200],
-    ['PUT', (tag: string) => `"x,${tag}", "${tag}"`, 200],
-    ['PUT', () => '*', 200],
-    ['PUT', (tag: string) => `W/"${tag}"`, 412],
-    ['PUT', (tag: string) => `"x,${tag}"`, 412],
-    ['PUT', () => '"stale"', 412],
-    ['PUT', () => '"broken', 400],
-    ['DELETE', (tag: string) => `"${tag}"`, 200],
-    ['DELETE', () => '"stale"', 412],
-    ['GET', () => '"stale"', 412],
-    ['GET', (tag: string) => `"${tag}"`, 200],
-  ])('%s with If-Match %s is %i', async (method, ifMatch, status) => {
-    const tag = face.store(listKey, '<a/>');
-    const body = method === 'PUT' ? '<b/>' : undefined;
-    const answer = await face.send(method, listPath, { ...put, 'If-Match': ifMatch(tag) }, body);
-    expect(answer.status).toBe(status);
-    if (status >= 400) expect(face.text(listKey)).toBe('<a/>');
-  });
-
-  test('If-Match on an absent document is 412', async () => {
-    expect(await face.send('PUT', listPath, { ...put, 'If-Match': '*' }, '<a/>')).toMatchObject({ status: 412 });
-  });
-
-  test.each([
-    [(tag: string) => `"${tag}"`, 304],
-    [(tag: string) => `W/"${tag}"`, 304],
-    [(tag: string) => tag, 304],
-    [(tag: string) => `"stale", "${tag}"`, 304],
-    [() => '*', 304],
-    [() => '"stale"', 200],
-  ])('GET with If-None-Match %s is %i', async (ifNoneMatch, status) => {
-    const tag = face.store(listKey, '<a/>');
-    for (const method of ['GET', 'HEAD']) {
-      const answer = await face.send(method, listPath, { 'If-None-Match': ifNoneMatch(tag) });
-      expect(answer).toMatchObject({ status, headers: { etag: `"${tag}"` } });
-    }
-  });
-
-  test('a precondition that fails is told before a wrong media type', async () => {
-    face.store(listKey, '<a/>');
-    const headers = { 'Content-Type': 'text/plain', 'If-None-Match': '*' };
-    expect(await face.send('PUT', listPath, headers, '<b/>')).toMatchObject({ status: 412 });
-  });
-
-  test('a wrong media type tells strangers nothing about a document', async () => {
-    face.store(listKey, '<a/>');
-    const headers = {
-      'Content-Type': 'text/plain',
-      'If-None-Match': '*',
-      'X-3GPP-Asserted-Identity': 'sip:eve@blue.example',
-    };
-    expect(await face.send('PUT', listPath, headers, '<b/>')).toMatchObject({ status: 403 });
-  });
-});
-
 describe('RFC 4825 8: what is checked first', () => {
   const anonymous = (method: string, target: string) => exchange(face.url, rawRequest(method, target));
 
@@ -298,84 +231,6 @@ describe('TS 24.481 6.3: operations on a group', () => {
     ['a group that is not here', gmop, operation('get-excluding-memberlist'), 404],
   ])('%s is refused', async (_name, headers, body, status) => {
     expect(await face.send('POST', target, headers, body)).toMatchObject({ status });
-  });
-});
-
-describe('RFC 4825 11: refusals as a client reads them', () => {
-  test('a condition of clause 11 is 409 with application/xcap-error+xml', async () => {
-    const answer = await face.send('PUT', listPath, put, 'no XML');
-    expect(answer).toMatchObject({ status: 409, headers: { 'content-type': 'application/xcap-error+xml' } });
-    expect(answer.body).toContain('<not-well-formed');
-    expect(answer.body).toContain('urn:ietf:params:xml:ns:xcap-error');
-  });
-
-  test('everything else is one line with a stable code', async () => {
-    expect(await face.send('GET', listPath)).toMatchObject({
-      status: 404,
-      headers: { 'content-type': 'text/plain; charset=utf-8' },
-      body: 'not-found: No such resource\n',
-    });
-  });
-
-  test('a condition without an element of its own is 409 in plain text', async () => {
-    face.failWith(new Refusal('no-member-of-partner'));
-    expect(await face.send('GET', listPath)).toMatchObject({
-      status: 409,
-      headers: { 'content-type': expect.stringMatching(/^text\/plain/) },
-    });
-  });
-
-  test('a server that is busy says for how long', async () => {
-    face.failWith(new Refusal('unavailable', { retryAfter: 2.5 }));
-    expect(await face.send('GET', listPath)).toMatchObject({ status: 503, headers: { 'retry-after': '3' } });
-  });
-
-  test('the cause of a refusal goes to the log and nowhere else', async () => {
-    face.failWith(new Refusal('not-found', { cause: 'the secret reason' }));
-    expect((await face.send('GET', listPath)).body).not.toContain('secret');
-    expect(JSON.stringify(face.log.entries)).toContain('the secret reason');
-  });
-
-  test('a fault of ours is 500 without any detail, and a line in the log', async () => {
-    face.failWith(new Error('select * from secrets'));
-    const answer = await face.send('GET', listPath);
-    expect(answer).toMatchObject({ status: 500, body: 'internal-error: The server failed\n' });
-    expect(face.log.entries).toEqual([expect.objectContaining({ level: 'error', text: 'a request failed' })]);
-  });
-});
-
-describe('TS 24.482 A.2.3 and RFC 6750 3: credentials', () => {
-  test('a token that cannot be verified is 401 with the error, beside a good assertion too', async () => {
-    const answer = await face.send('GET', listPath, { Authorization: 'Bearer forged' });
-    expect(answer).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
-  });
-
-  test('missing credentials are 403', async () => {
-    expect(await exchange(face.url, rawRequest('GET', listPath))).toMatchObject({ status: 403 });
-  });
-
-  test('missing credentials are 401 with a challenge when so configured', async () => {
-    const other = await runningFace({}, { missingCredentials: 401 });
-    const answer = await exchange(other.url, rawRequest('GET', listPath));
-    expect(answer).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer' } });
-    await other.close();
-  });
-
-  test('an identity asserted by a stranger is 403, whatever the forwarding fields say', async () => {
-    const other = await runningFace({}, { trustedProxies: ['192.0.2.1'] });
-    const forged = { 'X-Forwarded-For': '192.0.2.1', Forwarded: 'for=192.0.2.1' };
-    expect(await other.send('GET', listPath, forged)).toMatchObject({
-      status: 403,
-      body: expect.stringMatching(/^identity-not-trusted: /),
-    });
-    await other.close();
-  });
-
-  test('several fields of one name are all read', async () => {
-    face.store(listKey, '<a/>');
-    const raw = rawRequest('GET', listPath, { 'X-3GPP-Asserted-Identity': '"tel:+49"' });
-    const two = raw.replace('\r\n\r\n', `\r\nX-3GPP-Asserted-Identity: "${ines}"\r\n\r\n`);
-    expect(await exchange(face.url, two)).toMatchObject({ status: 200 });
   });
 });
 

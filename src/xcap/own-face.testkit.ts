@@ -3,7 +3,7 @@ import { authenticator } from '../identity/authenticate.ts';
 import { servedUsers } from '../identity/served.ts';
 import type { DocumentKey } from '../store/store.ts';
 import { type MemoryDocuments, memoryDocuments } from './documents.testkit.ts';
-import type { AnswerFacts, FaceLimits, HttpListener } from './http-listener.ts';
+import type { AnswerFacts, FaceLimits, HttpListener, TlsMaterial } from './http-listener.ts';
 import { startXcapFace } from './own-face.ts';
 import { exchange, keptLog, rawRequest, type WireAnswer } from './wire.testkit.ts';
 
@@ -31,6 +31,7 @@ export interface RunningFace extends MemoryDocuments, HttpListener {
 export async function runningFace(
   limits: Partial<FaceLimits> = {},
   identity: { trustedProxies?: string[]; missingCredentials?: 401 | 403 } = {},
+  tls?: TlsMaterial,
 ): Promise<RunningFace> {
   const memory = memoryDocuments();
   const log = keptLog();
@@ -41,7 +42,7 @@ export async function runningFace(
     partners: [],
   });
   const face = await startXcapFace({
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host: '127.0.0.1', port: 0, tls },
     root: 'http://gms.blue.example/xcap-root',
     documents: memory.documents,
     groups: memory.groups,

@@ -64,6 +64,7 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
   return startHttpListener({
     listen: options.listen,
     limits,
+    strangers: 'no handshake',
     log: options.log,
     onAnswer: options.onAnswer,
     async handle(exchange) {
