@@ -130,7 +130,8 @@ ${rules(identity('<cp:one id="sip:chief@red.example"/>', '<cp:one id="sip:other@
     const document = readFileSync(new URL('../../test/examples/example-group-3.xml', import.meta.url), 'utf8');
     await expect(applyRules([served], document)).rejects.toMatchObject({
       code: 'constraint-failure',
-      message: 'external names members that this document does not list, so they cannot be filtered',
+      message:
+        'The policy rule "rule 1": external names members that this document does not list, so they cannot be filtered',
     });
   });
 

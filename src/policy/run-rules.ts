@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Refusal } from '../refusals.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import type { OffsetIndex } from '../xml/offset-index.ts';
-import { inOrder, splice } from '../xml/splice.ts';
+import { splice } from '../xml/splice.ts';
 import { indexWellFormed } from '../xml/xml-document.ts';
 import { ElementPaths, type PolicyEdit } from './edits.ts';
 import type { AppliedRule, Derivation, DocumentCheck, PolicyContext } from './policy.ts';
@@ -26,7 +26,7 @@ const limits: XmlLimits = {
   namespacesInScope: 2 ** 16,
 };
 
-/** Above this size the event loop gets a turn between two rules, bytes. */
+/** Above this size the event loop gets a turn between two steps, bytes. */
 const largeDocument = 64 * 1024;
 
 interface State {
@@ -62,17 +62,22 @@ async function run(
   let index = indexWellFormed(document, limits);
   let paths = new ElementPaths(index);
   for (const rule of rules) {
-    if (index.bytes.byteLength > largeDocument) await setImmediate();
-    const edits = distinct(planned(rule, index, paths, context));
+    await turn(index.bytes);
+    const edits = distinct(planned(rule, index, paths, context)).toSorted(byPlace);
     if (edits.length === 0) continue;
-    const bytes = splice(index.bytes, inOrder(edits));
+    const bytes = splice(index.bytes, edits);
     const changes = edits.map(({ path, before, after }) => ({ path, before, after }));
     applied.push({ rule: rule.name, kind: rule.kind, changes });
     seen({ bytes, rule: rule.name });
+    await turn(bytes);
     index = indexWellFormed(bytes, limits);
     paths = new ElementPaths(index);
   }
   return { bytes: applied.length === 0 ? document : index.bytes, applied };
+}
+
+async function turn(bytes: Uint8Array): Promise<void> {
+  if (bytes.byteLength > largeDocument) await setImmediate();
 }
 
 function planned(
@@ -85,8 +90,15 @@ function planned(
     return rule.plan(index, paths, context);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    throw new Refusal(error.code, { ...error.detail, cause: `policy rule "${rule.name}": ${error.phrase}` });
+    const cause = `policy rule "${rule.name}": ${error.phrase}`;
+    // What a `require` answers is the file's own phrase, word for word.
+    const phrase = rule.kind === 'require' ? error.phrase : `The ${cause}`;
+    throw new Refusal(error.code, { ...error.detail, phrase, cause });
   }
+}
+
+function byPlace(one: PolicyEdit, other: PolicyEdit): number {
+  return one.start - other.start || one.end - other.end;
 }
 
 /** The refusal of a derived document, naming the last rule that turned a good document into a bad one. */

@@ -52,7 +52,7 @@ describe('set, remove and insert act on what an XPath selects', () => {
   test('remove of the document element refuses', async () => {
     await expect(
       applyRules(['endToEnd: true, remove: { select: /g:group }'], groupDocument(owner)),
-    ).rejects.toMatchObject({ message: 'remove cannot act on the document element' });
+    ).rejects.toMatchObject({ message: 'The policy rule "rule 1": remove cannot act on the document element' });
   });
 
   test('remove selects in any prefix and any depth that the document uses', async () => {

@@ -57,7 +57,7 @@ describe('services takes an MC service out with everything that belongs to it', 
   test('dropping the last service refuses', async () => {
     await expect(applyRules([noVideo], groupDocument('', ['mcvideo']))).rejects.toMatchObject({
       code: 'constraint-failure',
-      message: 'No service of the group would be left',
+      message: 'The policy rule "rule 1": No service of the group would be left',
     });
   });
 
