@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
-import type { FileProblem } from '../policy/policy.ts';
 import { crossChecks, type Finding, type Sections } from './cross-checks.ts';
+import type { FileProblem } from './file-problem.ts';
 import { type Configuration, configurationSchema, type PartnerConfiguration } from './schema.ts';
 import { keyText, schemaProblems } from './schema-problems.ts';
 import { arrayItem, objectShape } from './schema-walk.ts';

@@ -1,7 +1,7 @@
 // Turns what zod finds wrong into problems an operator can act on: the file's line, the key as written, one plain sentence.
 // Misspelt keys come with the nearest valid one.
 import type { z } from 'zod';
-import type { FileProblem } from '../policy/policy.ts';
+import type { FileProblem } from './file-problem.ts';
 import { keysAt } from './schema-walk.ts';
 import type { YamlSource } from './yaml-source.ts';
 

@@ -1,7 +1,7 @@
 // A YAML file as a plain value together with the line of every key, so that problems can be shown where they are.
 // One document per file, YAML 1.2, no duplicate keys.
 import { isMap, isPair, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar } from 'yaml';
-import type { FileProblem } from '../policy/policy.ts';
+import type { FileProblem } from './file-problem.ts';
 
 export interface YamlSource {
   readonly file: string;

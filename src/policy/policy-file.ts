@@ -2,10 +2,11 @@
 // The agreement's restriction of services runs before the rules of the file, whatever they say.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { FileProblem } from '../config/file-problem.ts';
 import { keyText, schemaProblems } from '../config/schema-problems.ts';
 import { parseYaml, type YamlSource } from '../config/yaml-source.ts';
 import { compileRule, type RuleProblem } from './compile-rule.ts';
-import type { FileProblem, Policy, PolicyContext } from './policy.ts';
+import type { Policy, PolicyContext } from './policy.ts';
 import { policySchema, type RuleFile, ruleSchema } from './policy-schema.ts';
 import { type CompiledRule, runRules } from './run-rules.ts';
 import { planAllow } from './services.ts';

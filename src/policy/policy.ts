@@ -50,11 +50,3 @@ export interface Policy {
    */
   apply(document: Uint8Array, context: PolicyContext, check?: DocumentCheck): Promise<Derivation>;
 }
-
-/** One thing wrong with a policy file or a configuration file; `line` counts from 1. */
-export interface FileProblem {
-  readonly file: string;
-  readonly line: number;
-  readonly key: string;
-  readonly text: string;
-}
