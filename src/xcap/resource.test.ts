@@ -200,6 +200,38 @@ test('paths that we write are read back as the same resource', () => {
   expect(groupPath('sip:g@red.example')).toBe('org.openmobilealliance.groups/global/byGroupID/sip:g@red.example');
 });
 
+test('whatever the target, the outcome is a resource or a named refusal', () => {
+  const unit = fc.constantFrom(
+    '/',
+    '%',
+    '%2F',
+    '%7E',
+    '~~',
+    '?',
+    'xmlns(',
+    ')',
+    '=',
+    '^',
+    'users',
+    'global',
+    'byGroupID',
+    'sip:a@b',
+    '\u00ff',
+    '%00',
+    '%c3',
+    '.',
+    '*',
+    ' ',
+  );
+  const target = fc.array(unit, { maxLength: 16 }).map((units) => `/xcap-root/${units.join('')}`);
+  fc.assert(
+    fc.property(fc.oneof(target, fc.string()), (text) => {
+      expect(['accepted', 'not-found', 'unknown-xui', 'bad-request']).toContain(refusal(text));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
 test('a hostile target costs time in proportion to its length', () => {
   const started = performance.now();
   for (const unit of ['%7E', '/', '~~/', '%25', '(', '^', 'a%', '[@a="']) {
