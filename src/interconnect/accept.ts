@@ -26,12 +26,11 @@ export class Acceptance {
     preconditions: Preconditions,
   ): Promise<PutOutcome> {
     return this.#journalled(from, groupId, 'provision-refused', async () => {
-      const { partner, canonical, services } = this.#authorise(from, groupId);
+      const { partner, canonical } = this.#authorise(from, groupId);
       return storeForeign(this.#context, {
         partner,
         groupId: canonical,
         source: body,
-        services,
         preconditions,
         actor: from.identity,
         action: 'provision-accepted',
@@ -62,7 +61,7 @@ export class Acceptance {
     if (verdict.verdict === 'not-active') throw notActive(verdict.why);
     // Transit is refused: only the home of a group is the source of its configuration.
     if (!isHomeOf(partner, partners.homeOf(canonical))) throw new Refusal('partner-not-authoritative');
-    return { partner, canonical, services: verdict.services };
+    return { partner, canonical };
   }
 
   async #journalled<Result>(

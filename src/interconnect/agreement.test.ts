@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AgreementConfiguration } from '../config/schema.ts';
-import { inactivity, isCovered, judgeAgreement } from './agreement.ts';
+import { inactivity, isCovered, judgeAgreement, sharedServices } from './agreement.ts';
 
 const nothing: AgreementConfiguration = {
   state: 'active',
@@ -18,23 +18,25 @@ describe('an agreement lets happen what it names and nothing else', () => {
     theyRequest: [{ groups: 'sip:harbour-1@red.example', services: ['mcdata'] }],
   };
   const cases = [
-    [['weProvide'], 'sip:harbour-1@red.example', { verdict: 'allowed', services: ['mcptt'] }],
-    [['weProvide', 'theyRequest'], 'sip:harbour-1@red.example', { verdict: 'allowed', services: ['mcptt', 'mcdata'] }],
-    [['weProvide'], 'sip:joint@red.example', { verdict: 'allowed', services: undefined }],
-    [['theyRequest'], 'sip:joint@red.example', { verdict: 'not-covered' }],
-    [['theyProvide', 'weRequest'], 'sip:harbour-1@red.example', { verdict: 'not-covered' }],
-    [['weProvide'], 'sip:harbour-1@sub.red.example', { verdict: 'not-covered' }],
+    [['weProvide'], 'sip:harbour-1@red.example', 'allowed'],
+    [['weProvide', 'theyRequest'], 'sip:harbour-1@red.example', 'allowed'],
+    [['theyRequest'], 'sip:joint@red.example', 'not-covered'],
+    [['theyProvide', 'weRequest'], 'sip:harbour-1@red.example', 'not-covered'],
+    [['weProvide'], 'sip:harbour-1@sub.red.example', 'not-covered'],
   ] as const;
-  test.each(cases)('%j of %s', (lists, groupId, verdict) => {
-    expect(judgeAgreement(agreement, lists, groupId, now)).toEqual(verdict);
+  test.each(cases)('%j of %s: %s', (lists, groupId, verdict) => {
+    expect(judgeAgreement(agreement, lists, groupId, now)).toEqual({ verdict });
   });
 
-  test('a pattern without services opens all of them, whatever others name', () => {
+  test('services of all matching patterns of a direction are shared, by provision and request alike', () => {
+    expect(sharedServices(agreement, 'outbound', 'sip:harbour-1@red.example')).toEqual(['mcptt', 'mcdata']);
+    expect(sharedServices(agreement, 'outbound', 'sip:harbour-2@red.example')).toEqual(['mcptt']);
+    expect(sharedServices(agreement, 'inbound', 'sip:harbour-1@red.example')).toEqual([]);
+  });
+
+  test('a pattern without services shares all of them, whatever others name', () => {
     const both = { ...agreement, weProvide: [...agreement.weProvide, { groups: 'sip:*@red.example' }] };
-    expect(judgeAgreement(both, ['weProvide'], 'sip:harbour-1@red.example', now)).toEqual({
-      verdict: 'allowed',
-      services: undefined,
-    });
+    expect(sharedServices(both, 'outbound', 'sip:harbour-1@red.example')).toBeUndefined();
   });
 
   test('a tel: group needs a pattern of its own', () => {

@@ -9,15 +9,17 @@ export type AgreementList = 'theyProvide' | 'weRequest' | 'weProvide' | 'theyReq
 export type Inactivity = 'dormant' | 'suspended' | 'not yet valid' | 'no longer valid';
 
 export type AgreementVerdict =
-  | {
-      readonly verdict: 'allowed';
-      /** Services that may pass; absent = all. */
-      readonly services?: readonly McService[] | undefined;
-    }
+  | { readonly verdict: 'allowed' }
   /** No pattern covers the group: nothing about it may be told. */
   | { readonly verdict: 'not-covered' }
   /** A pattern covers the group, but not now: that may be told. */
   | { readonly verdict: 'not-active'; readonly why: Inactivity };
+
+/** Both ways in which a group crosses the border in a direction. */
+export const listsOf = {
+  inbound: ['theyProvide', 'weRequest'],
+  outbound: ['weProvide', 'theyRequest'],
+} as const satisfies Record<string, readonly AgreementList[]>;
 
 /** Judges one group (canonical ID) against any of the `lists` at an instant (milliseconds since 1970). */
 export function judgeAgreement(
@@ -26,12 +28,29 @@ export function judgeAgreement(
   groupId: string,
   now: number,
 ): AgreementVerdict {
-  const matching = lists.flatMap((list) => agreement[list]).filter((pattern) => covers(pattern, groupId));
-  if (matching.length === 0) return { verdict: 'not-covered' };
+  if (!isCovered(agreement, lists, groupId)) return { verdict: 'not-covered' };
   const why = inactivity(agreement, now);
-  return why === undefined
-    ? { verdict: 'allowed', services: sharedServices(matching) }
-    : { verdict: 'not-active', why };
+  return why === undefined ? { verdict: 'allowed' } : { verdict: 'not-active', why };
+}
+
+/**
+ * Services of a group that may cross the border in a direction; absent = all. The same for provision and request, so that both bring
+ * the same document.
+ */
+export function sharedServices(
+  agreement: AgreementConfiguration,
+  direction: keyof typeof listsOf,
+  groupId: string,
+): readonly McService[] | undefined {
+  const shared = new Set<McService>();
+  for (const list of listsOf[direction]) {
+    for (const pattern of agreement[list]) {
+      if (!covers(pattern, groupId)) continue;
+      if (pattern.services === undefined) return undefined;
+      for (const service of pattern.services) shared.add(service);
+    }
+  }
+  return [...shared];
 }
 
 /** True when a pattern of one of the `lists` covers the group, whatever the state of the agreement. */
@@ -60,13 +79,4 @@ function covers(pattern: GroupPattern, groupId: string): boolean {
 
 function namesScheme(pattern: string, groupId: string): boolean {
   return pattern.toLowerCase().startsWith(groupId.slice(0, groupId.indexOf(':') + 1));
-}
-
-function sharedServices(patterns: readonly GroupPattern[]): readonly McService[] | undefined {
-  const shared = new Set<McService>();
-  for (const { services } of patterns) {
-    if (services === undefined) return undefined;
-    for (const service of services) shared.add(service);
-  }
-  return [...shared];
 }

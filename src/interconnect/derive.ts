@@ -1,8 +1,8 @@
 // From the bytes that one side holds to those that the other may see: policy, the agreement's services, and a check before and after.
 // Both directions go through here, so that nothing unchecked is stored and nothing unchecked leaves.
-import type { McService } from '../config/schema.ts';
 import type { Documents } from '../documents/documents.ts';
 import type { Derivation, Policy, PolicyContext } from '../policy/policy.ts';
+import { sharedServices } from './agreement.ts';
 import type { PartnerSettings } from './partners.ts';
 
 /**
@@ -25,8 +25,8 @@ export function contextOf(
   partner: PartnerSettings,
   direction: PolicyContext['direction'],
   groupId: string,
-  services: readonly McService[] | undefined,
   isServed: (identity: string) => boolean,
 ): PolicyContext {
-  return { partner: partner.configuration.name, direction, groupId, services, isServed };
+  const { agreement, name } = partner.configuration;
+  return { partner: name, direction, groupId, services: sharedServices(agreement, direction, groupId), isServed };
 }

@@ -1,6 +1,5 @@
 // Foreign groups as this system keeps them: source checked, policy applied, result checked, both stored together.
 // Provision, request, revalidation and a changed policy all end here.
-import type { McService } from '../config/schema.ts';
 import type { ForeignGroup, Preconditions, PutOutcome } from '../documents/documents.ts';
 import type { PolicyContext } from '../policy/policy.ts';
 import { Refusal, type RefusalCode } from '../refusals.ts';
@@ -15,8 +14,6 @@ export interface Arrival {
   readonly groupId: string;
   readonly source: Uint8Array;
   readonly primaryTag?: string | undefined;
-  /** Services the agreement lets in; absent = all. */
-  readonly services?: readonly McService[] | undefined;
   /** Compare the tag of the source held. */
   readonly preconditions: Preconditions;
   readonly actor: string;
@@ -37,7 +34,7 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
   await documents.checkGroup(groupId, source);
   const { inbound } = partner;
   const { isServed } = context.current().partners;
-  const rulesSee = contextOf(partner, 'inbound', groupId, arrival.services, isServed);
+  const rulesSee = contextOf(partner, 'inbound', groupId, isServed);
   const derivation = await inbound.apply(source, rulesSee);
   const appliedRules = derivation.applied.map(({ rule }) => rule);
   const detail = {
@@ -50,7 +47,7 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     groupId,
     partner: partner.configuration.name,
     source,
-    primaryTag: arrival.primaryTag,
+    primaryTag: arrival.primaryTag ?? (await knownTag(context, groupId, source)),
     served: derivation.bytes,
     policy: inbound.name,
     policyVersion: inbound.version,
@@ -64,6 +61,16 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     if (error instanceof Refusal && contentFaults.has(error.code)) await nameCulprit(context, arrival, rulesSee);
     throw error;
   }
+}
+
+/** The primary's tag of bytes that are held already: who provides does not tell it, and without it revalidation is not conditional. */
+async function knownTag(
+  { documents }: InterconnectionContext,
+  groupId: string,
+  source: Uint8Array,
+): Promise<string | undefined> {
+  const held = await documents.findSource(groupId);
+  return held !== undefined && Buffer.compare(held.bytes, source) === 0 ? held.primaryTag : undefined;
 }
 
 /** What putForeign refuses because of the derived document itself. */
@@ -93,7 +100,6 @@ export async function deriveAgain(
   context: InterconnectionContext,
   partner: PartnerSettings,
   groupId: string,
-  services: readonly McService[] | undefined,
 ): Promise<void> {
   const held = await context.documents.findSource(groupId);
   if (held === undefined || held.partner !== partner.configuration.name) return;
@@ -102,7 +108,6 @@ export async function deriveAgain(
     groupId,
     source: held.bytes,
     primaryTag: held.primaryTag,
-    services,
     preconditions: { ifMatch: [held.tag] },
     actor: 'system',
     action: 'derivation-renewed',

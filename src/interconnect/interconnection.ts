@@ -4,7 +4,7 @@ import type { Documents, Preconditions, PutOutcome, ServedDocument } from '../do
 import { KeyedQueue } from '../documents/keyed-queue.ts';
 import type { PartnerPrincipal, Principal } from '../identity/principal.ts';
 import { principalName } from '../identity/principal.ts';
-import { canonicalUri } from '../identity/uri.ts';
+import { canonicalUri, matchesPattern } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord, DeliveryRequest, Store } from '../store/store.ts';
 import { Acceptance } from './accept.ts';
@@ -131,8 +131,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     const { documents } = this.#context;
     const stored = await documents.findGroup(canonical);
     if (stored !== undefined) return documents.view(principal, stored);
-    const mayTrigger = principal.role === 'server' || principal.role === 'administrator';
-    if (!mayTrigger || this.#current.partners.isHomed(canonical)) throw new Refusal('not-found');
+    if (!mayTrigger(principal, canonical) || this.#current.partners.isHomed(canonical)) throw new Refusal('not-found');
     await this.#requests.bring(canonical, principalName(principal));
     const brought = await documents.findGroup(canonical);
     if (brought === undefined) throw new Refusal('not-found');
@@ -225,4 +224,10 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       onFault,
     });
   }
+}
+
+/** Flow B is set off by own MC service servers, and by administrators for the groups that they may act on. */
+function mayTrigger(principal: Principal, groupId: string): boolean {
+  if (principal.role !== 'administrator') return principal.role === 'server';
+  return principal.groups === undefined || principal.groups.some((pattern) => matchesPattern(pattern, groupId));
 }

@@ -1,7 +1,6 @@
 // A partner's view of our groups: what the outbound policy lets leave, checked, with a tag of its own.
 // Flow B answers with it, flow A delivers it; recent views are kept, bounded by bytes.
 import { LRUCache } from 'lru-cache';
-import type { McService } from '../config/schema.ts';
 import type { ServedDocument } from '../documents/documents.ts';
 import { entityTag } from '../documents/entity-tag.ts';
 import type { InterconnectionContext } from './context.ts';
@@ -23,27 +22,14 @@ export class OutboundViews {
   }
 
   /** The view of a home group. Throws the Refusal of an outbound policy that lets nothing leave. */
-  async of(
-    partner: PartnerSettings,
-    groupId: string,
-    document: ServedDocument,
-    services: readonly McService[] | undefined,
-  ): Promise<PartnerView> {
+  async of(partner: PartnerSettings, groupId: string, document: ServedDocument): Promise<PartnerView> {
     const { outbound, configuration } = partner;
-    const made = [
-      configuration.name,
-      groupId,
-      document.tag,
-      outbound.name,
-      outbound.version,
-      outbound.digest,
-      services,
-    ];
-    const key = JSON.stringify(made);
+    const { isServed } = this.#context.current().partners;
+    const context = contextOf(partner, 'outbound', groupId, isServed);
+    const policy = [outbound.name, outbound.version, outbound.digest, context.services];
+    const key = JSON.stringify([configuration.name, groupId, document.tag, ...policy]);
     const known = this.#views.get(key);
     if (known !== undefined) return known;
-    const { isServed } = this.#context.current().partners;
-    const context = contextOf(partner, 'outbound', groupId, services, isServed);
     const { bytes } = await derive(this.#context.documents, outbound, document.bytes, context);
     const view = { groupId, bytes, tag: entityTag(bytes), modified: document.modified };
     this.#views.set(key, view);

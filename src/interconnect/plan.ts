@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { DeliveryWrite } from '../store/store.ts';
-import { judgeAgreement } from './agreement.ts';
+import { judgeAgreement, listsOf } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import { deriveAgain } from './foreign.ts';
 import { causeOf, entry } from './journal.ts';
@@ -100,11 +100,11 @@ export class Planning {
     const { agreement, name } = partner.configuration;
     for (const { groupId } of await store.sources(name)) {
       if (this.#stopped) return;
-      const verdict = judgeAgreement(agreement, ['theyProvide', 'weRequest'], groupId, clock.now());
+      const verdict = judgeAgreement(agreement, listsOf.inbound, groupId, clock.now());
       // An agreement that ended leaves what it brought as it is.
       if (verdict.verdict !== 'allowed') continue;
       try {
-        await deriveAgain(this.#context, partner, groupId, verdict.services);
+        await deriveAgain(this.#context, partner, groupId);
       } catch (error) {
         const journal = [entry(clock, 'system', 'derivation-refused', groupId, { partner: name, ...causeOf(error) })];
         await store.commit({ journal });
@@ -117,7 +117,7 @@ export class Planning {
 function outboundFingerprint({ configuration, outbound }: PartnerSettings, served: readonly unknown[]): string {
   const { agreement, domains, provide, servedUsers } = configuration;
   const policy = [outbound.name, outbound.version, outbound.digest];
-  return fingerprint([...policy, agreement.weProvide, domains, servedUsers, provide.to, served]);
+  return fingerprint([...policy, agreement.weProvide, agreement.theyRequest, domains, servedUsers, provide.to, served]);
 }
 
 function inboundFingerprint({ configuration, inbound }: PartnerSettings, served: readonly unknown[]): string {

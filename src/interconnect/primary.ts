@@ -9,7 +9,7 @@ import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord, DeliveryRequest } from '../store/store.ts';
 import type { GroupFacts } from '../xml/group-document.ts';
-import { type AgreementVerdict, isCovered, judgeAgreement } from './agreement.ts';
+import { isCovered, judgeAgreement, listsOf } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import { causeOf, entry } from './journal.ts';
 import type { OutboundViews } from './outbound.ts';
@@ -70,8 +70,8 @@ export class Primary {
     if (delivery.action === 'withdraw') return { content: 'withdraw' };
     try {
       const partner = this.#partner(delivery.partner);
-      const { document, verdict } = await this.#providable(partner, delivery.groupId);
-      const view = await this.#views.of(partner, delivery.groupId, document, verdict.services);
+      const document = await this.#providable(partner, delivery.groupId);
+      const view = await this.#views.of(partner, delivery.groupId, document);
       return { content: 'provide', bytes: view.bytes };
     } catch (error) {
       if (!(error instanceof Refusal)) this.#context.onFault(error);
@@ -92,10 +92,7 @@ export class Primary {
   }
 
   /** TS 23.280 clause 10.2.7, preconditions of provision: defined here, authorised, members there, address known. */
-  async #providable(
-    partner: PartnerSettings,
-    groupId: string,
-  ): Promise<{ document: ServedDocument; verdict: Extract<AgreementVerdict, { verdict: 'allowed' }> }> {
+  async #providable(partner: PartnerSettings, groupId: string): Promise<ServedDocument> {
     const document = await this.#homeGroup(groupId);
     if (document === undefined) throw new Refusal('group-not-homed-here');
     const { configuration } = partner;
@@ -106,7 +103,7 @@ export class Primary {
       throw new Refusal('no-member-of-partner');
     }
     if (configuration.xcapRoots.length === 0) throw new Refusal('partner-not-addressed');
-    return { document, verdict };
+    return document;
   }
 
   /**
@@ -137,13 +134,13 @@ export class Primary {
     const partner = this.#context.current().partners.named(from.partner);
     if (partner === undefined) throw new Refusal('not-found', { cause: 'partner-unknown' });
     const { agreement } = partner.configuration;
-    const verdict = judgeAgreement(agreement, ['theyRequest', 'weProvide'], groupId, this.#context.clock.now());
+    const verdict = judgeAgreement(agreement, listsOf.outbound, groupId, this.#context.clock.now());
     if (verdict.verdict === 'not-covered') throw new Refusal('not-found', { cause: 'agreement-does-not-cover' });
     if (verdict.verdict === 'not-active') throw notActive(verdict.why);
     const document = await this.#homeGroup(groupId);
     if (document === undefined) throw new Refusal('group-not-homed-here');
     try {
-      return await this.#views.of(partner, groupId, document, verdict.services);
+      return await this.#views.of(partner, groupId, document);
     } catch (error) {
       if (!(error instanceof Refusal) || error.code === 'unavailable') throw error;
       // The partner keeps what it holds; that a policy of ours withholds the rest is ours to know.
@@ -159,7 +156,7 @@ export class Primary {
     const now = this.#context.clock.now();
     const visible: string[] = [];
     for await (const groupId of this.homeGroups()) {
-      const verdict = judgeAgreement(agreement, ['theyRequest', 'weProvide'], groupId, now);
+      const verdict = judgeAgreement(agreement, listsOf.outbound, groupId, now);
       if (verdict.verdict === 'allowed') visible.push(groupId);
     }
     return visible;

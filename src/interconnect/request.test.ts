@@ -57,8 +57,12 @@ describe('TS 23.280 10.2.7, partner MC system requests group configuration from 
       code: 'not-found',
     });
     expect(requests()).toBe(0);
-    await systems.blue.interconnection.group(systems.blue.administrator, group).catch(() => undefined);
+    const limited = { ...systems.blue.administrator, groups: ['sip:harbour-*@red.example'] };
+    await expect(systems.blue.interconnection.group(limited, group)).rejects.toMatchObject({ code: 'not-found' });
+    expect(requests()).toBe(0);
+    await systems.blue.interconnection.group(systems.blue.administrator, group);
     expect(requests()).toBe(1);
+    expect(await systems.blue.documents.findGroup(group)).toBeDefined();
   });
 
   test('concurrent triggers share one request', async () => {

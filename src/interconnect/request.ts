@@ -3,7 +3,7 @@
 import NodeCache from 'node-cache';
 import { Refusal, type RefusalCode } from '../refusals.ts';
 import type { SourceRecord } from '../store/store.ts';
-import { type AgreementVerdict, judgeAgreement } from './agreement.ts';
+import { judgeAgreement } from './agreement.ts';
 import { isoTime } from './clock.ts';
 import type { InterconnectionContext } from './context.ts';
 import { storeForeign } from './foreign.ts';
@@ -20,11 +20,6 @@ const failuresRemembered = 10_000;
 interface RememberedFailure {
   readonly code: RefusalCode;
   readonly phrase: string;
-}
-
-export interface Requestable {
-  readonly partner: PartnerSettings;
-  readonly verdict: Extract<AgreementVerdict, { verdict: 'allowed' }>;
 }
 
 export class Requests {
@@ -45,7 +40,7 @@ export class Requests {
    * Who is to be asked for a group (canonical ID). Throws the Refusal of the first precondition that does not hold: the partner is
    * configured, the agreement covers the request and is active, the partner's address is configured.
    */
-  requestable(groupId: string): Requestable {
+  requestable(groupId: string): PartnerSettings {
     const { partners } = this.#context.current();
     if (partners.isHomed(groupId)) throw new Refusal('bad-request', { phrase: 'The group is homed in this system' });
     const partner = partners.homeOf(groupId);
@@ -55,7 +50,7 @@ export class Requests {
     if (verdict.verdict === 'not-covered') throw new Refusal('agreement-does-not-cover');
     if (verdict.verdict === 'not-active') throw notActive(verdict.why);
     if (xcapRoots.length === 0) throw new Refusal('partner-not-addressed');
-    return { partner, verdict };
+    return partner;
   }
 
   /**
@@ -90,12 +85,12 @@ export class Requests {
   }
 
   async #refresh(groupId: string, actor: string): Promise<PullOutcome> {
-    const { partner, verdict } = this.requestable(groupId);
+    const partner = this.requestable(groupId);
     const held = await this.#context.documents.findSource(groupId);
     const name = partner.configuration.name;
     const answer = await this.#context.gms.fetch(name, groupId, held?.primaryTag);
     try {
-      const outcome = await this.#take(answer, held, groupId, actor, { partner, verdict });
+      const outcome = await this.#take(answer, held, groupId, actor, partner);
       this.#failures.del(groupId);
       return outcome;
     } catch (error) {
@@ -114,11 +109,11 @@ export class Requests {
     held: SourceRecord | undefined,
     groupId: string,
     actor: string,
-    { partner, verdict }: Requestable,
+    partner: PartnerSettings,
   ): Promise<PullOutcome> {
     switch (answer.outcome) {
       case 'fetched':
-        return this.#store(answer, held, groupId, actor, { partner, verdict });
+        return this.#store(answer, held, groupId, actor, partner);
       case 'unchanged':
         if (held?.staleSince !== undefined) await this.#context.documents.markStale(groupId, undefined);
         return { outcome: 'unchanged' };
@@ -137,7 +132,7 @@ export class Requests {
     held: SourceRecord | undefined,
     groupId: string,
     actor: string,
-    { partner, verdict }: Requestable,
+    partner: PartnerSettings,
   ): Promise<PullOutcome> {
     try {
       const { changed, tag } = await storeForeign(this.#context, {
@@ -145,7 +140,6 @@ export class Requests {
         groupId,
         source: answer.bytes,
         primaryTag: answer.tag,
-        services: verdict.services,
         preconditions: held === undefined ? { ifNoneMatch: '*' } : { ifMatch: [held.tag] },
         actor,
         action: 'group-fetched',

@@ -98,6 +98,13 @@ describe('requested groups stay current by conditional requests on a timer', () 
     expect(held.filter(({ staleSince }) => staleSince !== undefined)).toHaveLength(11);
   });
 
+  test('what is provided in between keeps the tag of the same content, so that the next request is conditional', async () => {
+    const before = await source();
+    await systems.blue.interconnection.acceptProvision(systems.red.asPartner, group, before?.bytes ?? Buffer.of(), {});
+    expect((await source())?.primaryTag).toBe(before?.primaryTag);
+    expect(before?.primaryTag).toBeDefined();
+  });
+
   test('groups that we may not request are kept current by provision alone', async () => {
     systems.blue.reload({ partners: { red: { agreement: { theyProvide: [{ groups: 'sip:*@red.example' }] } } } });
     await interval();
