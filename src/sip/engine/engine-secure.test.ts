@@ -29,15 +29,25 @@ describe('TLS, WebSocket', () => {
   let authority: { cert: string; key: string };
   let red: { cert: string; key: string };
   const seen: SrfRequest[] = [];
+  // A browser's Contact is a name that does not exist: whoever asks for it has not used the connection.
+  const asked: string[] = [];
+  const ask = async (name: string) => {
+    asked.push(name);
+    return [];
+  };
+  const names = { naptr: ask, srv: ask, addresses: ask };
 
   beforeAll(async () => {
     authority = await testAuthority('Lab');
     const blue = await testCertificate(authority, { dns: ['gms.blue.example'], addresses: ['127.0.0.1'] });
     red = await testCertificate(authority, { dns: ['gms.red.example'] });
-    engine = await startEngine({
-      listen: ['udp:127.0.0.1:0', 'tls:127.0.0.1:0', 'ws:127.0.0.1:0', 'wss:127.0.0.1:0'],
-      tls: { ...blue, ca: authority.cert, requireClientCertificate: false },
-    });
+    engine = await startEngine(
+      {
+        listen: ['udp:127.0.0.1:0', 'tls:127.0.0.1:0', 'ws:127.0.0.1:0', 'wss:127.0.0.1:0'],
+        tls: { ...blue, ca: authority.cert, requireClientCertificate: false },
+      },
+      { names },
+    );
     srf = await connectSrf(engine, {
       options: (request, response) => {
         seen.push(request);

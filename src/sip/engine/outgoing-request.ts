@@ -7,7 +7,7 @@ import { type Core, contactOf, type EngineDialog } from './core.ts';
 import { dialogId } from './dialogs.ts';
 import type { Candidate } from './locate.ts';
 import { composeMessage, fieldValue, phraseOf, rewriteMessage, type SipRequest, type SipResponse } from './message.ts';
-import type { Routing } from './next-hop.ts';
+import { candidatesOf, type Routing } from './next-hop.ts';
 import { parseDatagram } from './parse-message.ts';
 import { engineResponse } from './responses.ts';
 import type { ClientUser } from './transactions.ts';
@@ -57,8 +57,8 @@ export class OutgoingRequest implements ClientUser {
   readonly dialogId: string;
   readonly #core: Core;
   readonly #owner: OutgoingOwner;
-  #candidates: Candidate[] = [];
-  #known: Flow | undefined;
+  /** Addresses not tried yet; undefined until they have been looked up. */
+  #candidates: Candidate[] | undefined;
   #attempt: { readonly flow: Flow; readonly fallback: Flow | undefined } | undefined;
   #text = '';
   #echoed = false;
@@ -67,7 +67,6 @@ export class OutgoingRequest implements ClientUser {
     this.#core = core;
     this.#owner = owner;
     this.parts = parts;
-    this.#known = parts.routing.known;
     const { dialog, method, identity } = parts;
     this.dialogId = dialog?.id ?? (method === 'SUBSCRIBE' ? dialogId(identity.callId, identity.fromTag) : '');
   }
@@ -78,10 +77,15 @@ export class OutgoingRequest implements ClientUser {
     return parsed.kind === 'request' ? parsed : undefined;
   }
 
-  /** Starts with the way already known, then along the candidates. */
-  start(candidates: readonly Candidate[]): void {
-    this.#candidates = [...candidates];
-    this.#next(candidates.length === 0 ? 'no address' : '');
+  /** Sends it the way already known, or else to the first address found. */
+  start(): void {
+    const { known } = this.parts.routing;
+    if (!known) this.#next('');
+    else {
+      // A UDP source is all that is known of a peer behind a NAT: nothing else would reach it.
+      if (known.transport === 'udp') this.#candidates = [];
+      this.#sendSized(known);
+    }
   }
 
   provisional(response: SipResponse, flow: Flow): void {
@@ -91,8 +95,8 @@ export class OutgoingRequest implements ClientUser {
 
   final(response: SipResponse, flow: Flow): void {
     // RFC 3263 4.3: 503 means to try the next server, as if it had not answered.
-    if (response.status === 503 && this.#candidates.length > 0) {
-      this.#next('Service Unavailable');
+    if (response.status === 503 && this.#candidates && this.#candidates.length > 0) {
+      this.#next('');
       return;
     }
     this.#report(response, flow);
@@ -100,27 +104,31 @@ export class OutgoingRequest implements ClientUser {
   }
 
   timeout(): void {
-    if (this.#candidates.length > 0) this.#next('Request Timeout');
+    if (this.#candidates && this.#candidates.length > 0) this.#next('');
     else this.#fabricate(408, phraseOf(408));
   }
 
-  failed(cause: string): void {
+  failed(): void {
     const { flow, fallback } = this.#attempt ?? {};
     if (flow && fallback) {
       // RFC 3261 18.1.1: the switch to TCP for size is taken back when it fails.
       this.#owner.tcpFailed(flow.address, flow.port);
       this.#send(fallback, undefined);
-    } else this.#next(cause);
+    } else this.#next('');
   }
 
-  #next(cause: string): void {
-    const known = this.#known;
-    this.#known = undefined;
-    if (known) {
-      // A UDP source is all that is known of a peer behind a NAT: nothing else would reach it.
-      if (known.transport === 'udp') this.#candidates = [];
-      this.#sendSized(known);
-      return;
+  /** @param phrase what the 503 says when nothing is left to try, '' for the usual */
+  #next(phrase: string): void {
+    if (!this.#candidates) {
+      const found = candidatesOf(this.#core, this.parts.routing);
+      if (found instanceof Promise) {
+        found.then(
+          (candidates) => this.#tryAll(candidates),
+          () => this.#tryAll([]),
+        );
+        return;
+      }
+      this.#candidates = [...found];
     }
     for (let next = this.#candidates.shift(); next; next = this.#candidates.shift()) {
       const flow = this.#core.transports.flowTo(next.transport, next.address, next.port, next.serverName);
@@ -129,7 +137,12 @@ export class OutgoingRequest implements ClientUser {
         return;
       }
     }
-    this.#fabricate(503, cause === 'no address' ? 'DNS Error' : phraseOf(503));
+    this.#fabricate(503, phrase || phraseOf(503));
+  }
+
+  #tryAll(candidates: readonly Candidate[]): void {
+    this.#candidates = [...candidates];
+    this.#next(candidates.length === 0 ? 'DNS Error' : '');
   }
 
   #sendSized(flow: Flow): void {

@@ -8,7 +8,7 @@ import { clockCSeq, dialogId, refreshTarget } from './dialogs.ts';
 import { digits, isToken } from './grammar.ts';
 import { isTerminated } from './incoming.ts';
 import { type Field, fieldValue, type SipRequest, type SipResponse } from './message.ts';
-import { candidatesOf, dialogRouting, freeRouting, type Routing } from './next-hop.ts';
+import { dialogRouting, freeRouting, type Routing } from './next-hop.ts';
 import { type OutgoingOwner, OutgoingRequest, type RequestIdentity } from './outgoing-request.ts';
 import { randomText } from './transactions.ts';
 import type { Flow } from './transport.ts';
@@ -63,13 +63,7 @@ export class OutgoingRequests implements OutgoingOwner {
     const parts = { application, orderId: order.id, id: randomUUID(), method, message, routing, identity, dialog };
     const request = new OutgoingRequest(this.#core, this, parts);
     if (!dialog && method === 'SUBSCRIBE') this.#subscribing.set(request.dialogId, undefined);
-    const candidates = candidatesOf(this.#core, routing);
-    if (!(candidates instanceof Promise)) request.start(candidates);
-    else
-      candidates.then(
-        (found) => request.start(found),
-        () => request.start([]),
-      );
+    request.start();
   }
 
   /** A NOTIFY without dialog: it may belong to a SUBSCRIBE whose 2xx it has overtaken (RFC 6665 4.1.2.4). */

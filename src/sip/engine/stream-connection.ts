@@ -65,10 +65,7 @@ export class StreamConnection implements Flow {
       framer.push(chunk);
       this.partialSince = framer.partial ? this.partialSince || now() : 0;
     });
-    let cause = 'connection closed';
-    socket.on('error', (error) => {
-      cause = error.message;
-    });
+    socket.on('error', () => undefined);
     socket.on('end', () => {
       this.open = false;
     });
@@ -77,14 +74,14 @@ export class StreamConnection implements Flow {
       closed(this);
       const users = [...this.#users];
       this.#users.clear();
-      for (const user of users) user.onFlowFailed(cause);
+      for (const user of users) user.onFlowFailed();
     });
   }
 
   send(text: string, user?: FlowUser): void {
     if (user) {
       if (!this.open) {
-        queueMicrotask(() => user.onFlowFailed('connection closed'));
+        queueMicrotask(() => user.onFlowFailed());
         return;
       }
       this.#users.add(user);

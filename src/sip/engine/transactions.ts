@@ -142,7 +142,7 @@ export interface ClientUser {
   provisional(response: SipResponse, flow: Flow): void;
   final(response: SipResponse, flow: Flow): void;
   timeout(): void;
-  failed(cause: string): void;
+  failed(): void;
 }
 
 /** A request to the network until its final response, Timer F or a transport failure. */
@@ -188,10 +188,10 @@ export class ClientTransaction implements TimerOwner, FlowUser {
     this.#timer = this.#table.timers.after(Math.min(this.#interval, this.#deadline - now), this);
   }
 
-  onFlowFailed(cause: string): void {
+  onFlowFailed(): void {
     if (this.#timer === undefined) return;
     this.#table.end(this);
-    this.user.failed(cause);
+    this.user.failed();
   }
 
   /** Lets go of everything. */

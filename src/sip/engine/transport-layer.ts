@@ -37,7 +37,8 @@ const CONNECTION_LIMITS: ConnectionLimits = {
   idleTime: 3_600_000 * 2,
 };
 const SWEEP_TIME = 5_000;
-const CONNECT_TIME = 10_000;
+/** A firewall that swallows attempts costs this much before the next address is tried. */
+const CONNECT_TIME = 4_000;
 
 /** A connection of any kind, as the layer keeps it. */
 export interface ManagedConnection extends Flow {

@@ -25,7 +25,7 @@ export interface LocalEndpoint {
 
 /** Something that sent a request on a flow and wants to know when the flow fails. */
 export interface FlowUser {
-  onFlowFailed(cause: string): void;
+  onFlowFailed(): void;
 }
 
 /** A way to one peer: a UDP address pair or a connection. */

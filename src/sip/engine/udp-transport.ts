@@ -99,14 +99,14 @@ export class UdpTransport {
   send(text: string, address: string, port: number, user: FlowUser | undefined): void {
     if (this.#closed) return;
     if (text.length > LARGEST_DATAGRAM) {
-      if (user) queueMicrotask(() => user.onFlowFailed('message too large for UDP'));
+      if (user) queueMicrotask(() => user.onFlowFailed());
       return;
     }
     const octets = messageBytes(text);
     if (!user) this.#socket.send(octets, port, address);
     else {
       this.#socket.send(octets, port, address, (error) => {
-        if (error) user.onFlowFailed(error.message);
+        if (error) user.onFlowFailed();
       });
     }
   }

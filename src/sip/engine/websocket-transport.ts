@@ -54,7 +54,7 @@ class WebSocketConnection implements Flow {
       closed(this);
       const users = [...this.#users];
       this.#users.clear();
-      for (const user of users) user.onFlowFailed('connection closed');
+      for (const user of users) user.onFlowFailed();
     });
   }
 
@@ -64,7 +64,7 @@ class WebSocketConnection implements Flow {
 
   send(text: string, user?: FlowUser): void {
     if (!this.open) {
-      if (user) queueMicrotask(() => user.onFlowFailed('connection closed'));
+      if (user) queueMicrotask(() => user.onFlowFailed());
       return;
     }
     if (user) this.#users.add(user);
