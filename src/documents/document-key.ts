@@ -51,7 +51,20 @@ export function homeUri(key: Pick<DocumentKey, 'auid' | 'tree' | 'xui'>): string
 
 /** URI of a document relative to the XCAP root, RFC 4825 clause 6.2. */
 export function keyUri(key: DocumentKey): string {
-  return [homeUri(key), ...key.name.split('/').map(encodeSegment)].join('/');
+  return [homeUri(key), ...nameSegments(key.name).map(encodeSegment)].join('/');
+}
+
+/**
+ * The `name` of a document key for decoded path segments. They are joined with `/`; a slash inside a segment is data (RFC 4825 clause
+ * 6.2) and stays percent-encoded, so that no two different paths have one name.
+ */
+export function documentName(segments: readonly string[]): string {
+  return segments.map((segment) => segment.replace(/%(?=2F|25)/g, '%25').replaceAll('/', '%2F')).join('/');
+}
+
+/** The decoded path segments of a `name` made by {@link documentName}. */
+export function nameSegments(name: string): readonly string[] {
+  return name.split('/').map((segment) => segment.replaceAll('%2F', '/').replace(/%25(?=2F|25)/g, '%'));
 }
 
 // RFC 3986 3.3: these may stand in a path segment as they are

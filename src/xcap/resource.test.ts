@@ -1,8 +1,9 @@
 // Request targets become typed resources: RFC 4825 clause 6, and what must not be read two ways.
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { documentName, keyUri, nameSegments } from '../documents/document-key.ts';
 import { Refusal } from '../refusals.ts';
-import { documentName, documentPath, groupPath, nameSegments, parseRequestTarget, xcapRoot } from './resource.ts';
+import { parseRequestTarget, xcapRoot } from './resource.ts';
 
 const root = xcapRoot('http://gms.blue.example:8080/xcap-root');
 const groups = '/xcap-root/org.openmobilealliance.groups';
@@ -190,14 +191,14 @@ describe('RFC 4825 6: the node selector', () => {
   });
 });
 
-test('paths that we write are read back as the same resource', () => {
-  const key = { auid: 'a', tree: 'users', xui: 'sip:a/b@blue.example', name: documentName(['x/y', 'ü ?#']) } as const;
-  expect(parse(`/xcap-root/${documentPath(key)}`)).toEqual({ resource: 'document', key });
-  expect(parse(`/xcap-root/${groupPath('tel:+4930;ext=1')}`)).toEqual({
-    resource: 'group',
-    groupId: 'tel:+4930;ext=1',
-  });
-  expect(groupPath('sip:g@red.example')).toBe('org.openmobilealliance.groups/global/byGroupID/sip:g@red.example');
+test('the URI under which the directory lists a document leads back to it', () => {
+  const key = {
+    auid: 'a',
+    tree: 'users',
+    xui: 'sip:a/b@blue.example',
+    name: documentName(['x/y', 'ü ?#', '%2F']),
+  } as const;
+  expect(parse(`/xcap-root/${keyUri(key)}`)).toEqual({ resource: 'document', key });
 });
 
 test('whatever the target, the outcome is a resource or a named refusal', () => {

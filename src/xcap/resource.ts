@@ -1,5 +1,6 @@
 // What a request target names: the typed form of an XCAP URI. RFC 4825 clause 6; TS 24.481 for `byGroupID`.
 import { groupsAuid } from '../documents/application-usage.ts';
+import { documentName } from '../documents/document-key.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
@@ -46,35 +47,6 @@ export function parseRequestTarget(target: string, root: XcapRoot): XcapResource
   const query = question < 0 ? '' : decodeSegment(target.slice(question + 1));
   const node = { steps: raw.slice(separator + 1).map(decodeSegment), bindings: parseNamespaceBindings(query) };
   return { ...document, node };
-}
-
-/**
- * The `name` of a document key for decoded path segments. They are joined with `/`; a slash inside a segment is data (RFC 4825 clause
- * 6.2) and stays percent-encoded, so that no two different paths have one name.
- */
-export function documentName(segments: readonly string[]): string {
-  return segments.map((segment) => segment.replace(/%(?=2F|25)/g, '%25').replaceAll('/', '%2F')).join('/');
-}
-
-/** The decoded path segments of a `name` made by {@link documentName}. */
-export function nameSegments(name: string): readonly string[] {
-  return name.split('/').map((segment) => segment.replaceAll('%2F', '/').replace(/%25(?=2F|25)/g, '%'));
-}
-
-/** The path of a document below the XCAP root, percent-encoded, without leading slash. */
-export function documentPath(key: DocumentKey): string {
-  const owner = key.tree === 'users' ? ['users', key.xui] : ['global'];
-  return [key.auid, ...owner, ...nameSegments(key.name)].map(encodeSegment).join('/');
-}
-
-/** The path of a group below the XCAP root by its ID, percent-encoded, without leading slash. */
-export function groupPath(groupId: string): string {
-  return [groupsAuid, 'global', 'byGroupID', groupId].map(encodeSegment).join('/');
-}
-
-// RFC 3986 3.3: `:` and `@` are legal in a segment, and readers expect to see them
-function encodeSegment(segment: string): string {
-  return encodeURIComponent(segment).replace(/%(?:3A|40)/g, (octet) => (octet === '%3A' ? ':' : '@'));
 }
 
 // RFC 9112 3.2.2: a server accepts the absolute form too. The scheme is not compared: a proxy in front may have ended TLS.
