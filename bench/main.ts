@@ -9,7 +9,7 @@ const names = readdirSync(new URL('.', import.meta.url))
   .map((file) => file.slice(0, -'.ts'.length))
   .sort();
 
-const usage = `usage: npm run bench -- NAME [--rounds N] [--seconds N]\n  NAME: ${names.join(', ')}`;
+const usage = `usage: npm run bench -- NAME [--rounds N] [--seconds N] [--json FILE] [--check]\n  NAME: ${names.join(', ')}`;
 
 process.exitCode = await bench(process.argv.slice(2));
 
@@ -34,7 +34,13 @@ async function bench(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const module = (await import(`./${name}.ts`)) as Bench;
-  return module.run({ rounds, seconds, write: (line) => process.stdout.write(`${line}\n`) });
+  const { json, check } = values;
+  try {
+    return await module.run({ rounds, seconds, json, check, write: (line) => process.stdout.write(`${line}\n`) });
+  } catch (error) {
+    process.stderr.write(`bench ${name}: ${(error as Error).message}\n`);
+    return 1;
+  }
 }
 
 function parse(argv: readonly string[]) {
@@ -44,6 +50,8 @@ function parse(argv: readonly string[]) {
     options: {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '10' },
+      json: { type: 'string' },
+      check: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
     },
   });

@@ -5,10 +5,14 @@ export interface BenchOptions {
   readonly rounds: number;
   /** How long one round of one candidate lasts. */
   readonly seconds: number;
+  /** File that takes the results as JSON, where the measurement knows how. */
+  readonly json: string | undefined;
+  /** Whether a missed bar is a failure too, where a measurement has several. */
+  readonly check: boolean;
   readonly write: (line: string) => void;
 }
 
 export interface Bench {
-  /** Measures and prints; resolves to the exit code: 1 when a bar was missed or something needed is missing. */
+  /** Measures and prints; resolves to the exit code: 1 when something failed or a bar was missed. Throws when something is missing. */
   run(options: BenchOptions): Promise<number>;
 }
