@@ -17,10 +17,10 @@ export interface Lack {
 /** Environment variable with the file that takes one JSON line per suite that did not run. */
 export const lacksVariable = 'MCGW_TEST_LACKS';
 
-/** Absolute path of a program; undefined when this machine lacks it. */
-export function findTool(tool: Tool): string | undefined {
+/** Absolute path of a program in the search path or an sbin folder; undefined when this machine lacks it. */
+export function findTool(tool: Tool, searchPath: string = process.env.PATH ?? ''): string | undefined {
   // sbin is not in everybody's path
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  const folders = [...searchPath.split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   return folders
     .filter((folder) => folder !== '')
     .map((folder) => join(folder, tool))
