@@ -46,10 +46,12 @@ interface Served {
   ended(): Promise<number | null>;
 }
 
-function serve(configuration: object): Served {
+function serve(configuration: object, ...nodeOptions: readonly string[]): Served {
   const file = join(folder, 'gateway.yaml');
   writeFileSync(file, stringify(configuration));
-  const child = spawn(process.execPath, [program, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...nodeOptions, program, 'serve', '--config', file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   children.push(child);
   const exit = once(child, 'exit').then(([code]) => code as number | null);
   const out: string[] = [];
@@ -200,4 +202,15 @@ test('a second gateway on the same store ends with 1', async () => {
   const second = serve(sound);
   expect(await second.ended()).toBe(1);
   await second.logged('the gateway cannot start');
+});
+
+test('the end of the SIP engine ends it with 1, the rest closed', async () => {
+  // Node tells of every worker thread; this one is ended from outside
+  const endWorker = "process.on('worker', (worker) => process.on('SIGUSR2', () => worker.terminate()))";
+  const gateway = serve(sound, '--import', `data:text/javascript,${encodeURIComponent(endWorker)}`);
+  await gateway.ready();
+  gateway.child.kill('SIGUSR2');
+  expect(await gateway.ended()).toBe(1);
+  expect(await gateway.logged('the gateway stops because of a fault')).toMatchObject({ level: 60 });
+  await gateway.logged('stopped');
 });
