@@ -5,6 +5,7 @@ import type { Documents } from '../documents/documents.ts';
 import type { Authenticator } from '../identity/authenticate.ts';
 import { type Principal, principalName } from '../identity/principal.ts';
 import type { ServedUsers } from '../identity/served.ts';
+import { uriDomain } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DialogRecord } from './engine/dialog-record.ts';
 import { hdr } from './headers.ts';
@@ -36,6 +37,8 @@ export interface AdmissionSettings {
   /** Entries of one resource list. */
   readonly mostEntries: number;
   readonly mostSubscriptions: number;
+  /** Subscriptions of one client at one time. */
+  readonly mostPerClient: number;
 }
 
 export interface AdmissionOptions {
@@ -62,7 +65,7 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
-    this.#warnAgent = options.own.gms.slice(options.own.gms.indexOf('@') + 1);
+    this.#warnAgent = uriDomain(options.own.gms) ?? 'localhost';
   }
 
   /** Answers a request. Never rejects. */
@@ -129,6 +132,10 @@ export class Admission {
     if (asked.contact === undefined) throw new Refusal('bad-request', { phrase: 'Contact is missing' });
     const granted = this.#grant(asked.expires);
     if (notifier.size >= settings.mostSubscriptions) throw new Refusal('unavailable', { retryAfter: 60 });
+    // RFC 5875 7: masses of subscriptions that wait cost the server
+    if (principal.role === 'client' && notifier.subscriptionsOf(principal) >= settings.mostPerClient) {
+      throw new Refusal('forbidden', { phrase: `No more than ${settings.mostPerClient} subscriptions for one user` });
+    }
 
     const toTag = randomBytes(8).toString('hex');
     const contact = this.#contact(request);

@@ -1,8 +1,7 @@
 // The notifier of the event package xcap-diff (RFC 5875, RFC 6665): keeps the subscriptions and tells what changed.
 // When a subscription speaks is decided in subscription.ts, what it says in state-teller.ts, who may subscribe in admission.ts.
 import type { ChangeEvent } from '../documents/documents.ts';
-import type { Principal } from '../identity/principal.ts';
-import { principalName } from '../identity/principal.ts';
+import { type Principal, principalName } from '../identity/principal.ts';
 import type { TimerQueue } from './engine/timer-queue.ts';
 import { notifyBody } from './notify-body.ts';
 import { eventPackage, notifyBodyType } from './refusal-answer.ts';
@@ -74,6 +73,7 @@ interface Task {
 export class Notifier implements SubscriptionKeeper {
   readonly #options: NotifierOptions;
   readonly #subscriptions = new Map<string, WatchedSubscription>();
+  readonly #bySubscriber = new Map<string, number>();
   readonly #index = new SubscriptionIndex<WatchedSubscription>();
   readonly #window: SendWindow<Task>;
   #port: SipPort | undefined;
@@ -93,6 +93,11 @@ export class Notifier implements SubscriptionKeeper {
     return this.#subscriptions.size;
   }
 
+  /** Number of subscriptions of one subscriber. */
+  subscriptionsOf(principal: Principal): number {
+    return this.#bySubscriber.get(principalName(principal)) ?? 0;
+  }
+
   find(id: string): WatchedSubscription | undefined {
     return this.#subscriptions.get(id);
   }
@@ -107,8 +112,16 @@ export class Notifier implements SubscriptionKeeper {
     const subscription = new WatchedSubscription(this, facts, newSubscription(expires), entries, dialog);
     // Watched from now on: a change that comes while the row is being written must not be lost.
     this.#subscriptions.set(facts.id, subscription);
+    this.#count(facts.principal, 1);
     this.#index.add(subscription, entries);
     return subscription;
+  }
+
+  #count(principal: Principal, change: number): void {
+    const name = principalName(principal);
+    const count = (this.#bySubscriber.get(name) ?? 0) + change;
+    if (count > 0) this.#bySubscriber.set(name, count);
+    else this.#bySubscriber.delete(name);
   }
 
   /** Takes up a stored subscription; nothing is told before `start`. `expires` in milliseconds since 1970. */
@@ -158,6 +171,14 @@ export class Notifier implements SubscriptionKeeper {
       for (const address of addressesOf(key, previousGroupId)) this.#mark(address, concerned);
     }
     for (const subscription of concerned) this.#step(subscription, { event: 'changed' });
+  }
+
+  /** Compares all that every subscriber was told with what it may see now. */
+  recheck(): void {
+    for (const subscription of this.#subscriptions.values()) {
+      subscription.compareAll = true;
+      this.#step(subscription, { event: 'changed' });
+    }
   }
 
   #mark({ watch, resource, collections }: Addresses, concerned: Set<WatchedSubscription>): void {
@@ -234,6 +255,7 @@ export class Notifier implements SubscriptionKeeper {
     if (timer !== undefined) timer.owner = undefined;
     this.#index.remove(subscription, subscription.entries);
     this.#subscriptions.delete(facts.id);
+    this.#count(facts.principal, -1);
     if (subscription.dialog !== '') this.#options.rows.delete(subscription);
     if (this.#subscriptions.size === 0) this.#onEmpty?.();
   }
@@ -274,9 +296,10 @@ export class Notifier implements SubscriptionKeeper {
     const told = outcome.status >= 200 && outcome.status < 300;
     if (told) takeAsTold(subscription, owed, documents);
     // What is left over belongs to the list it was composed from; a new one is told from the beginning.
-    const leftOver = told ? rest : owed === 'changes' ? targets : undefined;
-    if (subscription.entries === entries)
-      for (const [watch, target] of leftOver ?? []) subscription.mark(watch, target);
+    if (subscription.entries === entries) {
+      if (!told) for (const { watch, target } of documents) subscription.mark(watch, target);
+      if (rest !== undefined) subscription.markAll(rest);
+    }
     const { status, retryAfter } = outcome;
     this.#step(subscription, { event: 'answered', status, retryAfter, more });
     if (!subscription.removed && subscription.dialog !== '') this.#options.rows.putLater(subscription);
@@ -300,12 +323,12 @@ export class Notifier implements SubscriptionKeeper {
   async #compose(
     subscription: WatchedSubscription,
     owed: Owed,
-    targets: ReadonlyMap<string, Target>,
+    targets: Map<string, Target>,
     resources: VisibleResources,
   ): Promise<Telling> {
     const { largestBody } = this.#options;
     if (owed === 'full') return tellEverything(subscription, resources, largestBody);
-    if (owed === 'changes') return tellChanges(subscription, new Map(targets), resources, largestBody);
+    if (owed === 'changes') return tellChanges(subscription, targets, resources, largestBody);
     return { documents: [], rest: undefined };
   }
 }

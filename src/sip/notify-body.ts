@@ -10,12 +10,15 @@ let lastBody = '';
  * @param xcapRoot with its final slash
  */
 export function notifyBody(xcapRoot: string, documents: readonly ToldDocument[]): string {
-  const key = [xcapRoot, ...documents.flatMap(({ sel, previousTag, newTag }) => [sel, previousTag, newTag])].join('\n');
+  const key = [
+    xcapRoot,
+    ...documents.flatMap(({ target, previousTag, newTag }) => [target.sel, previousTag, newTag]),
+  ].join('\n');
   // One change concerns many subscribers who are told the same.
   if (key === lastKey) return lastBody;
   lastBody = composeXcapDiff(
     xcapRoot,
-    documents.map(({ sel, previousTag, newTag }) => ({ kind: 'document', sel, previousTag, newTag })),
+    documents.map(({ target, previousTag, newTag }) => ({ kind: 'document', sel: target.sel, previousTag, newTag })),
   );
   lastKey = key;
   return lastBody;

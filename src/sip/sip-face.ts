@@ -52,6 +52,7 @@ export interface SipFaceOptions {
     readonly minimumNotifyInterval: { readonly servers: number; readonly partners: number; readonly clients: number };
     readonly mostEntries?: number;
     readonly mostSubscriptions?: number;
+    readonly mostPerClient?: number;
   };
   readonly log: {
     debug(fields: object, text: string): void;
@@ -67,6 +68,10 @@ export interface SipFace {
   /** SIP URIs at which the face is reached. */
   readonly uris: readonly string[];
   subscriptions(): readonly SubscriptionSummary[];
+  /** How many there are. */
+  readonly subscriptionCount: number;
+  /** Tells every subscriber what it gained or lost; for settings that decide who may read what. */
+  recheck(): void;
   /**
    * Stops. Subscriptions stay in the store to be resumed; with `deactivate` they are ended first, so that subscribers
    * subscribe anew at once.
@@ -91,7 +96,7 @@ const frameOverhead = 2_000;
 const largestBody = 32_000;
 const deactivationPatience = 3_000;
 
-/** Starts the face. Rejects when the engine cannot be reached or refuses the secret, or when the store fails. */
+/** Starts the face. Rejects when the engine is not there for half a minute or refuses the secret, or when the store fails. */
 export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
   const { documents, served, engine, settings, log, store } = options;
   const timers = new TimerQueue(options.clock ?? wallClock);
@@ -122,6 +127,7 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
       maximumExpires: settings.maximumExpires,
       mostEntries: settings.mostEntries ?? 1_000,
       mostSubscriptions: settings.mostSubscriptions ?? 100_000,
+      mostPerClient: settings.mostPerClient ?? 50,
     },
     own: { gms: canonicalUri(options.gms) ?? options.gms, hosts: hostsOf(engine.listening) },
     notifier,
@@ -165,6 +171,10 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
   return {
     uris: engine.listening.map(sipUri),
     subscriptions: () => notifier.summaries(),
+    get subscriptionCount() {
+      return notifier.size;
+    },
+    recheck: () => notifier.recheck(),
     async close({ deactivate = false } = {}) {
       stopListening();
       if (deactivate) await notifier.endAll('deactivated', deactivationPatience);

@@ -57,6 +57,15 @@ describe('the engine', () => {
     await expect(portTo(engine, 'another secret', accept).connect()).rejects.toThrow('refused the secret');
   });
 
+  test('is not there: connect rejects when its patience ends', async () => {
+    const engine = await engineOn();
+    const { control } = engine;
+    await stop(engine);
+    const log = { warn: () => undefined };
+    const port = sipPort({ control, onRequest: accept, patience: 50, log });
+    await expect(port.connect()).rejects.toThrow('the SIP engine is not there');
+  });
+
   test('delivers the body as it came, beyond empty lines and in UTF-8', async () => {
     const engine = await engineOn();
     const bodies: string[] = [];

@@ -32,7 +32,10 @@ export interface NotifyOutcome {
 }
 
 export interface SipPort {
-  /** Resolves when the engine has accepted us; lost connections are then made again. Rejects when it refuses the secret. */
+  /**
+   * Resolves when the engine has accepted us; lost connections are then made again. Rejects when it refuses the secret, or when it
+   * is not there in time.
+   */
   connect(): Promise<void>;
   /** Sends a NOTIFY in a dialog. Never rejects. */
   notify(dialogId: string, headers: Readonly<Record<string, string>>, body: string): Promise<NotifyOutcome>;
@@ -44,6 +47,8 @@ export interface SipPortOptions {
   readonly control: { readonly host: string; readonly port: number; readonly secret: string };
   /** May be called again for the next request before it has answered the last one. Must not throw. */
   readonly onRequest: (request: IncomingRequest) => void;
+  /** Milliseconds that `connect` waits for the engine; half a minute when absent. */
+  readonly patience?: number;
   readonly log: { warn(fields: object, text: string): void };
 }
 
@@ -91,12 +96,17 @@ class DrachtioPort implements SipPort {
 
   connect(): Promise<void> {
     return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        void this.close();
+        reject(new Error('the SIP engine is not there'));
+      }, this.#options.patience ?? 30_000);
       // Without a listener a lost connection would be an exception, and would not be made again.
       this.#srf.on('error', (error) => {
         if (!this.#closing) this.#options.log.warn({ error: String(error) }, 'connection to the SIP engine failed');
       });
       this.#srf.on('close', () => this.#lost());
       this.#srf.on('connect', (error) => {
+        clearTimeout(late);
         if (error) {
           this.#options.log.warn({ error: String(error) }, 'the SIP engine refused us');
           void this.close();

@@ -7,7 +7,7 @@ import type { Target, WatchedSubscription } from './watched-subscription.ts';
 /** One `document` element of a diff, RFC 5874 clause 3. */
 export interface ToldDocument {
   readonly watch: string;
-  readonly sel: string;
+  readonly target: Target;
   readonly previousTag: string | undefined;
   readonly newTag: string | undefined;
 }
@@ -81,7 +81,7 @@ async function addMembers(
   }
 }
 
-/** What differs from what was told, among these targets. */
+/** What differs from what was told, among these targets. Takes them from the map as it goes. */
 export function tellChanges(
   subscription: WatchedSubscription,
   targets: Map<string, Target>,
@@ -101,7 +101,8 @@ async function tell(
   const documents: ToldDocument[] = [];
   let octets = 0;
   let read = 0;
-  for (const [watch, { sel, resource }] of targets) {
+  for (const [watch, target] of targets) {
+    const { sel, resource } = target;
     // Tags from a cache come without leaving the microtask queue: others get their turn.
     if (++read % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
     const newTag = await resources.tag(subscription.facts.principal, resource);
@@ -110,7 +111,7 @@ async function tell(
       // `<document sel="" new-etag="" previous-etag=""/>` with some characters escaped
       octets += 64 + 2 * Buffer.byteLength(sel) + (newTag?.length ?? 0) + (previousTag?.length ?? 0);
       if (octets > largestBody && documents.length > 0) return { documents, rest: targets };
-      documents.push({ watch, sel, previousTag, newTag });
+      documents.push({ watch, target, previousTag, newTag });
     }
     targets.delete(watch);
   }

@@ -7,7 +7,7 @@ import type { ServedUsers } from '../identity/served.ts';
 import type { PartnerFacing } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentFilter, DocumentKey, DocumentSummary } from '../store/store.ts';
-import { addressesOf, type CollectionEntry, type Resource, type ResourceEntry } from './resource-entry.ts';
+import { addressesOf, type CollectionEntry, isBelow, type Resource, type ResourceEntry } from './resource-entry.ts';
 
 /** The documents as one kind of subscriber sees them. */
 export interface VisibleResources {
@@ -60,8 +60,11 @@ export function partnerResources(partners: PartnerFacing): VisibleResources {
       return unlessRefused(async () => (await partners.groupForPartner(principal, resource.groupId)).tag);
     },
     async *below(principal, collection) {
-      if (principal.role !== 'partner' || collection.auid !== groupsAuid) return;
-      for (const groupId of await partners.groupsForPartner(principal)) yield { kind: 'group', groupId };
+      if (principal.role !== 'partner') return;
+      for (const groupId of await partners.groupsForPartner(principal)) {
+        const resource: Resource = { kind: 'group', groupId };
+        if (isBelow(collection, resource)) yield resource;
+      }
     },
   };
 }

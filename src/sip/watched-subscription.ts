@@ -73,4 +73,11 @@ export class WatchedSubscription implements TimerOwner {
     if (this.dirty === undefined) this.dirty = new Map([[watch, target]]);
     else if (!this.dirty.has(watch)) this.dirty.set(watch, target);
   }
+
+  /** Notes many at once; the map becomes the subscription's own. */
+  markAll(targets: Map<string, Target>): void {
+    const later = this.dirty;
+    this.dirty = targets;
+    for (const [watch, target] of later ?? []) this.mark(watch, target);
+  }
 }
