@@ -183,7 +183,7 @@ describe('reload', () => {
     const red = await run(redConfiguration());
     const { port } = new URL(red.urls.interconnect ?? '');
     const before = await presentedCertificate(Number(port));
-    await writeLabCertificates({ folder: red.folder, force: true, days: 2, now: Date.now() });
+    await writeLabCertificates({ folder: red.folder, force: true, days: 60, now: Date.now() });
     expect(await red.reload(await red.changed((configuration) => configuration))).toEqual([]);
     const after = await presentedCertificate(Number(port));
     expect(after).not.toBe(before);

@@ -125,7 +125,7 @@ async function preparedIn(folder: string, configuration: TestConfiguration): Pro
 
 async function labCertificates(): Promise<ReadonlyMap<string, string>> {
   const folder = await mkdtemp(join(tmpdir(), 'mcgw-lab-'));
-  const files = await writeLabCertificates({ folder, force: false, days: 2, now: Date.now() });
+  const files = await writeLabCertificates({ folder, force: false, days: 60, now: Date.now() });
   const texts = await Promise.all(
     files.map(async (file) => [file.slice(folder.length + 1), await readFile(file, 'utf8')] as const),
   );

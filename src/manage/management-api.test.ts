@@ -85,6 +85,17 @@ describe('without the token', () => {
   });
 });
 
+test('metrics count requests by face, method and status, and changed documents', async () => {
+  const id = 'sip:counted@red.example';
+  await request(`${red.urls.xcap}/xcap-caps/global/index`);
+  await putGroup(id, harbour.replaceAll(groupId, id));
+  await ask(groupPath(id), { method: 'DELETE' });
+  const { text } = await ask('/metrics');
+  expect(text).toMatch(/^mcgw_http_requests_total\{face="xcap",method="GET",status="403"\} 1$/m);
+  expect(text).toMatch(/^mcgw_http_request_seconds_count\{face="xcap",method="GET"\} 1$/m);
+  expect(text).toMatch(/^mcgw_document_changes_total 2$/m);
+});
+
 describe('groups', () => {
   test('are created below the group creation XUI, listed, read, replaced and deleted, journalled as operator', async () => {
     const created = await putGroup(groupId, harbour);
