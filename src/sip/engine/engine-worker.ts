@@ -1,6 +1,7 @@
 // Entry file of the engine's worker thread: starts an engine with the options it was given and reports to the parent.
 import { parentPort, workerData } from 'node:worker_threads';
 import { type EngineOptions, startEngine } from './engine.ts';
+import { releaseMemoryWhenQuiet } from './idle-memory.ts';
 import type { WorkerOrder, WorkerReport } from './worker-engine.ts';
 
 const report = (message: WorkerReport) => parentPort?.postMessage(message);
@@ -11,6 +12,7 @@ try {
     if (order === 'counts') void engine.counts().then((counts) => report({ kind: 'counts', counts }));
     else void engine.close().then(() => parentPort?.close());
   });
+  releaseMemoryWhenQuiet(() => engine.counts());
   const { control, listening, largestFrame } = engine;
   report({ kind: 'ready', control, listening, largestFrame });
 } catch (error) {

@@ -58,6 +58,8 @@ export interface EngineCounts {
   readonly clientTransactions: number;
   readonly unanswered: number;
   readonly connections: number;
+  /** Messages taken from the network and from applications since the start. */
+  readonly messages: number;
   /** Messages whose handling failed by a fault of the engine; each was dropped. */
   readonly faults: number;
   /** The last of these faults, '' when there was none. */
@@ -106,6 +108,7 @@ class RunningEngine implements Engine, ControlHandler {
   #outgoing: OutgoingRequests | undefined;
   #reaper: NodeJS.Timeout | undefined;
   #exit: () => void = () => undefined;
+  #messages = 0;
   #faults = 0;
   #lastFault = '';
 
@@ -172,6 +175,7 @@ class RunningEngine implements Engine, ControlHandler {
   }
 
   order(application: Application, order: SipOrder): void {
+    this.#messages++;
     try {
       this.#takeOrder(application, order);
     } catch (error) {
@@ -200,6 +204,7 @@ class RunningEngine implements Engine, ControlHandler {
       clientTransactions: core?.clients.size ?? 0,
       unanswered: core?.servers.pending.size ?? 0,
       connections: core?.transports.connections ?? 0,
+      messages: this.#messages,
       faults: this.#faults,
       lastFault: this.#lastFault,
     };
@@ -215,6 +220,7 @@ class RunningEngine implements Engine, ControlHandler {
   }
 
   #receive(message: SipMessage | Unparsed, flow: Flow): void {
+    this.#messages++;
     try {
       if (message.kind === 'response') this.#core?.clients.receive(message, flow);
       else if (message.kind === 'request') this.#incoming?.receive(message, flow);
