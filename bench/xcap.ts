@@ -13,7 +13,7 @@ import { type KamailioVariant, kamailioNeeds, startKamailio } from './xcap/kamai
 import { mariadbNeeds, startMariadb } from './xcap/mariadb.ts';
 import { type Instruments, measure, probe, type Sample } from './xcap/measure.ts';
 import { nginxNeeds, startNginx } from './xcap/nginx.ts';
-import { ratioTable, resultTable, verdictLines } from './xcap/report.ts';
+import { othersLine, ratioTable, resultTable, verdictLines } from './xcap/report.ts';
 import { type Cell, type Result, verdicts } from './xcap/results.ts';
 import { connections, type Workload, workloads } from './xcap/workloads.ts';
 
@@ -58,6 +58,7 @@ export async function run(options: BenchOptions): Promise<number> {
   write(`Kamailio's TCP workers, the best of ${workerCounts.join(', ')}: ${JSON.stringify(kamailioWorkers)}`);
   write(`${on.processors} × ${on.processor}, ${on.memoryGigabytes} GB, Linux ${on.kernel}, Node.js ${on.node}`);
   write(`${rounds} rounds of ${seconds} s, ${connections} connections, load before ${on.loadBefore.toFixed(2)}`);
+  write(othersLine(results));
   for (const line of ['', ...verdictLines(judged)]) write(line);
   if (json !== undefined) {
     const settings = { rounds, seconds, connections, kamailioWorkers };

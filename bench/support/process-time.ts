@@ -9,17 +9,24 @@ export interface ProcessTimes {
   readonly parent: number;
   /** User and system time of all its threads, seconds. */
   readonly seconds: number;
+  /** The same of its children that have ended, seconds. */
+  readonly endedChildren: number;
 }
 
 /** Reads a line of /proc/PID/stat. Throws when it is none. */
 export function parseStat(line: string): ProcessTimes {
   // the command in parentheses may itself hold parentheses and blanks
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
-  const [parent, user, system] = [fields[1], fields[11], fields[12]].map(Number);
-  if (parent === undefined || user === undefined || system === undefined || Number.isNaN(parent + user + system)) {
-    throw new Error('not a line of /proc/PID/stat');
-  }
-  return { parent, seconds: (user + system) / ticksPerSecond };
+  const field = (index: number): number => {
+    const value = Number(fields[index]);
+    if (Number.isNaN(value)) throw new Error('not a line of /proc/PID/stat');
+    return value;
+  };
+  return {
+    parent: field(1),
+    seconds: (field(11) + field(12)) / ticksPerSecond,
+    endedChildren: (field(13) + field(14)) / ticksPerSecond,
+  };
 }
 
 /** User and system time that the processes and all their living descendants have used so far, seconds. */
@@ -34,6 +41,19 @@ export async function treeSeconds(roots: readonly number[]): Promise<number> {
   let seconds = 0;
   for (const pid of wanted) seconds += processes.get(pid)?.seconds ?? 0;
   return seconds;
+}
+
+/** User and system time of this process and of its children that have ended, seconds. */
+export async function ownSeconds(): Promise<number> {
+  const { seconds, endedChildren } = parseStat(await readFile('/proc/self/stat', 'utf8'));
+  return seconds + endedChildren;
+}
+
+/** User and system time of everything on this machine since it started, and what its host gave to others, seconds. */
+export async function machineSeconds(): Promise<number> {
+  const [line = ''] = (await readFile('/proc/stat', 'utf8')).split('\n', 1);
+  const [user = 0, nice = 0, system = 0, , , , , steal = 0] = line.split(/\s+/).slice(1).map(Number);
+  return (user + nice + system + steal) / ticksPerSecond;
 }
 
 async function allProcesses(): Promise<ReadonlyMap<number, ProcessTimes>> {

@@ -1,6 +1,7 @@
 // Measures candidates: first whether one does what is asked at all, then rounds in turns.
+import { availableParallelism } from 'node:os';
 import { exchange } from '../support/exchange.ts';
-import { treeSeconds } from '../support/process-time.ts';
+import { machineSeconds, ownSeconds, treeSeconds } from '../support/process-time.ts';
 import type { Site } from '../support/site.ts';
 import { bodyText, type LoadRequest, putLoad } from '../support/wrk.ts';
 import type { Candidate } from './candidate.ts';
@@ -14,6 +15,8 @@ export interface Sample {
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
+  /** Share of the machine's processors, 0 to 1, that neither the server nor the measurement used: somebody else was there. */
+  readonly others: number;
   /** Longest block of the event loop, milliseconds. */
   readonly longestBlock?: number;
 }
@@ -73,9 +76,11 @@ export async function measure(
   const load = { port: candidate.port, requests, connections: workload.connections };
   runs += 1;
   loop?.start();
-  const before = await treeSeconds(candidate.processes);
+  const before = await clocks(candidate);
   const measured = await putLoad(site, wrk, load, seconds, (runs * countersPerRun) % 90_000_000);
-  const used = (await treeSeconds(candidate.processes)) - before;
+  const after = await clocks(candidate);
+  const used = after.server - before.server;
+  const elsewhere = after.machine - before.machine - used - (after.own - before.own);
   const longestBlock = await loop?.stop();
   const { status, socket } = measured.errors;
   if (status + socket > 0 || measured.requests === 0) {
@@ -88,8 +93,21 @@ export async function measure(
     processorTime: (used * 1e6) / measured.requests,
     p50: measured.latency.p50,
     p99: measured.latency.p99,
+    others: Math.max(0, elsewhere / ((after.wall - before.wall) * availableParallelism())),
     ...(longestBlock === undefined ? {} : { longestBlock }),
   };
+}
+
+interface Clocks {
+  readonly server: number;
+  readonly own: number;
+  readonly machine: number;
+  readonly wall: number;
+}
+
+async function clocks(candidate: Candidate): Promise<Clocks> {
+  const [server, own, machine] = await Promise.all([treeSeconds(candidate.processes), ownSeconds(), machineSeconds()]);
+  return { server, own, machine, wall: performance.now() / 1000 };
 }
 
 async function requestsFor(candidate: Candidate, workload: Workload): Promise<readonly LoadRequest[]> {

@@ -4,6 +4,9 @@ import type { CandidateName } from './candidate.ts';
 import type { Sample } from './measure.ts';
 import { type Cell, type Result, ratio, type Verdict } from './results.ts';
 
+/** Share of the machine that others may use before rates are doubtful. */
+const quiet = 0.05;
+
 const others: readonly CandidateName[] = ['node:http', 'nginx', 'kamailio'];
 
 /** One line for each workload and candidate: median, and least to most in parentheses. */
@@ -44,6 +47,17 @@ export function verdictLines(verdicts: readonly Verdict[]): readonly string[] {
     const found = measured === undefined ? '' : `: ${shown(measured)} ${unit}`;
     return `${outcome}  ${what}${found} (bar: ${bar} ${unit})`;
   });
+}
+
+/** How much of the machine somebody else used during the measurement; rates mean little when it is much. */
+export function othersLine(results: readonly Result[]): string {
+  const found = spread(
+    results.flatMap(({ cell }) => (cell.state === 'measured' ? cell.samples.flatMap((s) => s?.others ?? []) : [])),
+  );
+  if (found === undefined) return 'nothing was measured';
+  const [median, most] = [found.median, found.most].map((share) => `${Math.round(share * 100)} %`);
+  const advice = found.median > quiet ? ': rates are not to be relied on, look at processor time' : '';
+  return `others used ${median} of the processors, ${most} at most${advice}`;
 }
 
 function figuresOf(cell: Cell, loops: boolean): readonly string[] {

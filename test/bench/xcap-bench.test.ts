@@ -5,11 +5,18 @@ import { findAll } from '../../bench/support/programs.ts';
 import { quotients, spread } from '../../bench/support/statistics.ts';
 import { loadScript } from '../../bench/support/wrk.ts';
 import type { Sample } from '../../bench/xcap/measure.ts';
-import { verdictLines } from '../../bench/xcap/report.ts';
+import { othersLine, verdictLines } from '../../bench/xcap/report.ts';
 import { type Cell, type Result, verdicts } from '../../bench/xcap/results.ts';
 import { workloads } from '../../bench/xcap/workloads.ts';
 
-const sample = (figures: Partial<Sample>): Sample => ({ rate: 1, processorTime: 1, p50: 1, p99: 1, ...figures });
+const sample = (figures: Partial<Sample>): Sample => ({
+  rate: 1,
+  processorTime: 1,
+  p50: 1,
+  p99: 1,
+  others: 0,
+  ...figures,
+});
 
 const result = (workload: Result['workload'], candidate: Result['candidate'], cell: Cell): Result => ({
   workload,
@@ -41,7 +48,16 @@ describe('statistics', () => {
 describe('proc(5) stat', () => {
   test('user and system time are fields 14 and 15, whatever the command is called', () => {
     const line = '42 (a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 150 25 9 9 20 0 1 0 100 0 0';
-    expect(parseStat(line)).toEqual({ parent: 7, seconds: 1.75 });
+    expect(parseStat(line)).toEqual({ parent: 7, seconds: 1.75, endedChildren: 0.18 });
+  });
+});
+
+describe('a shared machine', () => {
+  test('the report says when somebody else used more than a twentieth of it', () => {
+    const used = (...shares: readonly number[]) =>
+      othersLine([result('get', 'mcgw', measured(...shares.map((others) => ({ others }))))]);
+    expect(used(0.01, 0.05, 0.3)).toBe('others used 5 % of the processors, 30 % at most');
+    expect(used(0.3)).toContain('rates are not to be relied on');
   });
 });
 
