@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseAddress, parseSipUri } from './address.ts';
-import { subscribe } from './engine.testkit.ts';
+import { fastest, subscribe } from './engine.testkit.ts';
 import { rewriteMessage } from './message.ts';
 import { parseDatagram } from './parse-message.ts';
 import { StreamFramer } from './stream-framer.ts';
@@ -100,10 +100,7 @@ describe('requests', () => {
     ['commas in Via', `Via: ${'SIP/2.0/UDP a,'.repeat(4_000)}b`],
   ])('60 kB of %s take linear time', (_what, bomb) => {
     const octets = Buffer.from(good.replace('Event:', `${bomb}\r\nEvent:`));
-    parseDatagram(octets);
-    const started = performance.now();
-    for (let count = 0; count < 20; count++) parseDatagram(octets);
-    expect((performance.now() - started) / 20).toBeLessThan(20);
+    expect(fastest(() => parseDatagram(octets))).toBeLessThan(5);
   });
 });
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { connectSrf, portOf, type Srf, sip, UdpPeer, values } from './engine.testkit.ts';
+import { connectSrf, fastest, portOf, type Srf, sip, UdpPeer, values } from './engine.testkit.ts';
 import { type Engine, startEngine } from './engine.ts';
 import { parseDatagram } from './parse-message.ts';
 
@@ -80,19 +80,20 @@ describe('mutated messages', () => {
     };
     const vectors = index.messages.map(({ file }) => readFileSync(new URL(file, folder)));
     const marks = Buffer.from('\r\n \t:;,<>"\\@=?%\0\xff[]/.-', 'latin1');
-    let slow = 0;
+    const slow: Buffer[] = [];
     const kinds = new Set<string>();
     for (let round = 0; round < 40_000; round++) {
       const mutated = Buffer.from(vectors[random(vectors.length)] ?? '');
       for (let changes = 1 + random(4); changes > 0; changes--) {
         mutated[random(mutated.length)] = random(2) ? random(256) : (marks[random(marks.length)] ?? 0);
       }
+      const octets = random(8) ? mutated : mutated.subarray(0, random(mutated.length));
       const started = performance.now();
-      kinds.add(parseDatagram(random(8) ? mutated : mutated.subarray(0, random(mutated.length))).kind);
-      if (performance.now() - started > 5) slow++;
+      kinds.add(parseDatagram(octets).kind);
+      if (performance.now() - started > 5) slow.push(octets);
     }
     expect(kinds).toEqual(new Set(['request', 'response', 'unparsed']));
-    // A pause of the whole machine may hit one message, a slow path hits many.
-    expect(slow).toBeLessThan(20);
+    // A pause of the whole machine does not come back for the same message, a slow path does.
+    for (const octets of slow) expect(fastest(() => parseDatagram(octets))).toBeLessThan(5);
   });
 });
