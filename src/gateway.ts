@@ -2,6 +2,7 @@
 // What is opened is closed in reverse, when the gateway stops as well as when a later part cannot start.
 import type { Logger } from 'pino';
 import type { Configuration } from './config/schema.ts';
+import { configuredUsages } from './documents/application-usage.ts';
 import { DocumentService } from './documents/service.ts';
 import { Opened } from './gateway/opened.ts';
 import { authenticatorOf, interconnectionSettings, partnerClientOf } from './gateway/partner-settings.ts';
@@ -203,11 +204,14 @@ function partnerGms({ current }: Site): PartnerGms {
 
 async function openDocuments({ configuration, log, opened }: Site, store: Store): Promise<DocumentService> {
   const { documentBytes, elementDepth, cacheBytes } = configuration.limits;
-  const schemas = await SchemaLibrary.load();
+  const { applicationUsages, compatibility } = configuration;
+  const schemas = await SchemaLibrary.load({ operatorSchemas: operatorSchemas(applicationUsages) });
   opened.add('schemas', () => schemas.close());
   return new DocumentService({
     store,
     schemas,
+    usages: configuredUsages(applicationUsages),
+    bareAttributeValues: compatibility.bareAttributeValues,
     limits: { ...defaultXmlLimits, documentBytes, elementDepth },
     cacheBytes,
     served: servedUsers(configuration.system),
@@ -266,6 +270,10 @@ async function openEngine(
     if (error !== undefined) fail(error);
   });
   return { ...engine, resumesDialogs: true };
+}
+
+function operatorSchemas(usages: Configuration['applicationUsages']): ReadonlyMap<string, string> {
+  return new Map(usages.flatMap(({ auid, schema }) => (schema === undefined ? [] : [[auid, schema] as const])));
 }
 
 // The root as this machine reaches it: the bound address with the path of the root.

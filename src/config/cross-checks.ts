@@ -2,7 +2,7 @@
 // Each works on the sections that are sound by themselves, so that all problems show at once.
 import { canonicalUri, uriDomain } from '../identity/uri.ts';
 import { canMatchDomain } from './group-pattern.ts';
-import type { Configuration, ListenerConfiguration, PartnerConfiguration } from './schema.ts';
+import { builtInAuids, type Configuration, type ListenerConfiguration, type PartnerConfiguration } from './schema.ts';
 
 /** The sections of a configuration that passed the schema; a broken partner is left out, the others keep their index. */
 export type Sections = { readonly [Key in keyof Omit<Configuration, 'partners'>]?: Configuration[Key] } & {
@@ -22,6 +22,7 @@ export function crossChecks(sections: Sections): readonly Finding[] {
     ...systemChecks(sections),
     ...listenerChecks(sections),
     ...sipChecks(sections),
+    ...usageChecks(sections),
     ...sections.partners.flatMap((partner, index) =>
       partner === undefined ? [] : partnerChecks(partner, index, sections),
     ),
@@ -134,6 +135,17 @@ function sipChecks({ sip, partners }: Sections): readonly Finding[] {
   return sip.minimumExpires > sip.maximumExpires
     ? [error(['sip', 'minimumExpires'], 'must not be above sip.maximumExpires')]
     : [];
+}
+
+function usageChecks({ applicationUsages = [] }: Sections): readonly Finding[] {
+  const auids = applicationUsages.map(({ auid }) => auid);
+  const builtIn: readonly string[] = builtInAuids;
+  return [
+    ...repeated(auids, ['applicationUsages'], 'AUID'),
+    ...auids.flatMap((auid, index) =>
+      builtIn.includes(auid) ? [error(['applicationUsages', index, 'auid'], `${auid} is built in`)] : [],
+    ),
+  ];
 }
 
 function partnerChecks(partner: PartnerConfiguration, index: number, sections: Sections): readonly Finding[] {

@@ -110,7 +110,7 @@ function parseAlone(schema: unknown, value: unknown): unknown {
 function withAbsoluteFiles(sections: Sections, file: string): Sections {
   const folder = dirname(resolve(file));
   const absolute = (name: string): string => resolve(folder, name);
-  const { xcap, interconnect, manage, storage } = sections;
+  const { xcap, interconnect, manage, storage, applicationUsages } = sections;
   return {
     ...sections,
     ...(xcap === undefined ? {} : { xcap: { ...xcap, listen: absoluteListener(xcap.listen, absolute) } }),
@@ -119,6 +119,13 @@ function withAbsoluteFiles(sections: Sections, file: string): Sections {
       : { interconnect: { ...interconnect, listen: absoluteListener(interconnect.listen, absolute) } }),
     ...(manage === undefined ? {} : { manage: { ...manage, listen: absoluteListener(manage.listen, absolute) } }),
     ...(storage === undefined ? {} : { storage: { ...storage, sqlite: absolute(storage.sqlite) } }),
+    ...(applicationUsages === undefined
+      ? {}
+      : {
+          applicationUsages: applicationUsages.map((usage) =>
+            usage.schema === undefined ? usage : { ...usage, schema: absolute(usage.schema) },
+          ),
+        }),
     partners: sections.partners.map((partner) =>
       partner === undefined ? undefined : absolutePartner(partner, absolute),
     ),

@@ -130,6 +130,28 @@ const partner = z.strictObject({
   outboundPolicy: fileName.optional().describe('file: policy applied to what leaves for the partner'),
 });
 
+const applicationUsage = z.strictObject({
+  // RFC 4825 5.1: a segment of the path, never one of those that mean something else
+  auid: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._~!$&'()*+,;=:@-]*$/,
+      'must be an AUID: one path segment that starts with a letter or digit',
+    )
+    .describe('application unique ID, such as `rls-services` or `com.example.rota`'),
+  mimeType: z
+    .string()
+    .regex(/^[A-Za-z0-9!#$&^_.+-]+\/[A-Za-z0-9!#$&^_.+-]+$/, 'must be a media type without parameters')
+    .transform((type) => type.toLowerCase())
+    .describe('media type of whole documents, without parameters'),
+  defaultDocumentNamespace: text
+    .optional()
+    .describe('namespace of element names without prefix in node selectors; absent = none'),
+  schema: fileName
+    .optional()
+    .describe('file: XML schema that documents must conform to; it may include others of its folder; absent = any XML'),
+});
+
 export const configurationSchema = z.strictObject({
   system,
   xcap: z
@@ -222,6 +244,21 @@ export const configurationSchema = z.strictObject({
   storage: z
     .strictObject({ sqlite: fileName.describe('file: SQLite database, created when absent') })
     .describe('where documents, deliveries, subscriptions and the journal are kept'),
+  applicationUsages: z
+    .array(applicationUsage)
+    .default([])
+    .describe(
+      'XCAP application usages beside the built-in ones (group documents, `resource-lists`, `xcap-caps`, the directory)',
+    ),
+  compatibility: z
+    .strictObject({
+      bareAttributeValues: z
+        .boolean()
+        .default(false)
+        .describe('accept the body of an attribute PUT without the quotes that RFC 4825 demands'),
+    })
+    .prefault({})
+    .describe('concessions to older clients'),
   limits: z
     .strictObject({
       documentBytes: z
@@ -264,7 +301,16 @@ export type ListenerConfiguration = Configuration['xcap']['listen'];
 export type PartnerConfiguration = Configuration['partners'][number];
 export type AgreementConfiguration = PartnerConfiguration['agreement'];
 export type GroupPattern = AgreementConfiguration['weProvide'][number];
+export type ApplicationUsageConfiguration = Configuration['applicationUsages'][number];
 export type McService = 'mcptt' | 'mcvideo' | 'mcdata';
+
+/** AUIDs that come with the gateway; no configuration can give them another meaning. */
+export const builtInAuids = [
+  'org.openmobilealliance.groups',
+  'resource-lists',
+  'xcap-caps',
+  'org.openmobilealliance.xcap-directory',
+] as const;
 
 function isAddressRange(value: string): boolean {
   const [address = '', prefix, ...rest] = value.split('/');

@@ -1,6 +1,7 @@
 // One XCAP application usage (RFC 4825 clause 5): what a server must know of an AUID to serve its documents.
 // The usages that come with the gateway are the rows of one table; operators add rows of their own.
 
+import type { ApplicationUsageConfiguration } from '../config/schema.ts';
 import { namespaces } from '../xml/names.ts';
 
 export interface ApplicationUsage {
@@ -67,3 +68,19 @@ export const builtInUsages: readonly ApplicationUsage[] = [
     composed: true,
   },
 ];
+
+/** The built-in usages and those of an operator; the schema of one of these is called like its AUID. */
+export function configuredUsages(configured: readonly ApplicationUsageConfiguration[]): readonly ApplicationUsage[] {
+  return [
+    ...builtInUsages,
+    ...configured.map(({ auid, mimeType, defaultDocumentNamespace, schema }) => ({
+      auid,
+      mimeType,
+      defaultDocumentNamespace,
+      schema: schema === undefined ? undefined : auid,
+      // RFC 4825 12: a namespace is listed when the server has its schema
+      namespaces: schema === undefined || defaultDocumentNamespace === undefined ? [] : [defaultDocumentNamespace],
+      composed: false,
+    })),
+  ];
+}

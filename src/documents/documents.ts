@@ -11,6 +11,7 @@ import type {
   SourceRecord,
 } from '../store/store.ts';
 import type { GroupFacts } from '../xml/group-document.ts';
+import type { ParsedSelector, SelectorContext } from '../xml/node-selector.ts';
 import type { OffsetIndex } from '../xml/offset-index.ts';
 import type { ApplicationUsage } from './application-usage.ts';
 
@@ -41,6 +42,13 @@ export interface PutOutcome {
   /** False when the stored bytes were already these: same tag, no NOTIFY, no delivery. */
   readonly changed: boolean;
   readonly tag: string;
+}
+
+/** A node of a document as a request names it: the grammar of the selector is right, its prefixes are not looked at yet. */
+export interface NodeAddress {
+  readonly selector: ParsedSelector;
+  /** Prefixes that the request binds. */
+  readonly bindings: SelectorContext['bindings'];
 }
 
 /** A foreign group as it arrived and as policy made it; both become durable in one commit. */
@@ -105,6 +113,21 @@ export interface Documents {
   /** Creates or replaces a whole document in the users tree. Throws the Refusal of every broken rule; nothing is stored then. */
   put(principal: Principal, key: DocumentKey, body: Uint8Array, preconditions: Preconditions): Promise<PutOutcome>;
   delete(principal: Principal, key: DocumentKey, preconditions: Preconditions): Promise<void>;
+  /**
+   * Creates or replaces an element or attribute of a document in the users tree (RFC 4825 clauses 7.4 and 7.7). `body` is asked for once
+   * the caller's rights, the prefixes, the parent and the preconditions have been found right, and what it throws is passed on.
+   * Preconditions compare the tag of the whole document, also for a node that is not there yet (clause 8.2.6); `tag` of the outcome is
+   * that of the whole document. Throws the Refusal of every broken rule; of `no-parent`, `ancestor` is relative to the XCAP root.
+   */
+  putNode(
+    principal: Principal,
+    key: DocumentKey,
+    node: NodeAddress,
+    body: () => Promise<Uint8Array>,
+    preconditions: Preconditions,
+  ): Promise<PutOutcome>;
+  /** Deletes an element or attribute (RFC 4825 clauses 7.5 and 7.8) and resolves with the tag of the document that remains. */
+  deleteNode(principal: Principal, key: DocumentKey, node: NodeAddress, preconditions: Preconditions): Promise<string>;
   /**
    * Stores or replaces a foreign group: source, served document and journal together. `preconditions` compare the source's tag.
    * `tag` of the outcome is the source's, `changed` tells whether the served document changed.

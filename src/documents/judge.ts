@@ -40,9 +40,10 @@ export class DocumentJudge {
   /**
    * Judges a whole document. Rejects with the Refusal of the first broken rule: `document-too-large`, `not-utf-8`, `not-well-formed`,
    * `constraint-failure`, `schema-validation-error`, `uniqueness-failure`, or `unavailable` when too many large documents wait.
+   * `known` is the index of these bytes, when somebody has it already.
    */
-  async judge(usage: ApplicationUsage, bytes: Uint8Array): Promise<Judged> {
-    const { index, problems } = await this.#schemas.read(usage.schema, bytes, this.#limits);
+  async judge(usage: ApplicationUsage, bytes: Uint8Array, known?: OffsetIndex): Promise<Judged> {
+    const { index, problems } = await this.#schemas.read(usage.schema, bytes, this.#limits, known);
     const [problem] = problems;
     if (problem !== undefined) {
       const place = problem.line > 0 ? `line ${problem.line}: ` : '';

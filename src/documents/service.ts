@@ -17,6 +17,7 @@ import type {
   DeliveriesOf,
   Documents,
   ForeignGroup,
+  NodeAddress,
   Preconditions,
   PutOutcome,
   ServedDocument,
@@ -24,6 +25,7 @@ import type {
 import { ForeignGroups } from './foreign-groups.ts';
 import { DocumentJudge } from './judge.ts';
 import { KeyedQueue } from './keyed-queue.ts';
+import { NodeWriter } from './node-writer.ts';
 import { DocumentReader } from './reader.ts';
 import { viewOf } from './view.ts';
 import { DocumentWriter } from './writer.ts';
@@ -38,6 +40,8 @@ export interface DocumentServiceOptions {
   readonly cacheBytes: number;
   readonly served: ServedUsers;
   readonly system: Pick<SystemConfiguration, 'domains'>;
+  /** Accept attribute bodies without quotes, as older clients send them; default: refuse. */
+  readonly bareAttributeValues?: boolean | undefined;
   readonly now?: (() => Date) | undefined;
   /** Told what a change listener throws; default: rethrown outside the write. */
   readonly report?: ((error: unknown) => void) | undefined;
@@ -55,6 +59,7 @@ export class DocumentService implements Documents {
   readonly #committer: Committer;
   readonly #judge: DocumentJudge;
   readonly #writer: DocumentWriter;
+  readonly #nodes: NodeWriter;
   readonly #foreign: ForeignGroups;
   readonly #groups: ApplicationUsage;
   #deliveriesOf: DeliveriesOf | undefined;
@@ -88,6 +93,10 @@ export class DocumentService implements Documents {
       domain: options.system.domains[0] ?? '',
       usage: (auid) => this.usage(auid),
       deliveriesOf: async (change) => (await this.#deliveriesOf?.(change)) ?? [],
+    });
+    this.#nodes = new NodeWriter(this.#writer, {
+      limits: options.limits,
+      bareAttributeValues: options.bareAttributeValues,
     });
     this.#foreign = new ForeignGroups({ ...shared, store, usage: groups });
   }
@@ -130,6 +139,20 @@ export class DocumentService implements Documents {
 
   delete(principal: Principal, key: DocumentKey, preconditions: Preconditions): Promise<void> {
     return this.#writer.delete(principal, key, preconditions);
+  }
+
+  putNode(
+    principal: Principal,
+    key: DocumentKey,
+    node: NodeAddress,
+    body: () => Promise<Uint8Array>,
+    preconditions: Preconditions,
+  ): Promise<PutOutcome> {
+    return this.#nodes.put(principal, key, node, body, preconditions);
+  }
+
+  deleteNode(principal: Principal, key: DocumentKey, node: NodeAddress, preconditions: Preconditions): Promise<string> {
+    return this.#nodes.delete(principal, key, node, preconditions);
   }
 
   putForeign(group: ForeignGroup, preconditions: Preconditions): Promise<PutOutcome & { readonly servedTag: string }> {

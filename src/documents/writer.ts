@@ -5,6 +5,7 @@ import type { ServedUsers } from '../identity/served.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { Commit, DeliveryRequest, DocumentKey, JournalEntry } from '../store/store.ts';
+import type { EditedDocument } from '../xml/node-edit.ts';
 import { alternativeGroupIds } from './alternatives.ts';
 import { type ApplicationUsage, groupsAuid } from './application-usage.ts';
 import type { MemoryDocument } from './cache.ts';
@@ -32,6 +33,24 @@ export interface WriterOptions {
   readonly now: () => Date;
   readonly usage: (auid: string) => ApplicationUsage | undefined;
   readonly deliveriesOf: DeliveriesOf;
+}
+
+/** The document that an edit is about. */
+export interface FoundDocument {
+  readonly usage: ApplicationUsage;
+  /** Canonical. */
+  readonly key: DocumentKey;
+  /** Undefined when there is none. */
+  readonly document: MemoryDocument | undefined;
+}
+
+/** An edit of a part of a document. */
+export interface DocumentEdit {
+  readonly action: 'node-put' | 'node-delete';
+  /** The part, for the journal. */
+  readonly node: string;
+  /** Makes the new document of what is there, as often as somebody else was faster. Throws the Refusal of the first broken rule. */
+  readonly apply: (found: FoundDocument) => EditedDocument;
 }
 
 /** A document to store, checked as far as its content goes. */
@@ -75,11 +94,37 @@ export class DocumentWriter {
     const { key } = this.#target(address);
     await this.#options.queue.run(keyText(key), async () => {
       for (let attempt = 0; attempt < attempts; attempt++) {
-        const before = await this.#current(principal, key, preconditions, 'not-found');
+        const before = await this.#held(principal, key);
         if (before === undefined) throw new Refusal('not-found');
+        if (!preconditionsHold(preconditions, before.tag)) throw new Refusal('precondition-failed');
         const deliveries = await this.#deliveries(before, undefined);
         const entry = this.#journal(principal, 'document-delete', before, { tag: before.tag });
         if (await this.#commit({ key, previous: before }, deliveries, entry)) return;
+      }
+      throw overtaken();
+    });
+  }
+
+  /** The document that a principal may write. Throws Refusal `forbidden`, and those of an address that nobody can write. */
+  async look(principal: Principal, address: DocumentKey): Promise<FoundDocument> {
+    const { usage, key } = this.#target(address);
+    return { usage, key, document: await this.#held(principal, key) };
+  }
+
+  /** Replaces a document by what an edit makes of it; edits of one document follow each other, so that none is lost. */
+  async edit(principal: Principal, address: DocumentKey, edit: DocumentEdit): Promise<PutOutcome> {
+    const { usage, key } = this.#target(address);
+    return this.#options.queue.run(keyText(key), async () => {
+      for (let attempt = 0; attempt < attempts; attempt++) {
+        const document = await this.#held(principal, key);
+        const edited = edit.apply({ usage, key, document });
+        if (!edited.changed && document !== undefined) return { created: false, changed: false, tag: document.tag };
+        const { bytes, created } = edited;
+        const judged = await this.#options.judge.judge(usage, bytes, edited.index);
+        if (usage.auid === groupsAuid) await this.#checkGroupIds(principal, judged.groupIds);
+        const candidate = { key, bytes, tag: entityTag(bytes), judged };
+        if (await this.#replace(principal, candidate, document, edit))
+          return { created, changed: true, tag: candidate.tag };
       }
       throw overtaken();
     });
@@ -97,45 +142,56 @@ export class DocumentWriter {
     return { usage, key };
   }
 
-  /** What is there now, when the principal may write it and the preconditions hold. Rights come first, also before existence. */
+  /** What is there now, when the principal may write it. Rights come first, also before existence. */
+  async #held(principal: Principal, key: DocumentKey): Promise<MemoryDocument | undefined> {
+    if (!mayWrite(principal, key)) throw new Refusal('forbidden');
+    const current = await this.#options.reader.document(key);
+    if (current?.group !== undefined && !mayWriteGroups(principal, groupIdsOf(current))) throw new Refusal('forbidden');
+    return current;
+  }
+
+  /** What is there now, when the principal may write it and the preconditions hold. */
   async #current(
     principal: Principal,
     key: DocumentKey,
     preconditions: Preconditions,
-    absent?: 'not-found',
   ): Promise<MemoryDocument | undefined> {
-    if (!mayWrite(principal, key)) throw new Refusal('forbidden');
-    const current = await this.#options.reader.document(key);
-    if (current === undefined && absent !== undefined) throw new Refusal(absent);
-    if (current?.group !== undefined && !mayWriteGroups(principal, groupIdsOf(current))) throw new Refusal('forbidden');
+    const current = await this.#held(principal, key);
     if (!preconditionsHold(preconditions, current?.tag)) throw new Refusal('precondition-failed');
     return current;
   }
 
   async #store(principal: Principal, candidate: Candidate, preconditions: Preconditions): Promise<PutOutcome> {
-    const { key, bytes, tag, judged } = candidate;
-    const groupId = judged.groupIds.length === 1 ? judged.groupIds[0] : undefined;
+    const { key, tag } = candidate;
     for (let attempt = 0; attempt < attempts; attempt++) {
       // Asked again: until now others may have written.
       const before = await this.#current(principal, key, preconditions);
       if (before?.tag === tag) return { created: false, changed: false, tag };
-      const deliveries = await this.#deliveries(before, { groupId, group: judged.group });
-      const entry = this.#journal(
-        principal,
-        'document-put',
-        { key, groupId },
-        {
-          tag,
-          size: bytes.byteLength,
-          ...(before === undefined ? {} : { replaced: before.tag }),
-        },
-      );
-      const effect: Effect = { key, previous: before, stored: { tag, bytes, groupId }, known: judged };
-      if (await this.#commit(effect, deliveries, entry, principal)) {
+      if (await this.#replace(principal, candidate, before))
         return { created: before === undefined, changed: true, tag };
-      }
     }
     throw overtaken();
+  }
+
+  /** Stores a candidate in place of `before`; false when another process was faster. */
+  async #replace(
+    principal: Principal,
+    candidate: Candidate,
+    before: MemoryDocument | undefined,
+    edit?: DocumentEdit,
+  ): Promise<boolean> {
+    const { key, bytes, tag, judged } = candidate;
+    const groupId = judged.groupIds.length === 1 ? judged.groupIds[0] : undefined;
+    const deliveries = await this.#deliveries(before, { groupId, group: judged.group });
+    const detail = {
+      tag,
+      size: bytes.byteLength,
+      ...(before === undefined ? {} : { replaced: before.tag }),
+      ...(edit === undefined ? {} : { node: edit.node }),
+    };
+    const entry = this.#journal(principal, edit?.action ?? 'document-put', { key, groupId }, detail);
+    const effect: Effect = { key, previous: before, stored: { tag, bytes, groupId }, known: judged };
+    return this.#commit(effect, deliveries, entry, principal);
   }
 
   /** True when committed, false when another process was faster. Throws Refusal `uniqueness-failure` for a group ID in use elsewhere. */
@@ -191,7 +247,7 @@ export class DocumentWriter {
 
   #journal(
     principal: Principal,
-    action: 'document-put' | 'document-delete',
+    action: 'document-put' | 'document-delete' | DocumentEdit['action'],
     document: Pick<MemoryDocument, 'key' | 'groupId'>,
     detail: NonNullable<JournalEntry['detail']>,
   ): JournalEntry {

@@ -1,9 +1,10 @@
-// Everything a gateway needs from files before it starts: the configuration and the policies it names.
+// Everything a gateway needs from files before it starts: the configuration, and the policies and schemas it names.
 // `serve`, SIGHUP and `check` all see the same problems.
 import { type ConfigurationProblem, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { Policy } from '../policy/policy.ts';
 import { loadPolicy, PolicyFileError } from '../policy/policy-file.ts';
+import { schemaFileProblem } from '../xml/schema.ts';
 
 export interface Prepared {
   readonly configuration: Configuration;
@@ -29,6 +30,11 @@ export async function prepare(file: string, now: number): Promise<Preparation> {
       if (!(error instanceof PolicyFileError)) throw error;
       found.push(...error.problems.map((problem) => ({ ...problem, severity: 'error' as const })));
     }
+  }
+  for (const { schema } of loaded.sections.applicationUsages ?? []) {
+    const problem = schema === undefined ? undefined : await schemaFileProblem(schema);
+    if (schema === undefined || problem === undefined) continue;
+    found.push({ file: schema, line: problem.line, key: 'applicationUsages', text: problem.text, severity: 'error' });
   }
   const { configuration } = loaded;
   return {

@@ -1,14 +1,101 @@
-// Elements, attributes and namespace bindings of documents, RFC 4825 clauses 7.3 to 7.10: the one place where both faces hand over
-// requests whose URI has a node selector.
+// Elements, attributes and namespace bindings of documents, RFC 4825 clauses 7.4 to 7.10 and 10: what each method does to them.
+import type { ApplicationUsage } from '../documents/application-usage.ts';
+import type { Documents, NodeAddress, ServedDocument } from '../documents/documents.ts';
+import type { Principal } from '../identity/principal.ts';
 import { Refusal } from '../refusals.ts';
-import type { Answer } from './answer.ts';
+import type { DocumentKey } from '../store/store.ts';
+import { type FetchedNode, fetchNode } from '../xml/node-edit.ts';
+import { bindSelector, type NodeSelector } from '../xml/node-selector.ts';
+import { type Answer, emptyAnswer } from './answer.ts';
+import { readBody, requireMediaType } from './body.ts';
+import { preconditionsOf, quotedTag } from './entity-tags.ts';
 import type { Exchange } from './http-listener.ts';
-import type { NodeReference, XcapResource } from './resource.ts';
+import { contentAnswer } from './read-answer.ts';
 
-/**
- * Answers a request for a node of `resource`. RFC 4825 clause 6.3 lets a server understand none of the selectors it is offered:
- * `selector-not-understood`, 404.
- */
-export async function answerNode(_exchange: Exchange, _resource: XcapResource, _node: NodeReference): Promise<Answer> {
-  throw new Refusal('selector-not-understood');
+/** A request for a node, and the document that it is about. */
+export interface NodeRequest {
+  readonly exchange: Exchange;
+  readonly principal: Principal;
+  readonly usage: ApplicationUsage;
+  readonly node: NodeAddress;
+  /** The document as the principal may see it, so that no selector leads to what its view leaves out. Throws a Refusal. */
+  readonly read: () => Promise<ServedDocument>;
+  /** Where nodes of the document are written; undefined when they are for reading only. */
+  readonly writable: DocumentKey | undefined;
+  readonly documents: Pick<Documents, 'putNode' | 'deleteNode'>;
+  /** Largest body, octets. */
+  readonly bodyBytes: number;
+}
+
+const readMethods = ['GET', 'HEAD', 'OPTIONS'];
+const writeMethods = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'];
+
+/** Media types of nodes, RFC 4825 clauses 15.2.2 to 15.2.4. */
+const mediaTypes: Readonly<Record<FetchedNode['kind'], string>> = {
+  element: 'application/xcap-el+xml',
+  attribute: 'application/xcap-att+xml',
+  namespaces: 'application/xcap-ns+xml',
+};
+
+/** Answers a request for a node. Throws the Refusal of the first broken rule, in the order of RFC 4825 clauses 8 to 8.4. */
+export async function answerNode(request: NodeRequest): Promise<Answer> {
+  const { method = '' } = request.exchange.request;
+  const kind = request.node.selector.terminal?.kind ?? 'element';
+  const methods = request.writable === undefined || kind === 'namespaces' ? readMethods : writeMethods;
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      return readNode(request);
+    case 'OPTIONS':
+      return emptyAnswer(200, ['Allow', methods.join(', ')]);
+    case 'PUT':
+      if (request.writable !== undefined) return putNode(request, request.writable);
+      break;
+    case 'DELETE':
+      if (request.writable !== undefined) return deleteNode(request, request.writable);
+      break;
+  }
+  throw new Refusal('method-not-allowed', { allow: methods });
+}
+
+async function readNode(request: NodeRequest): Promise<Answer> {
+  const document = await readDocument(request);
+  const node = fetchNode(document.index, bind(request));
+  if (node === undefined) throw new Refusal('not-found');
+  // RFC 4825 8.5: all nodes have the tag of their document
+  const { kind, body } = node;
+  return contentAnswer(request.exchange.request, { tag: document.tag, bytes: body }, mediaTypes[kind]);
+}
+
+// RFC 4825 8: a prefix that is not bound is told before a document that is not there
+async function readDocument(request: NodeRequest): Promise<ServedDocument> {
+  try {
+    return await request.read();
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'not-found') bind(request);
+    throw error;
+  }
+}
+
+function bind({ usage, node: { selector, bindings } }: NodeRequest): NodeSelector {
+  return bindSelector(selector, { defaultNamespace: usage.defaultDocumentNamespace, bindings });
+}
+
+async function putNode({ exchange, ...about }: NodeRequest, key: DocumentKey): Promise<Answer> {
+  const { request, response, expectsContinue } = exchange;
+  const kind = about.node.selector.terminal?.kind ?? 'element';
+  const body = async (): Promise<Uint8Array> => {
+    requireMediaType(request, mediaTypes[kind]);
+    return readBody(request, response, expectsContinue, about.bodyBytes);
+  };
+  const preconditions = preconditionsOf(request.headers);
+  const { created, tag } = await about.documents.putNode(about.principal, key, about.node, body, preconditions);
+  // RFC 4825 8.2.7: the 200 carries no content, and both carry the tag
+  return emptyAnswer(created ? 201 : 200, ['ETag', quotedTag(tag)]);
+}
+
+async function deleteNode({ exchange, principal, node, documents }: NodeRequest, key: DocumentKey): Promise<Answer> {
+  const tag = await documents.deleteNode(principal, key, node, preconditionsOf(exchange.request.headers));
+  // RFC 4825 8.5: the tag is that of the document which remains
+  return emptyAnswer(200, ['ETag', quotedTag(tag)]);
 }

@@ -3,12 +3,13 @@
 import type { IncomingMessage } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { type ApplicationUsage, groupsAuid } from '../documents/application-usage.ts';
-import type { Documents, ServedDocument } from '../documents/documents.ts';
+import type { Documents, NodeAddress, ServedDocument } from '../documents/documents.ts';
 import type { OwnCredentials } from '../identity/authenticate.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { OwnFacing } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
+import { parseNodeSelector } from '../xml/node-selector.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import { readBody, requireMediaType } from './body.ts';
 import { listsTag, preconditionsOf, quotedTag } from './entity-tags.ts';
@@ -56,7 +57,7 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
     const before = known.get(target);
     if (before !== undefined) return before;
     const resource = parseRequestTarget(target, root);
-    const found = { resource, usage: requireKnown(resource, face) };
+    const found = { resource, usage: requireKnown(resource, face), node: nodeAddress(resource) };
     known.set(target, found);
     return found;
   };
@@ -71,9 +72,9 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
       const { request } = exchange;
       // RFC 9110 9.3.7: `*` asks about the server as a whole
       if (request.url === '*' && request.method === 'OPTIONS') return emptyAnswer(200, allowHeader(documentMethods));
-      const { resource, usage } = addressed(request.url ?? '');
+      const { resource, usage, node } = addressed(request.url ?? '');
       const principal = await options.authenticate(credentialsOf(request));
-      if (resource.node !== undefined) return answerNode(exchange, resource, resource.node);
+      if (node !== undefined) return answerNodeOf(face, exchange, principal, { resource, usage, node });
       return resource.resource === 'group'
         ? answerGroup(face, exchange, principal, resource.groupId, usage)
         : answerDocument(face, exchange, principal, resource.key, usage);
@@ -85,6 +86,8 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
 interface Addressed {
   readonly resource: XcapResource;
   readonly usage: ApplicationUsage;
+  /** Undefined for a whole document. */
+  readonly node: NodeAddress | undefined;
 }
 
 /** Bound of the memory for request targets that have been parsed, roughly characters. */
@@ -105,6 +108,11 @@ function requireKnown(resource: XcapResource, { documents, knowsXui }: Face): Ap
     throw new Refusal('unknown-xui');
   }
   return usage;
+}
+
+// RFC 4825 8: so is a selector that is not understood
+function nodeAddress({ node }: XcapResource): NodeAddress | undefined {
+  return node && { selector: parseNodeSelector(node.steps), bindings: node.bindings };
 }
 
 function credentialsOf(request: IncomingMessage): OwnCredentials {
@@ -139,6 +147,38 @@ async function answerGroup(
   }
 }
 
+async function answerNodeOf(
+  face: Face,
+  exchange: Exchange,
+  principal: Principal,
+  { resource, usage, node }: Addressed & { readonly node: NodeAddress },
+): Promise<Answer> {
+  const { documents, groups, limits } = face;
+  const about = { exchange, principal, usage, node, documents, bodyBytes: limits.documentBytes };
+  // TS 24.481: nodes of a group are written in its owner's tree
+  if (resource.resource === 'group') {
+    return answerNode({ ...about, read: () => groups.group(principal, resource.groupId), writable: undefined });
+  }
+  const { key } = resource;
+  const read = (): Promise<ServedDocument> => readDocument(documents, principal, key);
+  try {
+    return await answerNode({ ...about, read, writable: isReadOnly(key, usage) ? undefined : key });
+  } catch (error) {
+    throw error instanceof Refusal ? withAbsoluteAncestor(error, face.root) : error;
+  }
+}
+
+// RFC 4825 11.1: the URI of the closest ancestor is given in full, so that nobody needs to know what it is relative to
+function withAbsoluteAncestor(refusal: Refusal, root: string): Refusal {
+  const { ancestor } = refusal.detail;
+  if (ancestor === undefined) return refusal;
+  return new Refusal(refusal.code, { ...refusal.detail, ancestor: `${root.replace(/\/$/, '')}/${ancestor}` });
+}
+
+function isReadOnly(key: DocumentKey, usage: ApplicationUsage): boolean {
+  return usage.composed || (usage.auid === groupsAuid && key.tree === 'global');
+}
+
 async function answerDocument(
   face: Face,
   exchange: Exchange,
@@ -147,8 +187,7 @@ async function answerDocument(
   usage: ApplicationUsage,
 ): Promise<Answer> {
   const { request } = exchange;
-  const readOnly = usage.composed || (usage.auid === groupsAuid && key.tree === 'global');
-  const methods = readOnly ? readMethods : documentMethods;
+  const methods = isReadOnly(key, usage) ? readMethods : documentMethods;
   if (!methods.includes(request.method ?? '')) throw notAllowed(methods);
   switch (request.method) {
     case 'PUT':

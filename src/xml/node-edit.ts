@@ -6,7 +6,13 @@ import { composeNamespaceBindings } from './compose.ts';
 import { type ElementFragment, readAttributeFragment, readElementFragment } from './fragment.ts';
 import type { XmlLimits } from './limits.ts';
 import { namespaces } from './names.ts';
-import { encodeSteps, type NodeSelector, type SelectorName, type SelectorStep } from './node-selector.ts';
+import {
+  encodeBindings,
+  encodeSteps,
+  type NodeSelector,
+  type SelectorName,
+  type SelectorStep,
+} from './node-selector.ts';
 import type { AttributeView, ElementId, OffsetIndex } from './offset-index.ts';
 import { nthChild, selectChild, selectElement, selectNode } from './select.ts';
 import { appendEdit, attributeRemovalEdit, type Edit, splice } from './splice.ts';
@@ -62,11 +68,12 @@ export function fetchNode(index: OffsetIndex, selector: NodeSelector): FetchedNo
 }
 
 /**
- * Finds where a PUT acts. Throws Refusal `no-parent` (its `ancestor` is the encoded node selector of the closest existing element),
- * `cannot-insert` for a target that several elements match, `method-not-allowed` for namespace bindings.
+ * Finds where a PUT acts. Throws Refusal `no-parent` (its `ancestor` is the encoded node selector of the closest existing element, with
+ * the query that binds its prefixes), `cannot-insert` for a target that several elements match, `method-not-allowed` for namespace bindings.
  */
 export function locatePut(index: OffsetIndex, selector: NodeSelector): PutTarget {
-  if (selector.terminal?.kind === 'namespaces') throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD'] });
+  if (selector.terminal?.kind === 'namespaces')
+    throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD', 'OPTIONS'] });
   if (selector.terminal?.kind === 'attribute') {
     const element = parentOf(index, selector, selector.steps);
     const { localName, namespace } = selector.terminal.name;
@@ -83,7 +90,11 @@ export function locatePut(index: OffsetIndex, selector: NodeSelector): PutTarget
 function parentOf(index: OffsetIndex, selector: NodeSelector, steps: readonly SelectorStep[]): ElementId {
   const { outcome, matched } = selectElement(index, steps);
   if (typeof outcome === 'number') return outcome;
-  throw new Refusal('no-parent', { ancestor: matched === 0 ? undefined : encodeSteps(selector, matched) });
+  // RFC 4825 11.1: the document element has no parent into which something could be inserted.
+  if (matched === 0) throw new Refusal('no-parent');
+  const query = encodeBindings(selector, matched);
+  const ancestor = encodeSteps(selector, matched) + (query === '' ? '' : `?${query}`);
+  throw new Refusal('no-parent', { ancestor });
 }
 
 function lastStep(selector: NodeSelector): SelectorStep {
@@ -217,7 +228,8 @@ function prefixFor(index: OffsetIndex, element: ElementId, name: SelectorName): 
  * then name another element, `method-not-allowed` for namespace bindings, `schema-validation-error` for the document element.
  */
 export function deleteNode(index: OffsetIndex, selector: NodeSelector, limits: XmlLimits): EditedDocument {
-  if (selector.terminal?.kind === 'namespaces') throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD'] });
+  if (selector.terminal?.kind === 'namespaces')
+    throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD', 'OPTIONS'] });
   const node = selectNode(index, selector);
   if (node === undefined) throw new Refusal('not-found');
   if (node.kind === 'attribute') return tryEdit(index, attributeRemovalEdit(index, node.attribute), false, limits);

@@ -56,10 +56,21 @@ const stepPattern = new RegExp(
   'u',
 );
 const attributePattern = new RegExp(`^@(?<name>${qualifiedName})$`, 'u');
+/** What a step may start with, each pattern reaching as far as the one before it or further. */
+const stepBeginnings = [
+  `(?:${qualifiedName}|\\*)`,
+  `(?:${qualifiedName}|\\*)\\[[0-9]*`,
+  `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?`,
+  `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?\\[@?`,
+  `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?\\[@${qualifiedName}=?`,
+  `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?\\[@${qualifiedName}=(?:"(?:[^<&"]|&[^;&<"]+;)*|'(?:[^<&']|&[^;&<']+;)*)`,
+  `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?\\[@${qualifiedName}=(?:${attributeValue})\\]?`,
+  `@(?:${qualifiedName})?`,
+].map((pattern) => new RegExp(`^${pattern}`, 'u'));
 
 /**
  * Parses the decoded segments of a node selector. What is no known step is an extension selector, and we understand none:
- * throws Refusal `selector-not-understood`, whose cause tells the character (from 0) in the selector.
+ * throws Refusal `selector-not-understood`, whose phrase points at the character (from 1) of the decoded selector.
  */
 export function parseNodeSelector(segments: readonly string[]): ParsedSelector {
   const last = segments.at(-1) ?? '';
@@ -85,7 +96,7 @@ function parseStep(segments: readonly string[], number: number): StepOf<WrittenN
     const value = decodeAttributeValue(groups.value.slice(1, -1));
     return { name, position, attribute: { name: writtenName(groups.attribute), value } };
   } catch {
-    throw notUnderstood(segments, number);
+    throw notUnderstood(segments, number, segments[number]?.lastIndexOf(groups.value));
   }
 }
 
@@ -94,10 +105,16 @@ function writtenName(name: string): WrittenName {
   return { prefix: name.slice(0, Math.max(colon, 0)), localName: name.slice(colon + 1) };
 }
 
-function notUnderstood(segments: readonly string[], number: number): Refusal {
-  const position = segments.slice(0, number).reduce((sum, segment) => sum + segment.length + 1, 0);
-  const segment = (segments[number] ?? '').slice(0, 100);
-  return new Refusal('selector-not-understood', { cause: `character ${position}: "${segment}" is no step` });
+/** Points at the first character from which on the segment can be no step any more; `fault` where that is known. */
+function notUnderstood(segments: readonly string[], number: number, fault?: number): Refusal {
+  const before = segments.slice(0, number).reduce((sum, segment) => sum + segment.length + 1, 0);
+  const segment = segments[number] ?? '';
+  const understood = fault ?? Math.max(...stepBeginnings.map((pattern) => pattern.exec(segment)?.[0].length ?? 0));
+  const rest = segment.slice(understood, understood + 20).toWellFormed();
+  const what = rest === '' ? 'no step ends there' : `${JSON.stringify(rest)} cannot stand there`;
+  return new Refusal('selector-not-understood', {
+    phrase: `The node selector is not understood at character ${before + understood + 1}: ${what}`,
+  });
 }
 
 /**
@@ -139,4 +156,17 @@ function encodeSegment(segment: string): string {
   return encodeURIComponent(segment.toWellFormed()).replace(/%(?:40|3A|3D|2C|3B|26|24|2B)/g, (code) =>
     decodeURIComponent(code),
   );
+}
+
+/** The query that binds the prefixes of the first steps of a selector, percent-encoded; '' when they have none. RFC 4825 clause 6.4. */
+export function encodeBindings(selector: NodeSelector, count: number): string {
+  const bound = new Map<string, string>();
+  for (const { name, attribute } of selector.steps.slice(0, count)) {
+    for (const used of [name, attribute?.name]) {
+      if (used !== undefined && used !== '*' && used.prefix !== '') bound.set(used.prefix, used.namespace);
+    }
+  }
+  // XPointer framework 3.1: the circumflex escapes itself and parentheses.
+  const parts = [...bound].map(([prefix, uri]) => `xmlns(${prefix}=${uri.replace(/[\^()]/g, '^$&')})`);
+  return encodeSegment(parts.join('')).replaceAll('%2F', '/');
 }

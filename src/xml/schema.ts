@@ -76,17 +76,20 @@ export class SchemaLibrary {
   }
 
   /**
-   * Reads and validates an incoming document in one go; without a schema name it is only read.
+   * Reads and validates an incoming document in one go; without a schema name it is only read. `known` is its index, when there is one.
    * Rejects with the refusals of readXml, and `unavailable` when too many large documents wait.
    */
-  async read(name: string | undefined, bytes: Uint8Array, limits: XmlLimits): Promise<JudgedDocument> {
+  async read(
+    name: string | undefined,
+    bytes: Uint8Array,
+    limits: XmlLimits,
+    known?: OffsetIndex,
+  ): Promise<JudgedDocument> {
     if (bytes.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
-    if (isSmall(bytes)) {
-      const problems = this.#judge.judge(name, bytes, limits);
-      return { index: indexWellFormed(bytes, limits), problems };
-    }
-    const problems = await this.#judgeInWorker({ schema: name, bytes, limits });
-    return { index: indexWellFormed(bytes, limits), problems };
+    const problems = isSmall(bytes)
+      ? this.#judge.judge(name, bytes, limits)
+      : await this.#judgeInWorker({ schema: name, bytes, limits });
+    return { index: known ?? indexWellFormed(bytes, limits), problems };
   }
 
   /** Frees the schemas and ends the workers; jobs under way are rejected. */
@@ -117,4 +120,22 @@ function isSmall(bytes: Uint8Array): boolean {
   let tags = 0;
   for (let at = 0; at < bytes.length; at++) if (bytes[at] === 0x3c && bytes[at + 1] !== 0x2f) tags++;
   return tags <= fewTags;
+}
+
+/** What is wrong with an operator's schema file, and in which line; undefined when it can be used. */
+export async function schemaFileProblem(
+  path: string,
+): Promise<{ readonly line: number; readonly text: string } | undefined> {
+  let library: SchemaLibrary | undefined;
+  try {
+    library = await SchemaLibrary.load({ operatorSchemas: new Map([['operator', path]]) });
+    return undefined;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { line: 1, text: 'the schema file does not exist' };
+    if (code !== undefined) return { line: 1, text: `the schema file cannot be read: ${message}` };
+    return { line: Number(/:(\d+):/.exec(message)?.[1] ?? 1), text: `this is no XML schema: ${message}` };
+  } finally {
+    await library?.close();
+  }
 }

@@ -1,0 +1,112 @@
+// Writes of elements and attributes: where they go and whether they may, then an edit of the document on the one write path.
+// Order of checks as RFC 4825 clauses 8 and 8.2.1 have it: rights, prefixes, method, parent, preconditions, body.
+
+import type { Principal } from '../identity/principal.ts';
+import { Refusal } from '../refusals.ts';
+import type { DocumentKey } from '../store/store.ts';
+import { deleteNode, locatePut, type PutOptions, type PutTarget, putNode } from '../xml/node-edit.ts';
+import { bindSelector, type NodeSelector } from '../xml/node-selector.ts';
+import { selectNode } from '../xml/select.ts';
+import type { MemoryDocument } from './cache.ts';
+import { homeUri, keyUri } from './document-key.ts';
+import type { NodeAddress, Preconditions, PutOutcome } from './documents.ts';
+import { preconditionsHold } from './entity-tag.ts';
+import type { DocumentWriter, FoundDocument } from './writer.ts';
+
+/** The document and the place in it where a PUT acts. */
+interface Placed {
+  readonly document: MemoryDocument;
+  readonly selector: NodeSelector;
+  readonly target: PutTarget;
+}
+
+export class NodeWriter {
+  readonly #writer: DocumentWriter;
+  readonly #options: PutOptions;
+
+  constructor(writer: DocumentWriter, options: PutOptions) {
+    this.#writer = writer;
+    this.#options = options;
+  }
+
+  /** Creates or replaces an element or attribute; see Documents.putNode. */
+  async put(
+    principal: Principal,
+    address: DocumentKey,
+    node: NodeAddress,
+    body: () => Promise<Uint8Array>,
+    preconditions: Preconditions,
+  ): Promise<PutOutcome> {
+    let placed = place(await this.#writer.look(principal, address), node, preconditions);
+    const bytes = new Uint8Array(await body());
+    return this.#writer.edit(principal, address, {
+      action: 'node-put',
+      node: nodeText(node),
+      apply: (found) => {
+        // While the body came, or while others wrote, the document may have become another.
+        if (found.document !== placed.document) placed = place(found, node, preconditions);
+        const { document, selector, target } = placed;
+        return putNode(document.index, selector, target, bytes, this.#options);
+      },
+    });
+  }
+
+  /** Deletes an element or attribute; see Documents.deleteNode. */
+  async delete(
+    principal: Principal,
+    address: DocumentKey,
+    node: NodeAddress,
+    preconditions: Preconditions,
+  ): Promise<string> {
+    const { tag } = await this.#writer.edit(principal, address, {
+      action: 'node-delete',
+      node: nodeText(node),
+      apply: (found) => {
+        const selector = bind(found, node);
+        const { document } = found;
+        if (document === undefined || selectNode(document.index, selector) === undefined)
+          throw new Refusal('not-found');
+        if (!preconditionsHold(preconditions, document.tag)) throw new Refusal('precondition-failed');
+        return deleteNode(document.index, selector, this.#options.limits);
+      },
+    });
+    return tag;
+  }
+}
+
+function place(found: FoundDocument, node: NodeAddress, preconditions: Preconditions): Placed {
+  const selector = bind(found, node);
+  const { document, key } = found;
+  if (document === undefined) throw new Refusal('no-parent', { ancestor: homeUri(key) });
+  const target = located(key, document, selector);
+  // RFC 4825 8.2.6: a node that is not there yet counts as having the tag of its document.
+  if (!preconditionsHold(preconditions, document.tag)) throw new Refusal('precondition-failed');
+  return { document, selector, target };
+}
+
+function bind({ usage }: FoundDocument, { selector, bindings }: NodeAddress): NodeSelector {
+  const bound = bindSelector(selector, { defaultNamespace: usage.defaultDocumentNamespace, bindings });
+  // RFC 4825 8.2 and 8.4: bindings of namespaces are for reading.
+  if (bound.terminal?.kind === 'namespaces') {
+    throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD', 'OPTIONS'] });
+  }
+  return bound;
+}
+
+/** Finds the place of a PUT; what the edit knows of the closest ancestor becomes a URI below the XCAP root (RFC 4825 11.1). */
+function located(key: DocumentKey, document: MemoryDocument, selector: NodeSelector): PutTarget {
+  try {
+    return locatePut(document.index, selector);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.detail.ancestor === undefined) throw error;
+    throw new Refusal(error.code, { ...error.detail, ancestor: `${keyUri(key)}/~~/${error.detail.ancestor}` });
+  }
+}
+
+/** Longest selector that the journal keeps, characters. */
+const journalled = 500;
+
+function nodeText({ selector }: NodeAddress): string {
+  const text = selector.segments.join('/');
+  return text.length <= journalled ? text : `${text.slice(0, journalled)}…`;
+}
