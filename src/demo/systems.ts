@@ -2,12 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { freePort } from './free-ports.ts';
 
 export interface SystemPorts {
   readonly xcap: number;
@@ -81,12 +81,17 @@ export function labCa(folder: string): Promise<string> {
   return readFile(join(folder, 'certificates', 'ca.crt'), 'utf8');
 }
 
-/** Ports for one system: the preferred ones where they are free. */
-export async function choosePorts(name: SystemName): Promise<SystemPorts> {
-  const wanted = preferredPorts[name];
-  const chosen = { ...wanted } as Record<keyof SystemPorts, number>;
-  for (const face of Object.keys(wanted) as (keyof SystemPorts)[]) chosen[face] = await freePort(wanted[face]);
-  return chosen;
+/** Ports for one system: `preferred` ones where they are free, or any. */
+export async function choosePorts(name: SystemName, choice: 'preferred' | 'any'): Promise<SystemPorts> {
+  const port = (face: keyof SystemPorts): Promise<number> =>
+    freePort(choice === 'preferred' ? preferredPorts[name][face] : undefined);
+  return {
+    xcap: await port('xcap'),
+    interconnect: await port('interconnect'),
+    sip: await port('sip'),
+    manage: await port('manage'),
+    tap: await port('tap'),
+  };
 }
 
 /** Writes the configuration and policies of one system into the folder and starts `mcgw serve` on them. */
@@ -228,24 +233,6 @@ async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<
   const hard = setTimeout(() => child.kill('SIGKILL'), 5000);
   await ended;
   clearTimeout(hard);
-}
-
-async function freePort(wanted: number): Promise<number> {
-  return (await listenOnce(wanted)) ?? (await listenOnce(0)) ?? wanted;
-}
-
-async function listenOnce(port: number): Promise<number | undefined> {
-  const server = createServer();
-  try {
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    server.close();
-  }
 }
 
 async function readAll(child: ChildProcess): Promise<string> {

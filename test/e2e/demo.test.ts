@@ -36,7 +36,7 @@ test('the demo takes free ports when its own are taken', async () => {
   const taken = createServer();
   taken.listen(18080, '127.0.0.1');
   // Another process may hold the port already, which serves as well.
-  await Promise.race([once(taken, 'listening'), once(taken, 'error')]);
+  await once(taken, 'listening').catch(() => undefined);
   try {
     const { code, output } = await demo();
     expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
