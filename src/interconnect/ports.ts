@@ -77,3 +77,29 @@ export interface OwnFacing {
   retryDelivery(partner: string, groupId: string, actor: string): Promise<void>;
   dropDelivery(partner: string, groupId: string, actor: string): Promise<void>;
 }
+
+/** What a watch tells. Callbacks come in order for each partner, never from within `watch`; they must not throw. */
+export interface PartnerWatchListener {
+  /**
+   * The partner told of a group that is watched: `tag` is its entity tag at the partner now, undefined when the group is gone or may
+   * no longer be read there. After each (re)subscription every watched group that exists is told once more, changed or not; one that
+   * was told before and is missing then is told as gone.
+   */
+  changed(partner: string, groupId: string, tag: string | undefined): void;
+  /**
+   * `up`: all groups watched at this partner are subscribed, changes will be told. `down`: at least one is not, because the partner
+   * refused, does not answer or has no SIP address; changes must be looked for by other means until `up`. Told on change only.
+   */
+  state(partner: string, state: 'up' | 'down'): void;
+}
+
+/** Staying current with groups homed at partner systems by subscription, TS 24.481 clause 6.3.13. Implemented over SIP. */
+export interface PartnerWatch {
+  /**
+   * Replaces the set of groups watched at a partner; canonical group IDs. An empty set ends what is subscribed there. Returns at
+   * once: what comes of it is told to the listener. Never throws.
+   */
+  watch(partner: string, groups: readonly string[]): void;
+  /** Ends every subscription; resolves when the partners were told, or after a short patience. Nothing is told to the listener after. */
+  close(): Promise<void>;
+}
