@@ -13,6 +13,11 @@ if (major < needed) {
   process.exit(2);
 }
 
+// A reader that has seen enough, such as `| head`, is no fault.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 const source = new URL('../src/main.ts', import.meta.url);
 const { main } = await import((existsSync(source) ? source : new URL('../dist/main.js', import.meta.url)).href);
 process.exitCode = await main(process.argv.slice(2));

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +37,16 @@ describe('wrong usage exits 2 and says how it is used', () => {
     ['a missing argument', ['group', 'get'], 'id'],
     ['an argument too many', ['check', '--config', 'x', 'y'], 'too many arguments'],
     ['no gateway named', ['group', 'list'], '--config FILE, or --url URL and --token TOKEN'],
+    [
+      'a URL without scheme',
+      ['group', 'list', '--url', '127.0.0.1:9', '--token', 'x'],
+      '--url must be an http: or https: URL',
+    ],
+    [
+      'a group document that does not exist',
+      ['group', 'put', 'sip:x@red.example', '/nowhere/x.xml', '--url', 'http://127.0.0.1:9', '--token', 'x'],
+      '/nowhere/x.xml: does not exist',
+    ],
     ['a value out of range', ['certificates', '--dir', 'x', '--days', '0'], 'whole number above 0'],
     ['a configuration that does not exist', ['check', '--config', '/nowhere/x.yaml'], 'does not exist'],
   ])('%s', async (_what, args, expected) => {
@@ -113,6 +124,16 @@ describe('mcgw policy try', () => {
     expect(out).toMatch(
       /\n {2}- <mcpttgi:on-network-group-priority>190<.*\n {2}\+ <mcpttgi:on-network-group-priority>100</,
     );
+  });
+
+  test('a reader that has seen enough, such as head, is no fault', async () => {
+    const child = spawn(process.execPath, [program, 'policy', 'try', policy, group], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    const err = child.stderr.setEncoding('utf8').toArray();
+    const [code] = (await once(child, 'close')) as [number | null];
+    expect([code, (await err).join('')]).toEqual([0, '']);
   });
 
   test('prints both as one JSON object', async () => {

@@ -100,10 +100,7 @@ function addPolicyCommands(program: Command, finish: (code: number) => void): vo
     .option('--outbound', 'the policy is for what leaves', false)
     .option('--served-domain <domain...>', 'domains whose users are served here')
     .option('--json', 'print JSON', false)
-    .addHelpText(
-      'after',
-      example('mcgw policy try config/policies/from-red.yaml group.xml --served-domain blue.example'),
-    )
+    .addHelpText('after', example('mcgw policy try config/policies/from-red.yaml config/groups/joint-flood-2026.xml'))
     .action(async (file: string, group: string, options: PolicyTryOptions) => {
       const { policyTry } = await import('./manage/commands/policy-try.ts');
       finish(await policyTry(file, group, options, terminal));

@@ -34,7 +34,7 @@ export interface ListedPartner {
   readonly active: boolean;
   /** Foreign groups of this partner that are stored here. */
   readonly groupsHeld: number;
-  /** Of these, how many cannot be asked for at the primary now. */
+  /** Of these, how many are marked stale. */
   readonly groupsStale: number;
   readonly deliveries: { readonly queued: number; readonly parked: number; readonly delivered: number };
 }
@@ -46,7 +46,7 @@ export interface ListedSubscription {
   /** Identity of the subscriber. */
   readonly subscriber: string;
   readonly role: string;
-  /** Node selectors as subscribed. */
+  /** Entries of the resource list, as subscribed. */
   readonly resources: readonly string[];
   /** ISO 8601, UTC. */
   readonly expires: string;

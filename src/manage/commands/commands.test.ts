@@ -87,7 +87,7 @@ test('TS 23.280 10.2.7: pull and push play the flows by hand, deliveries are lis
   ) as ListedPartner[];
   expect(partners).toMatchObject([{ name: 'red', active: true, groupsHeld: 1 }]);
   expect(await printed((terminal) => partnerList(atBlue, plain, terminal))).toMatch(
-    /\nred +red\.example +active +1 +0 +0$/,
+    /\nred +red\.example +active +1 +0 +0 +0$/,
   );
 
   expect(await printed((terminal) => partnerPush(atRed, 'blue', groupId, plain, terminal))).toBe(

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { ListedGroup } from '../listings.ts';
 import type { ManagementClient } from './management-client.ts';
-import { columns, exitCodes, type Terminal } from './terminal.ts';
+import { columns, exitCodes, type Terminal, unreadable } from './terminal.ts';
 
 export interface ListOptions {
   readonly json: boolean;
@@ -56,7 +56,7 @@ export async function groupGet(
   return exitCodes.done;
 }
 
-/** Creates or replaces a home group with the document in `file`. */
+/** Creates or replaces a home group with the document in `file`; 2 when it cannot be read. */
 export async function groupPut(
   client: ManagementClient,
   groupId: string,
@@ -68,8 +68,8 @@ export async function groupPut(
   try {
     body = await readFile(file);
   } catch (error) {
-    terminal.err((error as Error).message);
-    return exitCodes.failed;
+    terminal.err(unreadable(file, error));
+    return exitCodes.wrongUsage;
   }
   const path = `groups/${encodeURIComponent(groupId)}`;
   const answer = await client.send({ method: 'PUT', path, body, contentType: groupMediaType });

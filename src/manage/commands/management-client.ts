@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent, type Dispatcher, request } from 'undici';
 import { loadConfiguration, problemLine } from '../../config/load.ts';
+import { unreadable } from './terminal.ts';
 
 /** How a command finds the gateway: its configuration, or URL and token. */
 export interface GatewayAddress {
@@ -84,7 +85,7 @@ function resolveAddress({ config, url, token, ca }: GatewayAddress): {
     if (url === undefined || token === undefined) {
       throw new AddressProblem('say which gateway: --config FILE, or --url URL and --token TOKEN');
     }
-    return { url: url.replace(/\/+$/, ''), token, ca: authority };
+    return { url: managementUrl(url), token, ca: authority };
   }
   const { configuration, problems } = loadConfiguration(config, Date.now());
   if (configuration === undefined) throw new AddressProblem(problems.map(problemLine).join('\n'));
@@ -93,18 +94,25 @@ function resolveAddress({ config, url, token, ca }: GatewayAddress): {
   const { host, port, tls } = manage.listen;
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   const scheme = tls === undefined ? 'http' : 'https';
+  const own = `${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
   return {
-    url: url ?? `${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`,
+    url: url === undefined ? own : managementUrl(url),
     token: token ?? manage.token,
     ca: authority,
   };
+}
+
+function managementUrl(url: string): string {
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
+    throw new AddressProblem('--url must be an http: or https: URL');
+  return url.replace(/\/+$/, '');
 }
 
 function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new AddressProblem((error as Error).message);
+    throw new AddressProblem(unreadable(file, error));
   }
 }
 

@@ -15,12 +15,13 @@ export async function partnerList(
   else {
     terminal.out(
       columns(
-        ['PARTNER', 'DOMAINS', 'AGREEMENT', 'GROUPS HELD', 'QUEUED', 'PARKED'],
+        ['PARTNER', 'DOMAINS', 'AGREEMENT', 'GROUPS HELD', 'STALE', 'QUEUED', 'PARKED'],
         partners.map((partner) => [
           partner.name,
           partner.domains.join(','),
           partner.active ? 'active' : `${partner.state}, not in force`,
           String(partner.groupsHeld),
+          String(partner.groupsStale),
           String(partner.deliveries.queued),
           String(partner.deliveries.parked),
         ]),

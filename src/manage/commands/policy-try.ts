@@ -9,7 +9,7 @@ import { loadPolicy, PolicyFileError } from '../../policy/policy-file.ts';
 import { Refusal } from '../../refusals.ts';
 import { defaultXmlLimits } from '../../xml/limits.ts';
 import { SchemaLibrary } from '../../xml/schema.ts';
-import { exitCodes, type Terminal } from './terminal.ts';
+import { exitCodes, type Terminal, unreadable } from './terminal.ts';
 
 export interface PolicyTryOptions {
   readonly partner: string;
@@ -32,10 +32,16 @@ export async function policyTry(
   let policy: Policy;
   let document: Uint8Array;
   try {
-    [policy, document] = [await loadPolicy(policyFile), await readFile(groupFile)];
+    policy = await loadPolicy(policyFile);
   } catch (error) {
-    if (!(error instanceof PolicyFileError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
-    terminal.err((error as Error).message);
+    if (!(error instanceof PolicyFileError)) throw error;
+    terminal.err(error.message);
+    return exitCodes.wrongUsage;
+  }
+  try {
+    document = await readFile(groupFile);
+  } catch (error) {
+    terminal.err(unreadable(groupFile, error));
     return exitCodes.wrongUsage;
   }
   const schemas = await SchemaLibrary.load({ threads: 1 });

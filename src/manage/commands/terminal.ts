@@ -10,6 +10,13 @@ export interface Terminal {
 /** Exit codes of the program. */
 export const exitCodes = { done: 0, failed: 1, wrongUsage: 2 } as const;
 
+/** Says in a line why the file named on the command line cannot be read. */
+export function unreadable(file: string, error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return `${file}: does not exist`;
+  return `${file}: cannot be read (${code ?? message})`;
+}
+
 /** Columns padded to their widest cell, a heading first; `-` stands for nothing. */
 export function columns(headings: readonly string[], rows: readonly (readonly (string | undefined)[])[]): string {
   const lines = [headings, ...rows].map((row) => row.map((cell) => (cell === undefined || cell === '' ? '-' : cell)));
