@@ -20,7 +20,7 @@ export interface Stage {
 }
 
 /** A claim of the demo that did not hold. */
-export class DemoFailure extends Error {}
+class DemoFailure extends Error {}
 
 const redAdministrator = 'sip:admin@red.example';
 const blueServer = 'sip:mcptt@blue.example';

@@ -10,7 +10,7 @@ export function groupIdOf(request: Request): string {
 }
 
 /** The canonical form of a group ID from outside. */
-export function canonicalGroupId(text: unknown): string {
+function canonicalGroupId(text: unknown): string {
   const canonical = typeof text === 'string' ? canonicalUri(text) : undefined;
   if (canonical === undefined) throw new Refusal('bad-request', { phrase: 'The group ID is no URI' });
   return canonical;

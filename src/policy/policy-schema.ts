@@ -58,8 +58,8 @@ const ruleKinds = {
   require: z.strictObject({ select: xpath, otherwise: text.describe('phrase of the refusal') }),
 } as const;
 
-export type RuleKind = keyof typeof ruleKinds;
-export const ruleKindNames = Object.keys(ruleKinds) as readonly RuleKind[];
+type RuleKind = keyof typeof ruleKinds;
+const ruleKindNames = Object.keys(ruleKinds) as readonly RuleKind[];
 
 const when = z
   .strictObject({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { accepts, deltaSeconds, hdr, parseParameterised, tagOf, tokenList } from './headers.ts';
+import { accepts, deltaSeconds, hdr, parseParameterised, tokenList } from './headers.ts';
 
 describe('hdr', () => {
   test('RFC 6665 8.2: a compact Event header is found under its full name', () => {
@@ -61,11 +61,6 @@ test('RFC 3261 20.19: Expires is an unsigned 32 bit number, what is larger count
   expect(deltaSeconds('99999999999999999999')).toBe(4294967295);
   expect(deltaSeconds('-1')).toBeUndefined();
   expect(deltaSeconds('1e3')).toBeUndefined();
-});
-
-test('RFC 3261 20.39: the tag of a To value', () => {
-  expect(tagOf('<sip:gms@blue.example>;tag=a1')).toBe('a1');
-  expect(tagOf('<sip:gms@blue.example;tag=no>')).toBe('');
 });
 
 test('RFC 3261 20.32: option tags of Require', () => {

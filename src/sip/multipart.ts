@@ -13,7 +13,7 @@ export interface MultipartLimits {
   readonly headerLength: number;
 }
 
-export const defaultMultipartLimits: MultipartLimits = { parts: 8, headerLength: 2048 };
+const defaultMultipartLimits: MultipartLimits = { parts: 8, headerLength: 2048 };
 
 /**
  * Splits a multipart body into its parts.

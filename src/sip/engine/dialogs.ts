@@ -176,7 +176,7 @@ export class Dialogs<Owner> {
 const NO_ROUTES: readonly string[] = [];
 
 /** A copy that shares no memory with the text it was cut from. */
-export function detached(text: string): string {
+function detached(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 

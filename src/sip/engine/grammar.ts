@@ -14,7 +14,7 @@ export const COLON = 58;
 export const SEMICOLON = 59;
 export const LESS = 60;
 export const EQUAL = 61;
-export const GREATER = 62;
+const GREATER = 62;
 const BACKSLASH = 92;
 
 function table(marks: string): Uint8Array {

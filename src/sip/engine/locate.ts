@@ -39,7 +39,7 @@ const SRV_PREFIX: Readonly<Record<string, string>> = { udp: '_sip._udp.', tcp: '
 const CANDIDATE_LIMIT = 12;
 
 /** The default port of a transport (RFC 3261 19.1.2, RFC 7118 5.5). */
-export function defaultPort(transport: TransportName): number {
+function defaultPort(transport: TransportName): number {
   if (transport === 'tls') return 5061;
   if (transport === 'ws') return 80;
   return transport === 'wss' ? 443 : 5060;
