@@ -69,6 +69,8 @@ const table = {
   'token-invalid': { status: 401, phrase: 'The access token cannot be verified' },
   'credentials-missing': { status: 403, phrase: 'The request carries no credentials' },
   'credentials-refused': { status: 403, phrase: 'The credentials of the request are not accepted' },
+  // RFC 6750 clause 3.1
+  'insufficient-scope': { status: 403, phrase: 'The access token was not issued for group management' },
   'identity-not-trusted': { status: 403, phrase: 'An asserted identity is not accepted from this sender' },
   forbidden: { status: 403, phrase: 'The caller has no right to do this' },
   'not-found': { status: 404, phrase: 'No such resource' },
@@ -123,7 +125,7 @@ export interface RefusalDetail {
   readonly allow?: readonly string[] | undefined;
   /** `unsupported-media-type`, `not-acceptable`: types that would be accepted. */
   readonly accept?: readonly string[] | undefined;
-  /** `credentials-required`, `token-invalid`: values of WWW-Authenticate, when they differ from a plain Bearer challenge. */
+  /** Values of WWW-Authenticate; `credentials-required` and `token-invalid` have a Bearer challenge without. */
   readonly challenges?: readonly string[] | undefined;
   /** `bad-extension`: option tags that are not supported. */
   readonly unsupported?: readonly string[] | undefined;

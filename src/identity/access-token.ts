@@ -1,9 +1,9 @@
 // Access tokens of the identity management server: signature, claims and the MC service IDs they speak for.
 // TS 33.180 annex B, RFC 7515, RFC 7519, RFC 8725.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { Refusal } from '../refusals.ts';
-import { boundedCache } from './bounded-cache.ts';
+import { type BoundedCache, boundedCache } from './bounded-cache.ts';
 import {
   isSignatureAlgorithm,
   type KeySet,
@@ -88,10 +88,10 @@ export function accessTokenVerifier(options: AccessTokenOptions): AccessTokenVer
   // Apart from each other, so that a flood of forged tokens displaces no verified one
   const verified = boundedCache<Finding>(cacheEntries);
   const refused = boundedCache<Finding>(cacheEntries);
-  const known = (fingerprint: string, set: KeySet): Finding['outcome'] | undefined =>
-    [verified.get(fingerprint), refused.get(fingerprint)].find(
-      (finding) => finding !== undefined && finding.set === set && finding.until > now(),
-    )?.outcome;
+  const known = (cache: BoundedCache<Finding>, fingerprint: string, set: KeySet): Finding['outcome'] | undefined => {
+    const finding = cache.get(fingerprint);
+    return finding !== undefined && finding.set === set && finding.until > now() ? finding.outcome : undefined;
+  };
   const remember = (fingerprint: string, set: KeySet, outcome: Finding['outcome']): void => {
     const cache = outcome instanceof Refusal ? refused : verified;
     const until = outcome instanceof Refusal ? now() + refusedSeconds * 1000 : outcome.expires * 1000;
@@ -100,12 +100,12 @@ export function accessTokenVerifier(options: AccessTokenOptions): AccessTokenVer
 
   return {
     async verify(token) {
-      const header = protectedHeader(token);
+      if (token.length > longestToken) throw invalid(`longer than ${longestToken} characters`);
       const current = await keys.current();
-      const fingerprint = createHash('sha256').update(token).digest('base64url');
-      let outcome = known(fingerprint, current);
+      const fingerprint = hash('sha256', token, 'base64url');
+      let outcome = known(verified, fingerprint, current) ?? known(refused, fingerprint, current);
       if (outcome === undefined) {
-        const { set, candidates } = await chooseKeys(keys, current, header);
+        const { set, candidates } = await chooseKeys(keys, current, protectedHeader(token));
         outcome = await judge(token, candidates, options);
         remember(fingerprint, set, outcome);
       }
@@ -129,7 +129,6 @@ interface Header {
 }
 
 function protectedHeader(token: string): Header {
-  if (token.length > longestToken) throw invalid(`longer than ${longestToken} characters`);
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) throw invalid('not a JWS in compact serialization');
   let header: ReturnType<typeof decodeProtectedHeader>;
   try {

@@ -4,6 +4,12 @@ import type { Configuration, PartnerConfiguration, SystemConfiguration } from '.
 import { Refusal } from '../refusals.ts';
 import { type AddressList, addressList } from './address-list.ts';
 import { parseAssertedIdentity } from './asserted-identity.ts';
+import {
+  type AuthorizationSchemes,
+  authorizedIdentities,
+  missingCredentials,
+  tokenIdentities,
+} from './authorization.ts';
 import { type CertificateFacts, type CertificateHolder, certificateMatches, fingerprints } from './certificates.ts';
 import type { PartnerPrincipal, Principal } from './principal.ts';
 import { canonicalUri } from './uri.ts';
@@ -15,8 +21,11 @@ export interface AssertedIdentities {
 }
 
 export interface OwnCredentials extends AssertedIdentities {
-  /** The Authorization header field. */
-  readonly authorization?: string | undefined;
+  /** Every Authorization header field of the request; undefined when there is none. */
+  readonly authorization?: readonly string[] | undefined;
+  readonly method: string;
+  /** As in the request line. */
+  readonly requestTarget: string;
   /** IP address of the connection's other end. */
   readonly peerAddress: string | undefined;
 }
@@ -32,7 +41,7 @@ export interface SipCredentials {
   readonly assertedIdentities: readonly string[];
   /** Where the request came from, as seen by our own socket. */
   readonly peerAddress: string | undefined;
-  /** Access token of an mcptt-info body, when there is one. */
+  /** Access token of an mcptt-info, mcvideo-info or mcdata-info body, when there is one. */
   readonly accessToken?: string | undefined;
 }
 
@@ -62,17 +71,20 @@ export function knownPartners(
 
 export interface AuthenticationSettings {
   readonly system: Pick<SystemConfiguration, 'servers' | 'administrators'>;
-  readonly identity: Configuration['identity'];
+  readonly identity: Pick<Configuration['identity'], 'trustedProxies' | 'missingCredentials'>;
+  /** Credentials that callers bring themselves; absent = only identities that trusted proxies assert. */
+  readonly schemes?: AuthorizationSchemes | undefined;
   readonly partners: readonly KnownPartner[];
 }
 
-/** Each method returns the Principal or throws the Refusal whose `cause` names the true reason. */
+/** Each method answers the Principal or throws (rejects with) the Refusal whose `cause` names the true reason. */
 export interface Authenticator {
-  /** CSC-2 and CSC-3. */
-  own(credentials: OwnCredentials): Principal;
+  /** CSC-2 and CSC-3. What the caller brings itself decides; an asserted identity beside it must be sound nevertheless. */
+  own(credentials: OwnCredentials): Promise<Principal>;
   /** CSC-16: certificate and asserted identity must both be those of one and the same partner. */
   partner(credentials: PartnerCredentials): PartnerPrincipal;
-  sip(credentials: SipCredentials): Principal;
+  /** The token decides who a client is; our servers and partners have none and are known by their asserted identity. */
+  sip(credentials: SipCredentials): Promise<Principal>;
 }
 
 /** Principals remembered by header value, for speed alone. */
@@ -80,6 +92,7 @@ const mostPrincipals = 2000;
 
 /** Builds the three checks from configuration. Throws an Error when an address list or a PSI cannot be understood. */
 export function authenticator(settings: AuthenticationSettings): Authenticator {
+  const { schemes = {} } = settings;
   const trustedProxies = addressList(settings.identity.trustedProxies);
   const partners = settings.partners.map((partner) => ({
     holder: partner,
@@ -96,20 +109,36 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
     return roleOf(identities);
   };
 
+  // Our servers and partners authenticate by asserted identity; a user that claims to be one of them is an attempt
+  const userPrincipal = (identities: readonly string[]): Principal => {
+    const principal = ownPrincipal(identities);
+    if (principal.role !== 'server') return principal;
+    throw refused('credentials-refused', 'the credentials of a user name the PSI of an MC service server');
+  };
+  const asserted = (credentials: OwnCredentials): Principal => {
+    const single = singleValue(credentials);
+    const known = single === undefined ? undefined : ownPrincipals.get(single);
+    if (known !== undefined) return known;
+    const principal = ownPrincipal(assertedIdentities(credentials));
+    if (single !== undefined) {
+      if (ownPrincipals.size >= mostPrincipals) ownPrincipals.clear();
+      ownPrincipals.set(single, principal);
+    }
+    return principal;
+  };
+
   return {
-    own({ authorization, peerAddress, ...asserted }) {
-      if (authorization !== undefined) throw unverifiable(authorization);
-      if (!isAsserted(asserted)) throw missing(settings.identity.missingCredentials);
-      requireTrust(trustedProxies, peerAddress);
-      const single = singleValue(asserted);
-      const known = single === undefined ? undefined : ownPrincipals.get(single);
-      if (known !== undefined) return known;
-      const principal = ownPrincipal(assertedIdentities(asserted));
-      if (single !== undefined) {
-        if (ownPrincipals.size >= mostPrincipals) ownPrincipals.clear();
-        ownPrincipals.set(single, principal);
+    async own(credentials) {
+      const { authorization, peerAddress } = credentials;
+      const isAssertion = isAsserted(credentials);
+      // TS 24.482 A.2.2: whoever asserts without being trusted is refused, whatever else he brings
+      if (isAssertion) requireTrust(trustedProxies, peerAddress);
+      if (authorization === undefined) {
+        if (isAssertion) return asserted(credentials);
+        throw missingCredentials(schemes, settings.identity.missingCredentials);
       }
-      return principal;
+      if (isAssertion) assertedIdentities(credentials);
+      return userPrincipal(await authorizedIdentities(schemes, authorization, credentials));
     },
 
     partner({ authorization, certificate, ...asserted }) {
@@ -129,17 +158,18 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
       return { role: 'partner', partner: holder.holder.name, identity: holder.identity };
     },
 
-    sip({ assertedIdentities: values, peerAddress, accessToken }) {
-      if (accessToken !== undefined) {
-        throw new Refusal('credentials-refused', { phrase: 'The access token cannot be verified' });
-      }
-      if (values.length === 0) throw new Refusal('credentials-missing');
-      const identities = assertedIdentities({ pAssertedIdentity: values });
+    async sip({ assertedIdentities: values, peerAddress, accessToken }) {
+      const identities = values.length === 0 ? [] : assertedIdentities({ pAssertedIdentity: values });
       const partner = partners.find((one) => identities.includes(one.identity));
       if (partner === undefined) {
-        requireTrust(trustedProxies, peerAddress);
+        if (identities.length > 0) requireTrust(trustedProxies, peerAddress);
+        // The identity that a SIP core asserts beside a token is that of the subscriber in the core, not an MC service ID
+        if (accessToken !== undefined)
+          return userPrincipal(await tokenIdentities(requiredTokens(schemes), accessToken));
+        if (identities.length === 0) throw new Refusal('credentials-missing');
         return ownPrincipal(identities);
       }
+      if (accessToken !== undefined) throw refused('credentials-refused', 'a partner sent an access token');
       if (!partner.sipFrom.has(peerAddress)) {
         throw refused(
           'identity-not-trusted',
@@ -205,15 +235,9 @@ function parsedIdentities(values: readonly string[]): readonly string[] {
   return identities;
 }
 
-function unverifiable(authorization: string): Refusal {
-  // RFC 6750 3.1
-  if (/^bearer(\s|$)/i.test(authorization)) return new Refusal('token-invalid');
-  return refused('credentials-refused', 'an Authorization scheme that is not configured here');
-}
-
-// TS 24.482 A.2.3 wants 403, RFC 6750 3 wants 401 with a challenge
-function missing(status: Configuration['identity']['missingCredentials']): Refusal {
-  return new Refusal(status === 401 ? 'credentials-required' : 'credentials-missing');
+function requiredTokens({ tokens }: AuthorizationSchemes): NonNullable<AuthorizationSchemes['tokens']> {
+  if (tokens !== undefined) return tokens;
+  throw new Refusal('credentials-refused', { phrase: 'The access token cannot be verified' });
 }
 
 function refused(code: 'credentials-refused' | 'identity-not-trusted', cause: string): Refusal {

@@ -127,7 +127,9 @@ export class Admission {
 
   async #accept(request: IncomingRequest, dialog: DialogFacts, asked: SubscribeFacts): Promise<void> {
     const { notifier, rows, settings, now } = this.#options;
-    const principal = this.#authenticate(request, asked);
+    const principal = await this.#authenticate(request, asked);
+    // The same request may have come again while a token was verified
+    if (notifier.find(dialog.id) !== undefined) throw new Refusal('merged-request');
     const entries = this.#entries(principal, asked.body.entries ?? []);
     if (asked.contact === undefined) throw new Refusal('bad-request', { phrase: 'Contact is missing' });
     const granted = this.#grant(asked.expires);
@@ -150,6 +152,7 @@ export class Admission {
         eventId: detached(asked.eventId),
         contact,
         peer: detached(request.source.address),
+        asserted: assertedBesideToken(request, asked),
       },
       entries,
       kept,
@@ -172,7 +175,11 @@ export class Admission {
     const { facts } = subscription;
     // RFC 6665 4.5.2: a second subscription in one dialog is not supported
     if (asked.eventId !== facts.eventId) throw new Refusal('forbidden', { phrase: 'One subscription for each dialog' });
-    this.#authenticateAgain(request, asked, subscription);
+    await this.#authenticateAgain(request, asked, subscription);
+    // It may have ended, or gone on, while a token was verified
+    if (notifier.find(dialog.id) !== subscription || subscription.state.ending !== undefined) {
+      throw new Refusal('subscription-does-not-exist');
+    }
     // RFC 5875 4.4: a new list replaces the old one; without a body the old one stays
     const { entries: written } = asked.body;
     const entries = written === undefined ? undefined : this.#entries(facts.principal, written);
@@ -189,7 +196,7 @@ export class Admission {
     void this.#askForMissing(facts.principal, subscription.entries);
   }
 
-  #authenticate(request: IncomingRequest, asked: SubscribeFacts): Principal {
+  #authenticate(request: IncomingRequest, asked: SubscribeFacts): Promise<Principal> {
     const asserted = hdr(request.headers, 'p-asserted-identity');
     const { accessToken } = asked.body;
     return this.#options.authenticate({
@@ -200,10 +207,16 @@ export class Admission {
   }
 
   /** A refresh may come without credentials (clients send the token once), but only from where the subscription came. */
-  #authenticateAgain(request: IncomingRequest, asked: SubscribeFacts, { facts }: WatchedSubscription): void {
-    const bare = hdr(request.headers, 'p-asserted-identity') === undefined && asked.body.accessToken === undefined;
+  async #authenticateAgain(
+    request: IncomingRequest,
+    asked: SubscribeFacts,
+    { facts }: WatchedSubscription,
+  ): Promise<void> {
+    const asserted = hdr(request.headers, 'p-asserted-identity');
+    // A SIP core adds to every request what it added beside the token
+    const bare = asked.body.accessToken === undefined && (asserted === undefined || asserted === facts.asserted);
     if (bare && request.source.address === facts.peer) return;
-    const principal = this.#authenticate(request, asked);
+    const principal = await this.#authenticate(request, asked);
     if (principal.role !== facts.principal.role || principalName(principal) !== principalName(facts.principal)) {
       throw new Refusal('credentials-refused', { cause: 'a refresh by somebody else' });
     }
@@ -279,6 +292,11 @@ function refreshed(kept: string, request: IncomingRequest, { cseq }: DialogFacts
     remoteCSeq: cseq,
     source: { transport, address, port },
   });
+}
+
+function assertedBesideToken(request: IncomingRequest, { body }: SubscribeFacts): string | undefined {
+  const asserted = hdr(request.headers, 'p-asserted-identity');
+  return asserted === undefined || body.accessToken === undefined ? undefined : detached(asserted);
 }
 
 /** A copy that does not keep the whole message in memory of which it was a slice. */

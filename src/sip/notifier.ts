@@ -126,8 +126,8 @@ export class Notifier implements SubscriptionKeeper {
 
   /** Takes up a stored subscription; nothing is told before `start`. `expires` in milliseconds since 1970. */
   restore(id: string, row: SubscriptionRow, entries: readonly ResourceEntry[], expires: number): void {
-    const { toTag, principal, eventId, contact, peer, dialog, reserved, told } = row;
-    const facts: SubscriptionFacts = { id, toTag, principal, eventId, contact, peer };
+    const { toTag, principal, eventId, contact, peer, asserted, dialog, reserved, told } = row;
+    const facts: SubscriptionFacts = { id, toTag, principal, eventId, contact, peer, asserted };
     const subscription = this.create(facts, entries, JSON.stringify(dialog), expires);
     subscription.cseq = reserved;
     subscription.reserved = reserved;

@@ -195,7 +195,7 @@ describe('partner systems', () => {
   const byId = (groupId: string): string => `${groups}/global/byGroupID/${groupId}`;
 
   test('TS 23.280 10.2.7: a partner is told the tags of its own view, with the root of the interconnect face', async () => {
-    await at.restart({ partners: { facing, xcapRoot: partnerRoot }, authenticate: () => partner });
+    await at.restart({ partners: { facing, xcapRoot: partnerRoot }, authenticate: async () => partner });
     const collection = `${groups}/global/byGroupID/`;
     const entries = [byId('sip:shared@red.example'), byId('sip:secret@red.example'), collection];
     const [subscriber, first] = await at.subscribed(entries);
@@ -211,13 +211,13 @@ describe('partner systems', () => {
   });
 
   test('places in the users tree are nothing for a partner', async () => {
-    await at.restart({ partners: { facing, xcapRoot: partnerRoot }, authenticate: () => partner });
+    await at.restart({ partners: { facing, xcapRoot: partnerRoot }, authenticate: async () => partner });
     const subscriber = await at.open();
     expect((await subscriber.subscribe([`${groups}/users/sip:groups@red.example/alpha`])).status).toBe(403);
   });
 
   test('without an interconnect face a partner is 403', async () => {
-    await at.restart({ authenticate: () => partner });
+    await at.restart({ authenticate: async () => partner });
     const subscriber = await at.open();
     expect((await subscriber.subscribe([byId('sip:shared@red.example')])).status).toBe(403);
   });

@@ -21,6 +21,7 @@ export interface SubscriptionRow {
   readonly eventId: string;
   readonly contact: string;
   readonly peer: string;
+  readonly asserted?: string | undefined;
   /** `uri` of each entry as subscribed. */
   readonly entries: readonly string[];
   readonly dialog: DialogRecord;
@@ -175,6 +176,7 @@ function write(subscription: WatchedSubscription, reserved: number, full: boolea
     eventId: facts.eventId,
     contact: facts.contact,
     peer: facts.peer,
+    asserted: facts.asserted,
     entries: subscription.entries.map((entry) => entry.sel),
     reserved,
     ...(tooMuchTold ? { tooMuchTold } : {}),

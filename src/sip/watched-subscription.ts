@@ -22,6 +22,8 @@ export interface SubscriptionFacts {
   readonly contact: string;
   /** Address from which the subscription was made. */
   readonly peer: string;
+  /** P-Asserted-Identity that came beside the access token which decided who the subscriber is. */
+  readonly asserted?: string | undefined;
 }
 
 /** What the subscription needs of its keeper. */

@@ -26,7 +26,7 @@ import {
 } from './http-listener.ts';
 import { answerNode } from './node-resources.ts';
 import { contentAnswer } from './read-answer.ts';
-import { headerValues } from './request-headers.ts';
+import { everyValue, headerValues } from './request-headers.ts';
 import { parseRequestTarget, type XcapResource, xcapRoot } from './resource.ts';
 
 export interface XcapFaceOptions {
@@ -116,9 +116,11 @@ function nodeAddress({ node }: XcapResource): NodeAddress | undefined {
 }
 
 function credentialsOf(request: IncomingMessage): OwnCredentials {
-  const { headers } = request;
+  const { headers, method = '', url = '' } = request;
   return {
-    authorization: headers.authorization,
+    method,
+    requestTarget: url,
+    authorization: headers.authorization === undefined ? undefined : everyValue(request, 'authorization'),
     xAssertedIdentity: headerValues(headers['x-3gpp-asserted-identity']),
     pAssertedIdentity: headerValues(headers['p-asserted-identity']),
     peerAddress: request.socket.remoteAddress,

@@ -70,7 +70,9 @@ describe('TS 24.482 A.2.3 and RFC 6750 3: credentials', () => {
   test('missing credentials are 401 with a challenge when so configured', async () => {
     const other = await runningFace({}, { missingCredentials: 401 });
     const answer = await exchange(other.url, rawRequest('GET', listPath));
-    expect(answer).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Bearer' } });
+    // RFC 6750 3: with a parameter, at least one
+    const challenge = expect.stringMatching(/^Bearer scope="3gpp:mc:ptt_group_management_service [^"]*"$/);
+    expect(answer).toMatchObject({ status: 401, headers: { 'www-authenticate': challenge } });
     await other.close();
   });
 
