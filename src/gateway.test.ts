@@ -17,6 +17,7 @@ import {
   token,
 } from './gateway/gateway.testkit.ts';
 import type { ListedDelivery, ListedGroup } from './manage/listings.ts';
+import { changesOf, Subscriber } from './sip/face.testkit.ts';
 
 const groupId = 'sip:harbour-tg1@red.example';
 let harbour: string;
@@ -162,6 +163,29 @@ describe('reload', () => {
     // failed requests are remembered for a moment
     const read = (): Promise<{ status: number }> => readAsServer(blue, 'sip:mcptt@blue.example');
     await until(read, ({ status }) => status === 200, 'the group at blue');
+  });
+
+  test('RFC 5875 4.7: who may read a group no longer is told so by the subscription', async () => {
+    const listening = (configuration: TestConfiguration): TestConfiguration => ({
+      ...configuration,
+      partners: (configuration.partners as object[]).map((partner) => ({ ...partner, sipFrom: ['127.0.0.1'] })),
+    });
+    const withdrawn = (configuration: TestConfiguration): TestConfiguration => ({
+      ...configuration,
+      partners: (configuration.partners as { agreement: object }[]).map((partner) => ({
+        ...partner,
+        agreement: { ...partner.agreement, weProvide: [], theyRequest: [] },
+      })),
+    });
+    const red = await run(listening(redConfiguration()));
+    await putHarbour(red);
+    const subscriber = await Subscriber.open(Number(red.urls.sip[0]?.split(':').at(-1)), 'sip:gms@blue.example');
+    const sel = `org.openmobilealliance.groups/global/byGroupID/${groupId}`;
+    expect((await subscriber.subscribe([sel])).status).toBe(200);
+    const [told = ''] = changesOf(await subscriber.notify());
+    await red.reload(await red.changed(withdrawn));
+    expect(changesOf(await subscriber.notify())).toEqual([`${sel} ${told.split(' ').at(-1)} -`]);
+    subscriber.close();
   });
 
   test('a changed policy file is applied to the kept source', async () => {

@@ -19,6 +19,7 @@ import { startManagementListener } from './manage/management-listener.ts';
 import { createMetrics } from './manage/metrics.ts';
 import type { Prepared } from './manage/prepare.ts';
 import { drainTime, type RunningGateway } from './manage/running-gateway.ts';
+import { releaseMemoryWhenQuiet } from './sip/engine/idle-memory.ts';
 import { startEngineInWorker } from './sip/engine/worker-engine.ts';
 import { type SipEngineAccess, type SipFace, startSipFace, subscriptionDialogs } from './sip/sip-face.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
@@ -66,6 +67,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   let notReady: string | undefined = 'starting';
   let current = currentOf(configuration);
   opened.add('partner client', () => current.partners.close());
+  const stopReleasing = releaseMemoryWhenQuiet();
+  opened.add('memory', async () => stopReleasing());
   const site: Site = { configuration, current: () => current, log, opened, fail };
 
   const store = await openSqliteStore(configuration.storage.sqlite);
@@ -79,7 +82,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
   const sip = await openSip(site, store, documents, interconnection);
-  const metrics = createMetrics({ store, subscriptions: () => sip?.subscriptions().length ?? 0 });
+  const metrics = createMetrics({ store, subscriptions: () => sip?.subscriptionCount ?? 0 });
   opened.add('metrics', async () => stopCounting());
   const stopCounting = documents.onChange(({ changes }) => metrics.documentsChanged(changes.length));
 
@@ -170,6 +173,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
       }
       log.level = next.logging.level;
       interconnection.reconfigure(settings);
+      sip?.recheck();
       closeLater(before);
       return restartKeys(prepared.configuration, changed.configuration);
     },

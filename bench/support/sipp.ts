@@ -43,6 +43,8 @@ export async function runSipp(options: SippOptions): Promise<SippCounts> {
       ...['-l', String(rate * 10)],
       ...['-stf', statistics, '-trace_stat'],
       ...['-recv_timeout', '10000'],
+      // With its default of 64 kB SIPp loses answers in its own socket while the machine is busy elsewhere.
+      ...['-buff_size', '4194304'],
       ...Object.entries(keys).flatMap(([name, value]) => ['-key', name, value]),
       '-nostdin',
     ],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { addressesOf, parseEntry, selBelow, watchKey } from './resource-entry.ts';
+import { addressesOf, isBelow, parseEntry, selBelow, watchKey } from './resource-entry.ts';
 
 const root = 'http://xcap.blue.example/xcap-root/';
 const group = 'org.openmobilealliance.groups/global/byGroupID/sip:tg1@red.example';
@@ -38,8 +38,20 @@ describe('RFC 4825 6: documents', () => {
     const entry = parseEntry('resource-lists/users/sip%3AJoe%40BLUE.example/dir/in%2Fdex', root);
     expect(entry?.kind === 'resource' && entry.resource).toEqual({
       kind: 'document',
-      key: { auid: 'resource-lists', tree: 'users', xui: 'sip:Joe@blue.example', name: 'dir/in/dex' },
+      key: { auid: 'resource-lists', tree: 'users', xui: 'sip:Joe@blue.example', name: 'dir/in%2Fdex' },
     });
+  });
+
+  test('RFC 4825 6.2: a slash inside a segment is data, in directories and in sel too', () => {
+    const collection = parseEntry('resource-lists/users/sip:joe@blue.example/a%2Fb/', root);
+    const inside = parseEntry('resource-lists/users/sip:joe@blue.example/a%2Fb/index', root);
+    const beside = parseEntry('resource-lists/users/sip:joe@blue.example/a/b/index', root);
+    if (collection?.kind !== 'collection' || inside?.kind !== 'resource' || beside?.kind !== 'resource') {
+      throw new Error('an entry was not understood');
+    }
+    expect(isBelow(collection, inside.resource)).toBe(true);
+    expect(isBelow(collection, beside.resource)).toBe(false);
+    expect(selBelow(collection, inside.resource)).toBe('resource-lists/users/sip:joe@blue.example/a%2Fb/index');
   });
 
   test('global tree', () => {

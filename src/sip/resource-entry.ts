@@ -2,6 +2,7 @@
 // (RFC 5875 clause 4.4, RFC 4825 clause 6, TS 24.481 clause 7.2.10).
 import { LRUCache } from 'lru-cache';
 import { groupsAuid } from '../documents/application-usage.ts';
+import { documentName, nameSegments } from '../documents/document-key.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import type { DocumentKey } from '../store/store.ts';
 
@@ -30,7 +31,7 @@ export interface CollectionEntry {
   readonly tree?: 'users' | 'global' | undefined;
   /** Canonical; absent = every user of the tree. */
   readonly xui?: string | undefined;
-  /** Directories below the XUI or below `global`, each ended with a slash. */
+  /** Directories below the XUI or below `global` as names of documents have them, each ended with a slash. */
   readonly directory: string;
 }
 
@@ -102,7 +103,8 @@ function collection(sel: string, segments: readonly string[]): CollectionEntry |
   if (auid === undefined) return undefined;
   if (tree === undefined) return { kind: 'collection', sel, watch: collectionKey([auid]), auid, directory: '' };
   if (tree === 'users') {
-    const [written, ...directories] = below;
+    const [written, ...inside] = below;
+    const directories = inside.map((directory) => documentName([directory]));
     const xui = written === undefined ? undefined : (canonicalUri(written) ?? written);
     const place = xui === undefined ? [auid, tree] : [auid, tree, xui, ...directories];
     return {
@@ -116,7 +118,8 @@ function collection(sel: string, segments: readonly string[]): CollectionEntry |
     };
   }
   if (tree !== 'global') return undefined;
-  const directories = isByGroup(auid, below) ? ['byGroupID', ...below.slice(1)] : below;
+  const named = below.map((directory) => documentName([directory]));
+  const directories = isByGroup(auid, below) ? ['byGroupID', ...named.slice(1)] : named;
   const watch = collectionKey([auid, tree, ...directories]);
   return { kind: 'collection', sel, watch, auid, tree, directory: directoryOf(directories) };
 }
@@ -127,14 +130,14 @@ function resourceOf(segments: readonly string[]): Resource | undefined {
   if (tree === 'users') {
     const [xui = '', ...name] = below;
     if (name.length === 0) return undefined;
-    return { kind: 'document', key: { auid, tree, xui: canonicalUri(xui) ?? xui, name: name.join('/') } };
+    return { kind: 'document', key: { auid, tree, xui: canonicalUri(xui) ?? xui, name: documentName(name) } };
   }
   if (tree !== 'global') return undefined;
   if (isByGroup(auid, below)) {
     const groupId = below.length === 2 ? canonicalUri(below[1] ?? '') : undefined;
     return groupId === undefined ? undefined : { kind: 'group', groupId };
   }
-  return { kind: 'document', key: { auid, tree, xui: '', name: below.join('/') } };
+  return { kind: 'document', key: { auid, tree, xui: '', name: documentName(below) } };
 }
 
 // Deployed clients subscribe to `byGroup`; TS 24.481 7.2.10.2 has `byGroupID`.
@@ -253,8 +256,8 @@ export function selBelow(collection: CollectionEntry, resource: Resource): strin
     resource.kind === 'group'
       ? ['global', 'byGroupID', resource.groupId]
       : resource.key.tree === 'users'
-        ? ['users', resource.key.xui, ...resource.key.name.split('/')]
-        : ['global', ...resource.key.name.split('/')];
+        ? ['users', resource.key.xui, ...nameSegments(resource.key.name)]
+        : ['global', ...nameSegments(resource.key.name)];
   const depth = (collection.tree === undefined ? 0 : 1) + (collection.xui === undefined ? 0 : 1);
   const directories = collection.directory === '' ? 0 : collection.directory.split('/').length - 1;
   return (

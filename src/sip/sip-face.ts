@@ -10,6 +10,7 @@ import { Admission } from './admission.ts';
 import { type Clock, TimerQueue } from './engine/timer-queue.ts';
 import { MissingGroups } from './missing-groups.ts';
 import { type FaceView, Notifier, type SubscriptionSummary } from './notifier.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { parseEntry, type ResourceEntry } from './resource-entry.ts';
 import { sipPort } from './sip-port.ts';
 import { readRow, SubscriptionRows } from './subscription-rows.ts';
@@ -112,6 +113,7 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
     return (principal.role === 'partner' ? partners : clients) * 1000;
   };
 
+  const refusals = new RefusalLog(timers, log);
   const rows = new SubscriptionRows({ store, timers, log });
   const notifier = new Notifier({
     timers,
@@ -138,7 +140,7 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
     authenticate: options.authenticate,
     viewOf,
     now: () => timers.now(),
-    log,
+    log: { info: (fields, text) => refusals.info(fields, text), error: (fields, text) => log.error(fields, text) },
   });
 
   await takeUp();

@@ -600,3 +600,10 @@ test('the engine speaks IPv6', async () => {
   peer.close();
   await engine.close();
 });
+
+test('an engine that is closed twice ends once', async () => {
+  const engine = await startEngine({ listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'] });
+  await Promise.all([engine.close(), engine.close()]);
+  await engine.close();
+  expect(await engine.exited).toBeUndefined();
+});

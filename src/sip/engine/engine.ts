@@ -108,6 +108,7 @@ class RunningEngine implements Engine, ControlHandler {
   #outgoing: OutgoingRequests | undefined;
   #reaper: NodeJS.Timeout | undefined;
   #exit: () => void = () => undefined;
+  #closed: Promise<void> | undefined;
   #messages = 0;
   #faults = 0;
   #lastFault = '';
@@ -210,7 +211,12 @@ class RunningEngine implements Engine, ControlHandler {
     };
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
     clearInterval(this.#reaper);
     this.#core?.timers.stop();
     // Applications first: what they still owed is answered 503 while there are transports to carry it.
