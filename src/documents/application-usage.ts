@@ -22,6 +22,8 @@ export interface ApplicationUsage {
 export const groupsAuid = 'org.openmobilealliance.groups';
 /** AUID of contact lists, RFC 4826 clause 3.4.1. */
 export const resourceListsAuid = 'resource-lists';
+/** AUID of services behind resource lists, RFC 4826 clause 4.4.1; served when an operator configures it. */
+export const rlsServicesAuid = 'rls-services';
 /** AUID of the server's capabilities, RFC 4825 clause 12. */
 export const capabilitiesAuid = 'xcap-caps';
 /** AUID of the directory of a user's documents, OMA XDM. */

@@ -8,6 +8,7 @@ import type { DocumentFilter, DocumentKey, DocumentSummary, SourceRecord, Store 
 import type { GroupFacts } from '../xml/group-document.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import type { SchemaLibrary } from '../xml/schema.ts';
+import { AllocatedUris } from './allocated-uris.ts';
 import { type ApplicationUsage, builtInUsages, groupsAuid } from './application-usage.ts';
 import { DocumentCache } from './cache.ts';
 import { Committer } from './committer.ts';
@@ -89,8 +90,11 @@ export class DocumentService implements Documents {
       now: this.#now,
     };
     this.#writer = new DocumentWriter({
+    const allocated = new AllocatedUris({ store, document: (key) => this.#reader.document(key) });
+    this.#committer.onChange((event) => allocated.changed(event));
       ...shared,
       domain: options.system.domains[0] ?? '',
+      allocated,
       usage: (auid) => this.usage(auid),
       deliveriesOf: async (change) => (await this.#deliveriesOf?.(change)) ?? [],
     });

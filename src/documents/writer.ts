@@ -6,8 +6,9 @@ import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { Commit, DeliveryRequest, DocumentKey, JournalEntry } from '../store/store.ts';
 import type { EditedDocument } from '../xml/node-edit.ts';
+import type { AllocatedUris } from './allocated-uris.ts';
 import { alternativeGroupIds } from './alternatives.ts';
-import { type ApplicationUsage, groupsAuid } from './application-usage.ts';
+import { type ApplicationUsage, groupsAuid, rlsServicesAuid } from './application-usage.ts';
 import type { MemoryDocument } from './cache.ts';
 import type { Committer, Effect } from './committer.ts';
 import { addressedGroup, canonicalKey, homeUri, keyPath, keyText } from './document-key.ts';
@@ -18,6 +19,7 @@ import type { DocumentJudge, Judged } from './judge.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import type { DocumentReader } from './reader.ts';
 import { mayWrite, mayWriteGroups } from './rights.ts';
+import { checkRlsServices, serviceUris } from './rls-services-constraints.ts';
 
 /** How often a write that another process has overtaken starts again. */
 const attempts = 5;
@@ -28,6 +30,7 @@ export interface WriterOptions {
   readonly judge: DocumentJudge;
   readonly queue: KeyedQueue;
   readonly served: ServedUsers;
+  readonly allocated: AllocatedUris;
   /** Our first domain, in which alternatives to refused group IDs are offered. */
   readonly domain: string;
   readonly now: () => Date;
@@ -191,7 +194,24 @@ export class DocumentWriter {
     };
     const entry = this.#journal(principal, edit?.action ?? 'document-put', { key, groupId }, detail);
     const effect: Effect = { key, previous: before, stored: { tag, bytes, groupId }, known: judged };
-    return this.#commit(effect, deliveries, entry, principal);
+    const commit = (): Promise<boolean> => this.#commit(effect, deliveries, entry, principal);
+    if (key.auid !== rlsServicesAuid) return commit();
+    // RFC 4826 4.4.5: a service URI is unique in the whole server, so these documents are written one after the other.
+    return this.#options.queue.run(rlsServicesAuid, async () => {
+      await this.#checkServiceUris(candidate);
+      return commit();
+    });
+  }
+
+  async #checkServiceUris({ key, judged }: Candidate): Promise<void> {
+    checkRlsServices(judged.index, key);
+    const { allocated, domain } = this.#options;
+    for (const { uri, field } of serviceUris(judged.index)) {
+      if (!(await allocated.isTaken(uri, key))) continue;
+      const free = async (candidate: string): Promise<boolean> => !(await allocated.isTaken(candidate, key));
+      const altValues = await alternativeGroupIds(uri, domain, free);
+      throw new Refusal('uniqueness-failure', { exists: [{ field, altValues }] });
+    }
   }
 
   /** True when committed, false when another process was faster. Throws Refusal `uniqueness-failure` for a group ID in use elsewhere. */

@@ -128,7 +128,9 @@ describe('RFC 4825 7.3: fetch a document', () => {
 describe('RFC 4825 7.4 to 7.10: elements, attributes, namespace bindings', () => {
   test.each(['GET', 'PUT', 'DELETE'])('%s of a node selector that is not understood is 404', async (method) => {
     face.store(listKey, '<a/>');
-    expect(await face.send(method, `${listPath}/~~/a`)).toMatchObject({ status: 404 });
+    const answer = await face.send(method, `${listPath}/~~/a%5Blast()%5D`);
+    expect(answer).toMatchObject({ status: 404, headers: { 'content-type': 'text/plain; charset=utf-8' } });
+    expect(answer.body).toMatch(/^selector-not-understood: .* at character 3: "last/);
     expect(face.text(listKey)).toBe('<a/>');
   });
 });

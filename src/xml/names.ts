@@ -4,6 +4,7 @@
 export const namespaces = {
   listService: 'urn:oma:xml:poc:list-service',
   resourceLists: 'urn:ietf:params:xml:ns:resource-lists',
+  rlsServices: 'urn:ietf:params:xml:ns:rls-services',
   commonPolicy: 'urn:ietf:params:xml:ns:common-policy',
   omaCommonPolicy: 'urn:oma:xml:xdm:common-policy',
   omaExtensions: 'urn:oma:xml:xdm:extensions',

@@ -1,0 +1,7 @@
+// RFC 4825 clause 8.4: DELETE handling.
+import { vectorsOf } from './vectors.ts';
+import { xcapServer } from './xcap-server.ts';
+
+const server = xcapServer();
+
+vectorsOf('8.4', server);
