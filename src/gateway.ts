@@ -9,6 +9,7 @@ import { authenticatorOf, interconnectionSettings, partnerClientOf } from './gat
 import { withRealPorts } from './gateway/real-ports.ts';
 import { restartKeys, takenOver } from './gateway/restart-keys.ts';
 import { interconnectTls, listenerTls } from './gateway/tls-files.ts';
+import { type UserCredentials, userCredentials } from './gateway/user-credentials.ts';
 import type { Authenticator } from './identity/authenticate.ts';
 import { servedUsers } from './identity/served.ts';
 import { canonicalUri } from './identity/uri.ts';
@@ -37,6 +38,7 @@ const drachtioFrame = 12_000;
 interface Current {
   readonly configuration: Configuration;
   readonly authenticate: Authenticator;
+  readonly users: UserCredentials;
   readonly partners: PartnerClient;
 }
 
@@ -65,7 +67,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   const configuration = await withRealPorts(prepared.configuration);
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
   let notReady: string | undefined = 'starting';
-  let current = currentOf(configuration);
+  let current = await currentOf(configuration, log);
   opened.add('partner client', () => current.partners.close());
   const stopReleasing = releaseMemoryWhenQuiet();
   opened.add('memory', async () => stopReleasing());
@@ -163,7 +165,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
       const interconnectMaterial = interconnectTls(next);
       // everything that can fail comes first, so that a failed reload changes nothing
       const settings = interconnectionSettings({ ...changed, configuration: next });
-      current = currentOf(next);
+      current = await currentOf(next, log, before.users);
       for (const [face, tls] of [
         [xcap, listenerTls(next.xcap.listen)],
         [interconnect, interconnectMaterial],
@@ -184,10 +186,12 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   };
 }
 
-function currentOf(configuration: Configuration): Current {
+async function currentOf(configuration: Configuration, log: Logger, before?: UserCredentials): Promise<Current> {
+  const users = await userCredentials(configuration.identity, log, before);
   return {
     configuration,
-    authenticate: authenticatorOf(configuration),
+    users,
+    authenticate: authenticatorOf(configuration, users.schemes),
     partners: partnerClientOf(configuration),
   };
 }

@@ -62,6 +62,7 @@ describe('every command explains itself with an example', () => {
     ['serve'],
     ['check'],
     ['certificates'],
+    ['digest-user'],
     ['policy try'],
     ['group list'],
     ['group get'],

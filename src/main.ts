@@ -2,6 +2,7 @@
 // Commands are imported when they are called, so that `--help` and the small ones start fast.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { DigestUserOptions } from './manage/commands/digest-user.ts';
 import type { GatewayAddress, ManagementClient } from './manage/commands/management-client.ts';
 import type { PolicyTryOptions } from './manage/commands/policy-try.ts';
 import { exitCodes, type Terminal } from './manage/commands/terminal.ts';
@@ -82,6 +83,26 @@ function commandLine(finish: (code: number) => void): Command {
     .action(async (options: { dir: string; force: boolean; days: number }) => {
       const { certificates } = await import('./manage/commands/certificates.ts');
       finish(await certificates(options, terminal));
+    });
+
+  program
+    .command('digest-user')
+    .description(
+      'print the line of a Digest user for the file identity.digest.users; the password comes on standard input',
+    )
+    .argument('<name>', 'name of the user')
+    .requiredOption('--realm <realm>', 'realm, as in identity.digest.realm')
+    .requiredOption('--identity <uri...>', 'MC service IDs the user has')
+    .addHelpText(
+      'after',
+      example('mcgw digest-user ines --realm blue.example --identity sip:ines@blue.example >> users.txt'),
+    )
+    .action(async (name: string, options: DigestUserOptions) => {
+      const [{ digestUser }, { readPassword }] = await Promise.all([
+        import('./manage/commands/digest-user.ts'),
+        import('./manage/commands/password.ts'),
+      ]);
+      finish(await digestUser(name, options, () => readPassword(process.stdin, process.stderr), terminal));
     });
 
   addPolicyCommands(program, finish);

@@ -14,6 +14,8 @@ export interface Finding {
   readonly path: readonly PropertyKey[];
   readonly text: string;
   readonly severity: 'error' | 'warning';
+  /** Where it stands in a file that the key names; absent = at the key itself. */
+  readonly at?: { readonly file: string; readonly line: number };
 }
 
 /** Everything that is inconsistent between the sections. */

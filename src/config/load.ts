@@ -3,8 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
+import { isUrl } from '../identity/jwks-location.ts';
 import { crossChecks, type Finding, type Sections } from './cross-checks.ts';
 import type { FileProblem } from './file-problem.ts';
+import { identityChecks } from './identity-checks.ts';
 import { type Configuration, configurationSchema, type PartnerConfiguration } from './schema.ts';
 import { keyText, schemaProblems } from './schema-problems.ts';
 import { arrayItem, objectShape } from './schema-walk.ts';
@@ -19,7 +21,7 @@ export interface ConfigurationProblem extends FileProblem {
 export interface LoadedConfiguration {
   /** Undefined when there is an error. */
   readonly configuration: Configuration | undefined;
-  /** In the order of their lines. */
+  /** In the order of their lines, those of other files last. */
   readonly problems: readonly ConfigurationProblem[];
   /** The sections that are sound by themselves, with absolute file names. */
   readonly sections: Sections;
@@ -53,14 +55,18 @@ export function checkConfiguration(source: YamlSource, now: number): LoadedConfi
     parsed.success ? parsed.data : soundSections(withoutUnknownKeys(source.value, parsed.error.issues)),
     source.file,
   );
-  const findings = [...crossChecks(sections), ...tlsChecks(sections, now)].map((finding) => located(finding, source));
+  const findings = [...crossChecks(sections), ...identityChecks(sections), ...tlsChecks(sections, now)].map((finding) =>
+    located(finding, source),
+  );
   const problems = [
     ...(parsed.success ? [] : schemaProblems(parsed.error.issues, configurationSchema, source)).map((problem) => ({
       ...problem,
       severity: 'error' as const,
     })),
     ...findings,
-  ].sort((one, other) => one.line - other.line);
+  ].sort(
+    (one, other) => Number(one.file !== source.file) - Number(other.file !== source.file) || one.line - other.line,
+  );
   const sound = parsed.success && !problems.some(({ severity }) => severity === 'error');
   return { configuration: sound ? (sections as Configuration) : undefined, problems, sections };
 }
@@ -70,8 +76,9 @@ export function problemLine({ file, line, key, text, severity }: ConfigurationPr
   return `${file}:${line}: ${key}: ${severity === 'warning' ? 'warning: ' : ''}${text}`;
 }
 
-function located({ path, text, severity }: Finding, source: YamlSource): ConfigurationProblem {
-  return { file: source.file, line: source.lineOf(path), key: keyText(path), text, severity };
+function located({ path, text, severity, at }: Finding, source: YamlSource): ConfigurationProblem {
+  const { file, line } = at ?? { file: source.file, line: source.lineOf(path) };
+  return { file, line, key: keyText(path), text, severity };
 }
 
 // A misspelt key shall not hide what else is wrong beside it.
@@ -110,13 +117,14 @@ function parseAlone(schema: unknown, value: unknown): unknown {
 function withAbsoluteFiles(sections: Sections, file: string): Sections {
   const folder = dirname(resolve(file));
   const absolute = (name: string): string => resolve(folder, name);
-  const { xcap, interconnect, manage, storage, applicationUsages } = sections;
+  const { xcap, interconnect, identity, manage, storage, applicationUsages } = sections;
   return {
     ...sections,
     ...(xcap === undefined ? {} : { xcap: { ...xcap, listen: absoluteListener(xcap.listen, absolute) } }),
     ...(interconnect === undefined
       ? {}
       : { interconnect: { ...interconnect, listen: absoluteListener(interconnect.listen, absolute) } }),
+    ...(identity === undefined ? {} : { identity: absoluteIdentity(identity, absolute) }),
     ...(manage === undefined ? {} : { manage: { ...manage, listen: absoluteListener(manage.listen, absolute) } }),
     ...(storage === undefined ? {} : { storage: { ...storage, sqlite: absolute(storage.sqlite) } }),
     ...(applicationUsages === undefined
@@ -140,6 +148,20 @@ function absoluteListener(
   const { cert, key, clientCa } = listen.tls;
   const authorities = clientCa === undefined ? {} : { clientCa: absolute(clientCa) };
   return { ...listen, tls: { cert: absolute(cert), key: absolute(key), ...authorities } };
+}
+
+function absoluteIdentity(
+  identity: Configuration['identity'],
+  absolute: (name: string) => string,
+): Configuration['identity'] {
+  const { tokens, digest } = identity;
+  return {
+    ...identity,
+    ...(tokens === undefined
+      ? {}
+      : { tokens: { ...tokens, jwks: isUrl(tokens.jwks) ? tokens.jwks : absolute(tokens.jwks) } }),
+    ...(digest === undefined ? {} : { digest: { ...digest, users: absolute(digest.users) } }),
+  };
 }
 
 function absolutePartner(partner: PartnerConfiguration, absolute: (name: string) => string): PartnerConfiguration {

@@ -237,7 +237,43 @@ export const configurationSchema = z.strictObject({
       missingCredentials: z
         .literal([403, 401])
         .default(403)
-        .describe('status for a request without credentials: 403 as TS 24.482, 401 for RFC 6750 clients'),
+        .describe(
+          'status for a request without credentials: 403 as TS 24.482, 401 for RFC 6750 clients; with `digest` always 401',
+        ),
+      tokens: z
+        .strictObject({
+          issuer: text.optional().describe('what tokens must say in `iss`; absent = not looked at'),
+          audience: text.optional().describe('our name, which tokens must have in `aud`; absent = not looked at'),
+          jwks: text.describe(
+            'file, or https: URL (http: on a loopback address), with the keys of the identity management server as JSON Web Key Set',
+          ),
+          scopes: z
+            .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a scope without spaces and quotes'))
+            .min(1)
+            .optional()
+            .describe('scopes of which a token must have one; absent = those of group management in TS 33.180'),
+        })
+        .optional()
+        .describe('access tokens of TS 33.180; absent = they are refused'),
+      digest: z
+        .strictObject({
+          realm: z
+            .string()
+            .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII')
+            .describe('realm of the challenges and of the users'),
+          users: fileName.describe('file: users, one line each as `mcgw digest-user` prints them'),
+          algorithms: z
+            .array(z.enum(['SHA-256', 'MD5']))
+            .min(1)
+            .optional()
+            .describe('offered and accepted, most preferred first; absent = SHA-256 and MD5'),
+          acceptMissingQop: z
+            .boolean()
+            .default(false)
+            .describe('accept MD5 without `qop`, as clients of RFC 2069 answer'),
+        })
+        .optional()
+        .describe('HTTP Digest (RFC 7616) for XCAP clients without tokens; absent = it is refused'),
     })
     .prefault({})
     .describe('how callers on our own faces are recognised'),

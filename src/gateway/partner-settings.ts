@@ -1,6 +1,7 @@
 // What follows from the reloadable part of a configuration: who is recognised, how partners are reached, what interconnection does.
 import type { Configuration } from '../config/schema.ts';
 import { type Authenticator, authenticator, knownPartners } from '../identity/authenticate.ts';
+import type { AuthorizationSchemes } from '../identity/authorization.ts';
 import type { InterconnectionSettings } from '../interconnect/partners.ts';
 import type { Prepared } from '../manage/prepare.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -12,11 +13,12 @@ import { listenerTls, partnerAuthority } from './tls-files.ts';
 const unusedTimes = { retry: { first: 1, ceiling: 300 }, revalidate: 300, timeout: 10 };
 
 /** Builds the checks of credentials. Throws when a file cannot be read or an address not be understood. */
-export function authenticatorOf(configuration: Configuration): Authenticator {
+export function authenticatorOf(configuration: Configuration, schemes: AuthorizationSchemes): Authenticator {
   const { system, identity, partners } = configuration;
   return authenticator({
     system,
     identity,
+    schemes,
     partners: knownPartners(partners, (partner) => partnerAuthority(configuration, partner)),
   });
 }

@@ -49,23 +49,37 @@ export async function loadDigestUsers(file: string, realm: string): Promise<Dige
   }
 }
 
+/** What stands in a users' file; lines count from 1. */
+export interface DigestUsersFile {
+  readonly entries: readonly { readonly line: number; readonly user: DigestUser }[];
+  /** What is wrong with other lines; quotes none of them. */
+  readonly problems: readonly { readonly line: number; readonly text: string }[];
+}
+
 /**
- * Users from the text of a users' file: one line each as {@link digestUserLine} makes them; empty lines and those that begin with `#` do
- * not count. Throws an Error that names every line which is malformed, of another realm, or repeats a name; it quotes no line.
+ * Reads the text of a users' file line by line, each as {@link digestUserLine} makes them; empty lines and those that begin with `#` do
+ * not count. Lines that are malformed, of another realm, or repeat a name are problems.
  */
-export function parseDigestUsers(text: string, realm: string): DigestUsers {
-  const users = new Map<string, DigestUser>();
-  const problems: string[] = [];
+export function readDigestUsers(text: string, realm: string): DigestUsersFile {
+  const entries = new Map<string, { readonly line: number; readonly user: DigestUser }>();
+  const problems: { readonly line: number; readonly text: string }[] = [];
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
     const user = parseLine(line, realm);
-    const problem = typeof user === 'string' ? user : users.has(user.name) ? 'a name that is already there' : undefined;
-    if (problem !== undefined) problems.push(`line ${index + 1}: ${problem}`);
-    else if (typeof user !== 'string') users.set(user.name, user);
+    const at = index + 1;
+    if (typeof user === 'string') problems.push({ line: at, text: user });
+    else if (entries.has(user.name)) problems.push({ line: at, text: 'has a name that is already there' });
+    else entries.set(user.name, { line: at, user });
   }
-  if (problems.length > 0) throw new Error(problems.join('; '));
-  return indexed(users, realm);
+  return { entries: [...entries.values()], problems };
+}
+
+/** Users from the text of a users' file; see {@link readDigestUsers}. Throws an Error that names every line with a problem. */
+export function parseDigestUsers(text: string, realm: string): DigestUsers {
+  const { entries, problems } = readDigestUsers(text, realm);
+  if (problems.length > 0) throw new Error(problems.map((one) => `line ${one.line}: ${one.text}`).join('; '));
+  return indexed(new Map(entries.map(({ user }) => [user.name, user])), realm);
 }
 
 function indexed(users: ReadonlyMap<string, DigestUser>, realm: string): DigestUsers {

@@ -3,8 +3,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { type Dispatcher, request } from 'undici';
 import { Refusal } from '../refusals.ts';
-import { isLoopbackAddress } from './address-list.ts';
 import { type KeySet, parseKeySet } from './jwks.ts';
+import { acceptableUrl, isUrl } from './jwks-location.ts';
 
 /** Keys to verify with. A set is the same object for as long as its source says the same. */
 export interface JwksSource {
@@ -39,7 +39,7 @@ const freshness = { least: 60, usual: 300, most: 3600 } as const;
  * use. Throws an Error when the URL is not acceptable.
  */
 export function jwksSource(location: string, options: JwksSourceOptions): JwksSource {
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
+  if (!isUrl(location)) {
     const seconds = options.fileCheckSeconds ?? 5;
     return new RefreshedKeys(fileLoader(location, seconds), { ...options, cooldownSeconds: seconds });
   }
@@ -191,15 +191,4 @@ function freshSeconds(cacheControl: string | readonly string[] | undefined): num
   if (/(^|[\s,])no-(store|cache)/.test(directives)) return freshness.least;
   const seconds = /(?:^|[\s,])max-age="?(\d{1,9})/.exec(directives)?.[1];
   return seconds === undefined ? freshness.usual : Math.min(freshness.most, Math.max(freshness.least, Number(seconds)));
-}
-
-function acceptableUrl(location: string): URL {
-  if (!URL.canParse(location)) throw new Error(`"${location}" is not a URL`);
-  const url = new URL(location);
-  // Keys fetched in the clear could be anybody's; within the machine nobody is in between
-  const loopback = isLoopbackAddress(url.hostname);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
-    throw new Error(`"${location}" must be an https: URL (http: only with a loopback address)`);
-  }
-  return url;
 }
