@@ -155,7 +155,8 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
     'mcgw group list --config config/blue.yaml',
   )
     .option('--partner <name>', 'only groups of this partner')
-    .action((options: GatewayAddress & Json & { partner?: string }) =>
+    .option('--held', 'only groups that wait for a release', false)
+    .action((options: GatewayAddress & Json & { partner?: string; held: boolean }) =>
       withGateway(options, async (client) =>
         (await import('./manage/commands/group.ts')).groupList(client, options, terminal),
       ),
@@ -189,6 +190,16 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
     .action((id: string, options: GatewayAddress & Json) =>
       withGateway(options, async (client) =>
         (await import('./manage/commands/group.ts')).groupDelete(client, id, terminal),
+      ),
+    );
+  addressed(
+    group.command('release').description('serve a foreign group that waits for an operator (accept: manual)'),
+    'mcgw group release sip:border-7@red.example --config config/blue.yaml',
+  )
+    .argument('<id>', 'MC service group ID')
+    .action((id: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/group.ts')).groupRelease(client, id, options, terminal),
       ),
     );
 

@@ -84,6 +84,20 @@ const agreement = z
     weRequest: groupPatterns.default([]).describe('groups we may request from the partner'),
     weProvide: groupPatterns.default([]).describe('groups we provide to the partner'),
     theyRequest: groupPatterns.default([]).describe('groups the partner may request from us'),
+    thirdSystemMembers: z
+      .enum(['keep', 'drop', 'refuse'])
+      .default('keep')
+      .describe(
+        'members that belong to neither system: cross the border, are left out, or keep the group from crossing',
+      ),
+    atEnd: z
+      .enum(['freeze', 'withdraw'])
+      .default('freeze')
+      .describe('after `validUntil`: what was exchanged stays as it is, or is withdrawn there and removed here'),
+    accept: z
+      .enum(['automatic', 'manual'])
+      .default('automatic')
+      .describe('what arrives is served at once, or only after `mcgw group release`'),
   })
   .describe('what may pass between the systems; everything not named is refused');
 
@@ -120,9 +134,17 @@ const partner = z.strictObject({
   provide: z
     .strictObject({
       to: z
-        .enum(['byGroupID', 'none'])
+        .union(
+          [
+            z.enum(['byGroupID', 'none']),
+            z.strictObject({
+              users: identity.describe('XUI at the partner below which we PUT, each document named by its group ID'),
+            }),
+          ],
+          { error: 'must be byGroupID, none or { users: XUI }' },
+        )
         .default('byGroupID')
-        .describe('`byGroupID` = we PUT to the partner; `none` = the partner pulls'),
+        .describe('where we PUT at the partner: by group ID, or in a user tree; `none` = the partner pulls'),
     })
     .prefault({})
     .describe('how our groups reach the partner'),

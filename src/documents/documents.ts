@@ -44,6 +44,11 @@ export interface PutOutcome {
   readonly tag: string;
 }
 
+/** What storing a foreign group did; see Documents.putForeign. */
+export interface ForeignPutOutcome extends PutOutcome {
+  readonly servedTag?: string | undefined;
+}
+
 /** A node of a document as a request names it: the grammar of the selector is right, its prefixes are not looked at yet. */
 export interface NodeAddress {
   readonly selector: ParsedSelector;
@@ -57,7 +62,10 @@ export interface ForeignGroup {
   readonly partner: string;
   readonly source: Uint8Array;
   readonly primaryTag?: string | undefined;
-  readonly served: Uint8Array;
+  /** Absent = these bytes wait for an operator's release; what is served stays as it is. */
+  readonly served?: Uint8Array | undefined;
+  /** When the primary sent the source, by its own clock: ISO 8601. */
+  readonly sent?: string | undefined;
   readonly policy: string;
   readonly policyVersion: number;
   readonly appliedRules: readonly string[];
@@ -130,9 +138,9 @@ export interface Documents {
   deleteNode(principal: Principal, key: DocumentKey, node: NodeAddress, preconditions: Preconditions): Promise<string>;
   /**
    * Stores or replaces a foreign group: source, served document and journal together. `preconditions` compare the source's tag.
-   * `tag` of the outcome is the source's, `changed` tells whether the served document changed.
+   * `tag` of the outcome is the source's, `changed` tells whether the served document changed. `servedTag` is absent while nothing is served.
    */
-  putForeign(group: ForeignGroup, preconditions: Preconditions): Promise<PutOutcome & { readonly servedTag: string }>;
+  putForeign(group: ForeignGroup, preconditions: Preconditions): Promise<ForeignPutOutcome>;
   /** Removes a foreign group and its source. Throws `not-found`, `precondition-failed`. */
   deleteForeign(groupId: string, actor: string, preconditions: Preconditions): Promise<void>;
   /** Marks (ISO 8601) or unmarks (undefined) the kept copy of a foreign group as stale. */

@@ -7,7 +7,7 @@ import type { JournalEntry, SourceRecord, Store } from '../store/store.ts';
 import type { ApplicationUsage } from './application-usage.ts';
 import type { Committer } from './committer.ts';
 import { groupKey, keyText } from './document-key.ts';
-import type { ForeignGroup, Preconditions, PutOutcome } from './documents.ts';
+import type { ForeignGroup, ForeignPutOutcome, Preconditions } from './documents.ts';
 import { entityTag, preconditionsHold } from './entity-tag.ts';
 import { groupIdRefusal } from './group-constraints.ts';
 import type { DocumentJudge, Judged } from './judge.ts';
@@ -36,22 +36,25 @@ export class ForeignGroups {
   }
 
   /** Stores or replaces a foreign group; see Documents.putForeign. */
-  async put(given: ForeignGroup, preconditions: Preconditions): Promise<PutOutcome & { readonly servedTag: string }> {
+  async put(given: ForeignGroup, preconditions: Preconditions): Promise<ForeignPutOutcome> {
     const { judge, queue, reader, store, usage } = this.#options;
     const groupId = this.#foreignId(given.groupId);
     const group: ForeignGroup = {
       ...given,
       groupId,
       source: new Uint8Array(given.source),
-      served: new Uint8Array(given.served),
     };
     judge.checkSize(group.source);
     check(preconditions, await store.source(groupId));
+    if (given.served === undefined) {
+      return queue.run(keyText(groupKey(groupId)), () => this.#hold(group, preconditions));
+    }
+    const bytes = new Uint8Array(given.served);
     // What is served already was judged when it was stored.
-    const servedTag = entityTag(group.served);
+    const tag = entityTag(bytes);
     const held = await reader.findGroup(groupId);
-    const judged = held?.tag === servedTag ? undefined : await judge.judgeGroup(usage, groupId, group.served);
-    return queue.run(keyText(groupKey(groupId)), () => this.#store(group, servedTag, judged, preconditions));
+    const judged = held?.tag === tag ? undefined : await judge.judgeGroup(usage, groupId, bytes);
+    return queue.run(keyText(groupKey(groupId)), () => this.#store(group, { tag, bytes }, judged, preconditions));
   }
 
   /** Removes a foreign group; see Documents.deleteForeign. */
@@ -106,12 +109,36 @@ export class ForeignGroups {
     return groupId;
   }
 
+  /** Keeps the source alone: what is served stays until somebody releases it. */
+  async #hold(group: ForeignGroup, preconditions: Preconditions): Promise<ForeignPutOutcome> {
+    const { now, reader, store } = this.#options;
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const previous = await store.source(group.groupId);
+      check(preconditions, previous);
+      const at = now().toISOString();
+      const fresh = sourceOf(group, at);
+      // The same bytes once more wait since they came first.
+      const heldSince = previous?.tag === fresh.tag ? (previous.heldSince ?? at) : at;
+      const outcome = await store.commit({
+        sources: [{ write: 'put', source: { ...fresh, heldSince }, expected: previous?.tag ?? null }],
+        journal: group.journal ?? [
+          this.#entry(group.actor, 'source-held', group.groupId, { partner: group.partner, tag: fresh.tag }),
+        ],
+      });
+      if (outcome.outcome !== 'committed') continue;
+      const servedTag = (await reader.findGroup(group.groupId))?.tag;
+      return { created: previous === undefined, changed: false, tag: fresh.tag, servedTag };
+    }
+    throw overtaken();
+  }
+
   async #store(
     group: ForeignGroup,
-    servedTag: string,
+    served: { readonly tag: string; readonly bytes: Uint8Array },
     judged: Judged | undefined,
     preconditions: Preconditions,
-  ): Promise<PutOutcome & { readonly servedTag: string }> {
+  ): Promise<ForeignPutOutcome> {
+    const servedTag = served.tag;
     const { committer, now, reader, store } = this.#options;
     const { groupId } = group;
     const key = groupKey(groupId);
@@ -120,7 +147,7 @@ export class ForeignGroups {
       check(preconditions, previous);
       const document = await reader.document(key);
       const source = sourceOf(group, now().toISOString());
-      const outcomeOf = (changed: boolean): PutOutcome & { readonly servedTag: string } => {
+      const outcomeOf = (changed: boolean): ForeignPutOutcome => {
         return { created: previous === undefined, changed, tag: source.tag, servedTag };
       };
       const changed = document?.tag !== servedTag;
@@ -138,7 +165,7 @@ export class ForeignGroups {
         {
           key,
           previous: document,
-          stored: { tag: servedTag, bytes: group.served, groupId },
+          stored: { ...served, groupId },
           known: judged ?? (changed ? undefined : document),
         },
         {
@@ -168,6 +195,7 @@ function sourceOf(group: ForeignGroup, received: string): SourceRecord {
     policyVersion: group.policyVersion,
     appliedRules: group.appliedRules,
     received,
+    sent: group.sent,
   };
 }
 
@@ -180,6 +208,8 @@ function isSameSource(one: SourceRecord, other: SourceRecord): boolean {
     one.policy === other.policy &&
     one.policyVersion === other.policyVersion &&
     one.staleSince === other.staleSince &&
+    one.heldSince === other.heldSince &&
+    one.sent === other.sent &&
     one.appliedRules.join('\n') === other.appliedRules.join('\n')
   );
 }

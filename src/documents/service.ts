@@ -18,6 +18,7 @@ import type {
   DeliveriesOf,
   Documents,
   ForeignGroup,
+  ForeignPutOutcome,
   NodeAddress,
   Preconditions,
   PutOutcome,
@@ -159,7 +160,7 @@ export class DocumentService implements Documents {
     return this.#nodes.delete(principal, key, node, preconditions);
   }
 
-  putForeign(group: ForeignGroup, preconditions: Preconditions): Promise<PutOutcome & { readonly servedTag: string }> {
+  putForeign(group: ForeignGroup, preconditions: Preconditions): Promise<ForeignPutOutcome> {
     return this.#foreign.put(group, preconditions);
   }
 

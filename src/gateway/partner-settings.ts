@@ -33,6 +33,7 @@ export function partnerClientOf(configuration: Configuration): PartnerClient {
       name: partner.name,
       xcapRoots: partner.xcapRoots,
       certificates: partner.certificates,
+      provideBelow: typeof partner.provide.to === 'string' ? undefined : partner.provide.to.users,
       authority: partnerAuthority(configuration, partner),
     })),
     timeout: (interconnect ?? unusedTimes).timeout * 1000,

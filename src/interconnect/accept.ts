@@ -4,12 +4,11 @@ import type { Preconditions, PutOutcome } from '../documents/documents.ts';
 import type { PartnerPrincipal } from '../identity/principal.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
-import { judgeAgreement } from './agreement.ts';
+import { isToBeUndone, judgeAgreement, notActive } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import { storeForeign } from './foreign.ts';
 import { causeOf, entry } from './journal.ts';
 import type { PartnerSettings } from './partners.ts';
-import { notActive } from './primary.ts';
 
 export class Acceptance {
   readonly #context: InterconnectionContext;
@@ -26,7 +25,7 @@ export class Acceptance {
     preconditions: Preconditions,
   ): Promise<PutOutcome> {
     return this.#journalled(from, groupId, 'provision-refused', async () => {
-      const { partner, canonical } = this.#authorise(from, groupId);
+      const { partner, canonical } = this.#authorise(from, groupId, 'stores');
       return storeForeign(this.#context, {
         partner,
         groupId: canonical,
@@ -41,7 +40,7 @@ export class Acceptance {
   /** Removes a group that its home has deleted or no longer provides. */
   async withdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void> {
     return this.#journalled(from, groupId, 'withdrawal-refused', async () => {
-      const { canonical } = this.#authorise(from, groupId);
+      const { canonical } = this.#authorise(from, groupId, 'removes');
       await this.#context.foreignWrites.run(canonical, () =>
         this.#context.documents.deleteForeign(canonical, from.identity, preconditions),
       );
@@ -49,16 +48,19 @@ export class Acceptance {
   }
 
   /** Outside the agreement a write is `forbidden` whatever is stored; inside, each failed precondition has its own refusal. */
-  #authorise(from: PartnerPrincipal, groupId: string) {
+  #authorise(from: PartnerPrincipal, groupId: string, effect: 'stores' | 'removes') {
     const { partners } = this.#context.current();
     const partner = partners.named(from.partner);
     if (partner === undefined) throw new Refusal('forbidden', { cause: 'partner-unknown' });
     const canonical = canonicalUri(groupId);
     if (canonical === undefined) throw new Refusal('forbidden', { cause: 'the group ID is no URI' });
     const { agreement } = partner.configuration;
-    const verdict = judgeAgreement(agreement, ['theyProvide'], canonical, this.#context.clock.now());
+    const now = this.#context.clock.now();
+    const verdict = judgeAgreement(agreement, ['theyProvide'], canonical, now);
     if (verdict.verdict === 'not-covered') throw new Refusal('forbidden', { cause: 'agreement-does-not-cover' });
-    if (verdict.verdict === 'not-active') throw notActive(verdict.why);
+    // The clocks of two systems differ: the other side may undo what ended here a moment ago.
+    const undoes = effect === 'removes' && isToBeUndone(agreement, now);
+    if (verdict.verdict === 'not-active' && !undoes) throw notActive(verdict.why);
     // Transit is refused: only the home of a group is the source of its configuration.
     if (!isHomeOf(partner, partners.homeOf(canonical))) throw new Refusal('partner-not-authoritative');
     return { partner, canonical };

@@ -8,6 +8,9 @@ const nothing: AgreementConfiguration = {
   weRequest: [],
   weProvide: [],
   theyRequest: [],
+  thirdSystemMembers: 'keep',
+  atEnd: 'freeze',
+  accept: 'automatic',
 };
 const now = Date.parse('2026-06-01T12:00:00Z');
 

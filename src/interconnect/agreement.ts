@@ -2,6 +2,7 @@
 // Everything not named is refused (TS 23.280 clause 10.2.7: "is authorized to provide", "is authorized to request").
 import type { AgreementConfiguration, GroupPattern, McService } from '../config/schema.ts';
 import { matchesPattern, uriDomain } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
 
 /** The lists of an agreement, seen from us. */
 export type AgreementList = 'theyProvide' | 'weRequest' | 'weProvide' | 'theyRequest';
@@ -69,6 +70,22 @@ export function inactivity(agreement: AgreementConfiguration, now: number): Inac
   if (validFrom !== undefined && now < Date.parse(validFrom)) return 'not yet valid';
   if (validUntil !== undefined && now >= Date.parse(validUntil)) return 'no longer valid';
   return undefined;
+}
+
+/** The refusal of something inside the patterns of an agreement that is not in force. */
+export function notActive(why: Inactivity): Refusal {
+  return new Refusal('agreement-not-active', { phrase: `The agreement with the partner is ${why}` });
+}
+
+/** True when the agreement is over and what it brought is to be withdrawn. */
+export function isToBeUndone(agreement: AgreementConfiguration, now: number): boolean {
+  return agreement.atEnd === 'withdraw' && inactivity(agreement, now) === 'no longer valid';
+}
+
+/** The next instant (milliseconds since 1970) at which the agreement begins or ends by itself; undefined when there is none. */
+export function nextTurn({ validFrom, validUntil }: AgreementConfiguration, now: number): number | undefined {
+  const turns = [validFrom, validUntil].map((instant) => Date.parse(instant ?? '')).filter((turn) => turn > now);
+  return turns.length === 0 ? undefined : Math.min(...turns);
 }
 
 function covers(pattern: GroupPattern, groupId: string): boolean {

@@ -3,7 +3,7 @@
 import type { Documents } from '../documents/documents.ts';
 import type { Derivation, Policy, PolicyContext } from '../policy/policy.ts';
 import { sharedServices } from './agreement.ts';
-import type { PartnerSettings } from './partners.ts';
+import type { PartnerSettings, Partners } from './partners.ts';
 
 /**
  * Applies `policy` to `bytes` that are known to be a valid document of the group. Throws the Refusal of a rule, or of a rule that left
@@ -25,8 +25,19 @@ export function contextOf(
   partner: PartnerSettings,
   direction: PolicyContext['direction'],
   groupId: string,
-  isServed: (identity: string) => boolean,
+  partners: Pick<Partners, 'isServed' | 'isOfEither'>,
 ): PolicyContext {
-  const { agreement, name } = partner.configuration;
-  return { partner: name, direction, groupId, services: sharedServices(agreement, direction, groupId), isServed };
+  const { configuration } = partner;
+  const { agreement, name } = configuration;
+  const { thirdSystemMembers: treatment } = agreement;
+  return {
+    partner: name,
+    direction,
+    groupId,
+    services: sharedServices(agreement, direction, groupId),
+    isServed: partners.isServed,
+    ...(treatment === 'keep'
+      ? {}
+      : { thirdSystemMembers: { treatment, isOfEither: (identity) => partners.isOfEither(configuration, identity) } }),
+  };
 }

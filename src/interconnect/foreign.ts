@@ -3,6 +3,8 @@
 import type { ForeignGroup, Preconditions, PutOutcome } from '../documents/documents.ts';
 import type { PolicyContext } from '../policy/policy.ts';
 import { Refusal, type RefusalCode } from '../refusals.ts';
+import type { SourceRecord } from '../store/store.ts';
+import { judgeAgreement, listsOf, notActive } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import { contextOf, derive } from './derive.ts';
 import { entry, type InterconnectionAction } from './journal.ts';
@@ -13,7 +15,10 @@ export interface Arrival {
   readonly partner: PartnerSettings;
   readonly groupId: string;
   readonly source: Uint8Array;
+  /** Absent = as known of the same bytes: who provides does not tell it, and without it revalidation is not conditional. */
   readonly primaryTag?: string | undefined;
+  /** When the primary sent it, by its own clock: ISO 8601. */
+  readonly sent?: string | undefined;
   /** Compare the tag of the source held. */
   readonly preconditions: Preconditions;
   readonly actor: string;
@@ -32,9 +37,12 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
   const { documents } = context;
   const { partner, groupId, source, actor } = arrival;
   await documents.checkGroup(groupId, source);
+  const held = await documents.findSource(groupId);
+  const isSame = held !== undefined && Buffer.compare(held.bytes, source) === 0;
+  const isReleased = arrival.action === 'group-released' || (isSame && held.heldSince === undefined);
+  const hold = partner.configuration.agreement.accept === 'manual' && !isReleased;
   const { inbound } = partner;
-  const { isServed } = context.current().partners;
-  const rulesSee = contextOf(partner, 'inbound', groupId, isServed);
+  const rulesSee = contextOf(partner, 'inbound', groupId, context.current().partners);
   const derivation = await inbound.apply(source, rulesSee);
   const appliedRules = derivation.applied.map(({ rule }) => rule);
   const detail = {
@@ -47,30 +55,23 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     groupId,
     partner: partner.configuration.name,
     source,
-    primaryTag: arrival.primaryTag ?? (await knownTag(context, groupId, source)),
-    served: derivation.bytes,
+    primaryTag: arrival.primaryTag ?? (isSame ? held?.primaryTag : undefined),
+    served: hold ? undefined : derivation.bytes,
+    sent: arrival.sent,
     policy: inbound.name,
     policyVersion: inbound.version,
     appliedRules,
     actor,
-    journal: [entry(context.clock, actor, arrival.action, groupId, detail)],
+    journal: [entry(context.clock, actor, arrival.action, groupId, hold ? { ...detail, held: true } : detail)],
   };
+  // What is only kept must be as sound as what is served: its release shall not fail for reasons known now.
+  if (hold) await nameCulprit(context, arrival, rulesSee);
   try {
     return await documents.putForeign(group, arrival.preconditions);
   } catch (error) {
     if (error instanceof Refusal && contentFaults.has(error.code)) await nameCulprit(context, arrival, rulesSee);
     throw error;
   }
-}
-
-/** The primary's tag of bytes that are held already: who provides does not tell it, and without it revalidation is not conditional. */
-async function knownTag(
-  { documents }: InterconnectionContext,
-  groupId: string,
-  source: Uint8Array,
-): Promise<string | undefined> {
-  const held = await documents.findSource(groupId);
-  return held !== undefined && Buffer.compare(held.bytes, source) === 0 ? held.primaryTag : undefined;
 }
 
 /** What putForeign refuses because of the derived document itself. */
@@ -103,13 +104,37 @@ export async function deriveAgain(
 ): Promise<void> {
   const held = await context.documents.findSource(groupId);
   if (held === undefined || held.partner !== partner.configuration.name) return;
-  await storeForeign(context, {
-    partner,
-    groupId,
-    source: held.bytes,
-    primaryTag: held.primaryTag,
-    preconditions: { ifMatch: [held.tag] },
-    actor: 'system',
-    action: 'derivation-renewed',
-  });
+  // Policy acts on a held source when it is released.
+  if (held.heldSince !== undefined && partner.configuration.agreement.accept === 'manual') return;
+  await storeForeign(context, again(partner, held, 'system', 'derivation-renewed'));
+}
+
+/**
+ * Serves what waited for an operator, by the policy of now. Throws `not-found` when nothing of this group waits, and the Refusal of a
+ * policy that does not accept it any more.
+ */
+export async function releaseForeign(
+  context: InterconnectionContext,
+  groupId: string,
+  actor: string,
+): Promise<PutOutcome> {
+  const held = await context.documents.findSource(groupId);
+  if (held?.heldSince === undefined)
+    throw new Refusal('not-found', { phrase: 'Nothing of this group waits for a release' });
+  const partner = context.current().partners.named(held.partner);
+  if (partner === undefined) throw new Refusal('partner-unknown');
+  const verdict = judgeAgreement(partner.configuration.agreement, listsOf.inbound, groupId, context.clock.now());
+  if (verdict.verdict === 'not-covered') throw new Refusal('agreement-does-not-cover');
+  if (verdict.verdict === 'not-active') throw notActive(verdict.why);
+  return storeForeign(context, again(partner, held, actor, 'group-released'));
+}
+
+function again(
+  partner: PartnerSettings,
+  held: SourceRecord,
+  actor: string,
+  action: 'derivation-renewed' | 'group-released',
+): Arrival {
+  const { groupId, bytes: source, primaryTag, sent, tag } = held;
+  return { partner, groupId, source, primaryTag, sent, preconditions: { ifMatch: [tag] }, actor, action };
 }

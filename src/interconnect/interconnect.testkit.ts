@@ -112,7 +112,7 @@ export interface SystemSettings {
 export interface PartnerSketch {
   readonly agreement: Partial<Record<keyof PartnerConfiguration['agreement'], unknown>>;
   readonly xcapRoots?: readonly string[];
-  readonly provide?: 'byGroupID' | 'none';
+  readonly provide?: PartnerConfiguration['provide']['to'];
   /** Rules of a policy file as YAML. */
   readonly inbound?: string;
   readonly outbound?: string;

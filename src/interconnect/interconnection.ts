@@ -8,8 +8,10 @@ import { canonicalUri, matchesPattern } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord, DeliveryRequest, Store } from '../store/store.ts';
 import { Acceptance } from './accept.ts';
+import { nextTurn } from './agreement.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { CurrentSettings, InterconnectionContext } from './context.ts';
+import { releaseForeign } from './foreign.ts';
 import { entry } from './journal.ts';
 import { OutboundViews } from './outbound.ts';
 import { Outbox } from './outbox.ts';
@@ -45,6 +47,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   #planned: Promise<void> = Promise.resolve();
   #started = false;
   #stopListening: () => void = () => undefined;
+  #cancelTurn: () => void = () => undefined;
 
   /** Registers itself with the documents for the deliveries that changes cause. */
   constructor(options: InterconnectionOptions) {
@@ -89,6 +92,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   async stop(): Promise<void> {
     this.#started = false;
     this.#stopListening();
+    this.#cancelTurn();
     this.#planning?.stop();
     await Promise.all([
       this.#planned,
@@ -132,6 +136,8 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     const stored = await documents.findGroup(canonical);
     if (stored !== undefined) return documents.view(principal, stored);
     if (!mayTrigger(principal, canonical) || this.#current.partners.isHomed(canonical)) throw new Refusal('not-found');
+    const held = await documents.findSource(canonical);
+    if (held?.heldSince !== undefined) throw new Refusal('not-found', { cause: 'the group waits for its release' });
     await this.#requests.bring(canonical, principalName(principal));
     const brought = await documents.findGroup(canonical);
     if (brought === undefined) throw new Refusal('not-found');
@@ -143,6 +149,11 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     if (canonical === undefined) throw new Refusal('bad-request', { phrase: 'The group ID is no URI' });
     this.#requests.requestable(canonical);
     return this.#requests.refresh(canonical, actor);
+  }
+
+  async release(groupId: string, actor: string): Promise<PullOutcome> {
+    const { changed, tag } = await releaseForeign(this.#context, canonicalUri(groupId) ?? groupId, actor);
+    return { outcome: 'stored', changed, tag };
   }
 
   async push(partner: string, groupId: string, actor: string): Promise<DeliveryRecord> {
@@ -204,6 +215,19 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     const planning = new Planning(this.#context, this.#primary, (partner) => this.#outboxes.get(partner)?.wake());
     this.#planning = planning;
     this.#planned = before.then(() => planning.run()).catch(this.#context.onFault);
+    this.#awaitTurn();
+  }
+
+  /** Agreements begin and end by themselves: what that changes is planned then. */
+  #awaitTurn(): void {
+    this.#cancelTurn();
+    const { clock } = this.#context;
+    const now = clock.now();
+    const turns = this.#current.partners.all.flatMap(
+      ({ configuration }) => nextTurn(configuration.agreement, now) ?? [],
+    );
+    if (turns.length === 0) return;
+    this.#cancelTurn = clock.after(Math.min(...turns) - now, () => this.#follow());
   }
 
   #outboxFor(name: string): Outbox {

@@ -11,6 +11,7 @@ export type InterconnectionAction =
   | 'group-fetched'
   | 'fetch-failed'
   | 'group-removed'
+  | 'group-released'
   | 'derivation-renewed'
   | 'derivation-refused'
   | 'delivery-queued'

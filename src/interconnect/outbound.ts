@@ -24,9 +24,9 @@ export class OutboundViews {
   /** The view of a home group. Throws the Refusal of an outbound policy that lets nothing leave. */
   async of(partner: PartnerSettings, groupId: string, document: ServedDocument): Promise<PartnerView> {
     const { outbound, configuration } = partner;
-    const { isServed } = this.#context.current().partners;
-    const context = contextOf(partner, 'outbound', groupId, isServed);
-    const policy = [outbound.name, outbound.version, outbound.digest, context.services];
+    const context = contextOf(partner, 'outbound', groupId, this.#context.current().partners);
+    const third = configuration.agreement.thirdSystemMembers;
+    const policy = [outbound.name, outbound.version, outbound.digest, context.services, third];
     const key = JSON.stringify([configuration.name, groupId, document.tag, ...policy]);
     const known = this.#views.get(key);
     if (known !== undefined) return known;

@@ -2,7 +2,7 @@
 // All state that matters is in the store; a crash between the partner's answer and our record is healed by repeating the delivery.
 import type { PartnerConfiguration } from '../config/schema.ts';
 import type { DeliveryRecord, JournalEntry, Store } from '../store/store.ts';
-import { inactivity } from './agreement.ts';
+import { inactivity, isToBeUndone } from './agreement.ts';
 import { type BackoffSettings, retryDelay } from './backoff.ts';
 import { type Clock, isoTime } from './clock.ts';
 import type { PartnerGms, ProvideOutcome } from './ports.ts';
@@ -100,7 +100,8 @@ export class Outbox {
     const partner = this.#options.partner();
     const now = clock.now();
     const agreement = partner.agreement;
-    if (inactivity(agreement, now) !== undefined) {
+    // An agreement that is over lets nothing pass but what undoes it.
+    if (inactivity(agreement, now) !== undefined && !isToBeUndone(agreement, now)) {
       const from = agreement.state === 'active' ? Date.parse(agreement.validFrom ?? '') : Number.NaN;
       if (from > now) this.#wakeAt(from);
       return;

@@ -28,6 +28,7 @@ export class Partners {
   readonly isServed: (identity: string) => boolean;
   /** True when the URI (canonical) has a domain of ours. */
   readonly isHomed: (uri: string) => boolean;
+  readonly #away: ReadonlySet<string>;
   readonly #byName: ReadonlyMap<string, PartnerSettings>;
   readonly #byDomain: ReadonlyMap<string, PartnerSettings>;
 
@@ -35,11 +36,19 @@ export class Partners {
     const users = servedUsers(settings.system);
     this.isServed = users.isServed;
     this.isHomed = users.isHomed;
+    this.#away = new Set(settings.system.awayUsers.map((user) => canonicalUri(user) ?? user));
     this.all = settings.partners;
     this.#byName = new Map(this.all.map((partner) => [partner.configuration.name, partner]));
     this.#byDomain = new Map(
       this.all.flatMap((partner) => partner.configuration.domains.map((domain) => [domain, partner] as const)),
     );
+  }
+
+  /** True when the identity (canonical URI) is at home or receives service in our system or in this partner's. */
+  isOfEither(partner: PartnerConfiguration, identity: string): boolean {
+    if (this.isHomed(identity) || this.isServed(identity) || this.#away.has(identity)) return true;
+    if (partner.domains.includes(uriDomain(identity) ?? '')) return true;
+    return partner.servedUsers?.some((user) => (canonicalUri(user) ?? user) === identity) ?? false;
   }
 
   named(name: string): PartnerSettings | undefined {

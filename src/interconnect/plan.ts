@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { DeliveryWrite } from '../store/store.ts';
-import { judgeAgreement, listsOf } from './agreement.ts';
+import { inactivity, isToBeUndone, judgeAgreement, listsOf } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import { deriveAgain } from './foreign.ts';
 import { causeOf, entry } from './journal.ts';
@@ -51,8 +51,8 @@ export class Planning {
     const known = (await store.journal({ subject })).filter(({ action }) => planActions.has(action)).at(-1)?.detail;
     const { domains, servedUsers, awayUsers } = this.#context.current().settings.system;
     const served = [domains, servedUsers, awayUsers];
-    const outbound = outboundFingerprint(partner, served);
-    const inbound = inboundFingerprint(partner, served);
+    const outbound = outboundFingerprint(partner, served, clock.now());
+    const inbound = inboundFingerprint(partner, served, clock.now());
     if (known?.outbound === outbound && known.inbound === inbound) return;
     // Noted before and after: a plan that was cut short is made again, even for the settings before.
     await store.commit({ journal: [entry(clock, 'system', 'agreement-changing', subject, {})] });
@@ -100,6 +100,12 @@ export class Planning {
     const { agreement, name } = partner.configuration;
     for (const { groupId } of await store.sources(name)) {
       if (this.#stopped) return;
+      if (isToBeUndone(agreement, clock.now())) {
+        await this.#context.foreignWrites.run(groupId, () =>
+          this.#context.documents.deleteForeign(groupId, 'system', {}),
+        );
+        continue;
+      }
       const verdict = judgeAgreement(agreement, listsOf.inbound, groupId, clock.now());
       // An agreement that ended leaves what it brought as it is.
       if (verdict.verdict !== 'allowed') continue;
@@ -114,16 +120,29 @@ export class Planning {
   }
 }
 
-function outboundFingerprint({ configuration, outbound }: PartnerSettings, served: readonly unknown[]): string {
+function outboundFingerprint(
+  { configuration, outbound }: PartnerSettings,
+  served: readonly unknown[],
+  now: number,
+): string {
   const { agreement, domains, provide, servedUsers } = configuration;
+  const { weProvide, theyRequest, thirdSystemMembers } = agreement;
   const policy = [outbound.name, outbound.version, outbound.digest];
-  return fingerprint([...policy, agreement.weProvide, agreement.theyRequest, domains, servedUsers, provide.to, served]);
+  const lists = [weProvide, theyRequest, thirdSystemMembers, isToBeUndone(agreement, now)];
+  return fingerprint([...policy, ...lists, domains, servedUsers, provide.to, served]);
 }
 
-function inboundFingerprint({ configuration, inbound }: PartnerSettings, served: readonly unknown[]): string {
-  const { theyProvide, weRequest, state, validFrom, validUntil } = configuration.agreement;
+function inboundFingerprint(
+  { configuration, inbound }: PartnerSettings,
+  served: readonly unknown[],
+  now: number,
+): string {
+  const { agreement, domains, servedUsers } = configuration;
+  const { theyProvide, weRequest, thirdSystemMembers, accept } = agreement;
   const policy = [inbound.name, inbound.version, inbound.digest];
-  return fingerprint([...policy, theyProvide, weRequest, state, validFrom, validUntil, served]);
+  const lists = [theyProvide, weRequest, thirdSystemMembers, accept];
+  const force = [inactivity(agreement, now), isToBeUndone(agreement, now)];
+  return fingerprint([...policy, ...lists, ...force, domains, servedUsers, served]);
 }
 
 function fingerprint(parts: readonly unknown[]): string {

@@ -71,6 +71,8 @@ export interface OwnFacing {
   group(principal: Principal, groupId: string): Promise<ServedDocument>;
   /** Flow B by an operator; throws the Refusal of the precondition or answer that failed. */
   pull(groupId: string, actor: string): Promise<PullOutcome>;
+  /** Serves a foreign group that waited for an operator (`accept: manual`). Throws `not-found` when nothing of it waits. */
+  release(groupId: string, actor: string): Promise<PullOutcome>;
   /** Flow A by an operator: queues a delivery of one of our groups to a partner now. Throws the Refusal of the failed precondition. */
   push(partner: string, groupId: string, actor: string): Promise<DeliveryRecord>;
   /** Lets a parked or waiting delivery be tried at once. */

@@ -9,7 +9,7 @@ import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord, DeliveryRequest } from '../store/store.ts';
 import type { GroupFacts } from '../xml/group-document.ts';
-import { isCovered, judgeAgreement, listsOf } from './agreement.ts';
+import { isCovered, isToBeUndone, judgeAgreement, listsOf, notActive } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import { causeOf, entry } from './journal.ts';
 import type { OutboundViews } from './outbound.ts';
@@ -57,7 +57,8 @@ export class Primary {
   ): Promise<DeliveryRequest | undefined> {
     if (partner.provide.to === 'none') return undefined;
     const request = { partner: partner.name, groupId } as const;
-    if (group !== undefined && isToBeProvided(partner, groupId, group)) return { ...request, action: 'provide' };
+    if (group !== undefined && isToBeProvided(partner, groupId, group, this.#context.clock.now()))
+      return { ...request, action: 'provide' };
     const earlier = await this.#context.store.delivery(partner.name, groupId);
     return earlier?.action === 'provide' ? { ...request, action: 'withdraw' } : undefined;
   }
@@ -178,7 +179,7 @@ export class Primary {
   async isToBeProvided(partner: PartnerConfiguration, groupId: string): Promise<boolean> {
     if (!isCovered(partner.agreement, ['weProvide'], groupId)) return false;
     const group = (await this.#homeGroup(groupId))?.group;
-    return group !== undefined && hasMemberOf(partner, group);
+    return group !== undefined && isToBeProvided(partner, groupId, group, this.#context.clock.now());
   }
 
   async #homeGroup(groupId: string): Promise<ServedDocument | undefined> {
@@ -194,11 +195,7 @@ export class Primary {
   }
 }
 
-/** The refusal of something inside the patterns of an agreement that is not in force. */
-export function notActive(why: string): Refusal {
-  return new Refusal('agreement-not-active', { phrase: `The agreement with the partner is ${why}` });
-}
-
-function isToBeProvided(partner: PartnerConfiguration, groupId: string, group: GroupFacts): boolean {
-  return isCovered(partner.agreement, ['weProvide'], groupId) && hasMemberOf(partner, group);
+function isToBeProvided(partner: PartnerConfiguration, groupId: string, group: GroupFacts, now: number): boolean {
+  const { agreement } = partner;
+  return !isToBeUndone(agreement, now) && isCovered(agreement, ['weProvide'], groupId) && hasMemberOf(partner, group);
 }

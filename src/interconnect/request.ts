@@ -3,14 +3,13 @@
 import NodeCache from 'node-cache';
 import { Refusal, type RefusalCode } from '../refusals.ts';
 import type { SourceRecord } from '../store/store.ts';
-import { judgeAgreement } from './agreement.ts';
+import { judgeAgreement, notActive } from './agreement.ts';
 import { isoTime } from './clock.ts';
 import type { InterconnectionContext } from './context.ts';
 import { storeForeign } from './foreign.ts';
 import { causeOf, entry } from './journal.ts';
 import type { PartnerSettings } from './partners.ts';
 import type { FetchOutcome, PullOutcome } from './ports.ts';
-import { notActive } from './primary.ts';
 
 /** A failed request is not repeated for other askers during this time, seconds. */
 const failureMemory = 3;

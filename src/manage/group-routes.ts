@@ -4,7 +4,7 @@ import { groupsAuid } from '../documents/application-usage.ts';
 import type { ServedDocument } from '../documents/documents.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey, DocumentSummary, SourceRecord } from '../store/store.ts';
-import type { ListedGroup } from './listings.ts';
+import type { HeldGroup, ListedGroup } from './listings.ts';
 import { type ManagementContext, operator } from './management-context.ts';
 import { groupIdOf, preconditionsOf, queryNumber, queryValue } from './request-values.ts';
 
@@ -16,6 +16,10 @@ export function groupRoutes(context: ManagementContext, documentBytes: number): 
   const router = Router({ strict: true });
   const body = express.raw({ type: () => true, limit: documentBytes });
   router.get('/', (request, response) => list(context, request, response));
+  router.post('/:groupId/release', async (request, response) => {
+    const groupId = groupIdOf(request);
+    response.json({ groupId, ...(await context.own.release(groupId, operator.identity)) });
+  });
   router
     .route('/:groupId')
     .get((request, response) => read(context, request, response))
@@ -27,9 +31,26 @@ export function groupRoutes(context: ManagementContext, documentBytes: number): 
   return router;
 }
 
-async function list({ store, documents }: ManagementContext, request: Request, response: Response): Promise<void> {
+// Groups that wait for a release may have no document yet, so they are listed by their sources.
+async function listHeld({ store, documents }: ManagementContext, partner: string | undefined): Promise<object> {
+  const sources = (await store.sources(partner)).filter(({ heldSince }) => heldSince !== undefined);
+  const held = await Promise.all(
+    sources.map(async ({ groupId, partner: home, tag, policy, policyVersion, heldSince = '' }): Promise<HeldGroup> => {
+      const servedTag = (await documents.findGroup(groupId))?.tag;
+      return { groupId, partner: home, sourceTag: tag, servedTag, policy, policyVersion, heldSince };
+    }),
+  );
+  return { held };
+}
+
+async function list(context: ManagementContext, request: Request, response: Response): Promise<void> {
+  const { store, documents } = context;
   const limit = Math.max(1, queryNumber(request, 'limit', pageSize, 10_000));
   const partner = queryValue(request, 'partner');
+  if (queryValue(request, 'held') === 'true') {
+    response.json(await listHeld(context, partner));
+    return;
+  }
   const after = readCursor(queryValue(request, 'after'));
   const found = await documents.list({
     auid: groupsAuid,
@@ -113,6 +134,7 @@ function listedGroup(
           policyVersion: source.policyVersion,
           appliedRules: source.appliedRules,
           staleSince: source.staleSince,
+          heldSince: source.heldSince,
         }),
   };
 }

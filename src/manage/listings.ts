@@ -21,6 +21,22 @@ export interface ListedGroup {
   readonly policyVersion?: number | undefined;
   readonly appliedRules?: readonly string[] | undefined;
   readonly staleSince?: string | undefined;
+  /** Newer content waits for an operator's release since then; `sourceTag` is its tag. */
+  readonly heldSince?: string | undefined;
+}
+
+/** A foreign group of which content waits for an operator's release. */
+export interface HeldGroup {
+  readonly groupId: string;
+  readonly partner: string;
+  /** Tag of the content that waits. */
+  readonly sourceTag: string;
+  /** Tag of what is served meanwhile; absent = nothing is. */
+  readonly servedTag?: string | undefined;
+  readonly policy: string;
+  readonly policyVersion: number;
+  /** ISO 8601, UTC. */
+  readonly heldSince: string;
 }
 
 export interface ListedPartner {

@@ -1,11 +1,15 @@
 // Policy files: YAML in, Policy out, or every problem at once with its line.
-// The agreement's restriction of services runs before the rules of the file, whatever they say.
+// What the agreement restricts, services and members of third systems, holds whatever the rules of the file say.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { FileProblem } from '../config/file-problem.ts';
 import { keyText, schemaProblems } from '../config/schema-problems.ts';
 import { parseYaml, type YamlSource } from '../config/yaml-source.ts';
+import { Refusal } from '../refusals.ts';
+import type { OffsetIndex } from '../xml/offset-index.ts';
 import { compileRule, type RuleProblem } from './compile-rule.ts';
+import type { ElementPaths, PolicyEdit } from './edits.ts';
+import { planMembers } from './members.ts';
 import type { Policy, PolicyContext } from './policy.ts';
 import { policySchema, type RuleFile, ruleSchema } from './policy-schema.ts';
 import { type CompiledRule, runRules } from './run-rules.ts';
@@ -49,7 +53,7 @@ export function parsePolicy(text: string, file: string): Policy {
   return policyOf(parsed.data.policy, parsed.data.version, digest, rules);
 }
 
-/** The policy of a partner for whom no file is configured: only the agreement's services restrict. */
+/** The policy of a partner for whom no file is configured: only the agreement restricts. */
 export const passThroughPolicy: Policy = policyOf('none', 0, undefined, []);
 
 function policyOf(name: string, version: number, digest: string | undefined, rules: readonly CompiledRule[]): Policy {
@@ -57,7 +61,12 @@ function policyOf(name: string, version: number, digest: string | undefined, rul
     name,
     version,
     digest,
-    apply: (document, context, check) => runRules([...agreedServices(context), ...rules], document, context, check),
+    apply: (document, context, check) => {
+      const third = thirdSystems(context);
+      // The agreement judges what crosses the border: before our own rules when it comes in, after them when it leaves.
+      const all = context.direction === 'inbound' ? [...third, ...rules] : [...rules, ...third];
+      return runRules([...agreedServices(context), ...all], document, context, check);
+    },
   };
 }
 
@@ -66,6 +75,20 @@ function agreedServices({ services }: PolicyContext): readonly CompiledRule[] {
   return [
     { name: 'services of the agreement', kind: 'services', plan: (index, paths) => planAllow(index, paths, services) },
   ];
+}
+
+function thirdSystems({ thirdSystemMembers }: PolicyContext): readonly CompiledRule[] {
+  if (thirdSystemMembers === undefined) return [];
+  const { treatment, isOfEither } = thirdSystemMembers;
+  const name = 'members of third systems';
+  const leaving = (index: OffsetIndex, paths: ElementPaths): readonly PolicyEdit[] =>
+    planMembers(index, paths, { keep: [{ served: true }] }, isOfEither);
+  if (treatment === 'drop') return [{ name, kind: 'members', plan: leaving }];
+  const refuse: CompiledRule['plan'] = (index, paths) => {
+    if (leaving(index, paths).length === 0) return [];
+    throw new Refusal('constraint-failure', { phrase: 'The agreement refuses groups with members of third systems' });
+  };
+  return [{ name, kind: 'require', plan: refuse }];
 }
 
 function compileRules(

@@ -11,6 +11,14 @@ export interface PolicyContext {
   readonly groupId: string;
   /** Services the agreement lets through; absent = all. */
   readonly services?: readonly McService[] | undefined;
+  /** What the agreement says about members of third systems; absent = they stay. */
+  readonly thirdSystemMembers?: ThirdSystemMembers | undefined;
+}
+
+export interface ThirdSystemMembers {
+  readonly treatment: 'drop' | 'refuse';
+  /** True when the identity (canonical URI) belongs to one of the two systems of the agreement. */
+  readonly isOfEither: (identity: string) => boolean;
 }
 
 /** One rule that changed the document. */

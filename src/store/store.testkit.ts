@@ -43,6 +43,8 @@ const source = (groupId: string, partner: string, text: string): SourceRecord =>
   policyVersion: 3,
   appliedRules: ['our ceiling', 'our members'],
   received: '2026-01-02T03:04:05.000Z',
+  sent: '2026-01-02T03:04:04.000Z',
+  heldSince: '2026-01-02T03:04:05.000Z',
 });
 
 const text = (bytes: Uint8Array | undefined): string | undefined =>
@@ -406,6 +408,29 @@ export function describeStore(
           queued: '2026-01-02T03:04:05.000Z',
         });
         expect(await store.delivery('green', groupId)).toBeUndefined();
+      });
+
+      test('a braked delivery says why, is not due, and is queued by the next content', async () => {
+        const delivery = { partner, groupId, action: 'withdraw', braked: 'too many at once' } as const;
+        await store.commit({ deliveries: [{ write: 'queue', delivery }] });
+        expect(await store.delivery(partner, groupId)).toMatchObject({ state: 'braked', outcome: 'too many at once' });
+        expect(await store.dueDeliveries(partner, '2027-01-01T00:00:00.000Z', 10)).toEqual([]);
+        expect(await store.deliveries({ state: 'braked' })).toHaveLength(1);
+        await store.commit(queue());
+        expect(await store.delivery(partner, groupId)).toMatchObject({ state: 'queued', action: 'provide' });
+      });
+
+      test('deliveries are counted by partner, action and state, with the age of the oldest', async () => {
+        await store.commit(queue());
+        clock.set('2026-01-02T05:00:00.000Z');
+        const other = { partner, groupId: 'sip:other@red.example', action: 'provide' } as const;
+        await store.commit({ deliveries: [{ write: 'queue', delivery: other }] });
+        await store.commit({ deliveries: [{ write: 'queue', delivery: { ...other, partner: 'zebra' } }] });
+        const counted = { action: 'provide', state: 'queued' } as const;
+        const zebra = { partner: 'zebra', ...counted, count: 1, oldest: '2026-01-02T05:00:00.000Z' };
+        const first = { partner, ...counted, count: 2, oldest: '2026-01-02T03:04:05.000Z' };
+        expect(await store.deliveryCounts()).toEqual([first, zebra]);
+        expect(await store.deliveryCounts('zebra')).toEqual([zebra]);
       });
 
       test('newest wins: one row per partner and group, with the tag that the partner told', async () => {

@@ -42,14 +42,21 @@ export interface SourceRecord {
   readonly received: string;
   /** Set while the primary cannot be asked whether the copy is current: ISO 8601 since when. */
   readonly staleSince?: string | undefined;
+  /** Set while an operator has not released these bytes: ISO 8601 since when. What is served, if anything, is older. */
+  readonly heldSince?: string | undefined;
+  /** When the primary sent them, by its own clock: ISO 8601. */
+  readonly sent?: string | undefined;
 }
+
+export type DeliveryState = 'queued' | 'delivered' | 'parked' | 'braked';
 
 /** One entry of the outbox: what a partner must learn about one of our groups. One row per (partner, group), newest wins. */
 export interface DeliveryRecord {
   readonly partner: string;
   readonly groupId: string;
   readonly action: 'provide' | 'withdraw';
-  readonly state: 'queued' | 'delivered' | 'parked';
+  /** `braked`: waits until an operator releases it. */
+  readonly state: DeliveryState;
   /** Sequence of the commit that queued it; grows with each newer content. */
   readonly sequence: number;
   readonly attempts: number;
@@ -68,6 +75,18 @@ export interface DeliveryRequest {
   readonly partner: string;
   readonly groupId: string;
   readonly action: 'provide' | 'withdraw';
+  /** Why it waits for an operator; absent = it is sent when its turn comes. */
+  readonly braked?: string | undefined;
+}
+
+/** How many deliveries of a partner have this action and state. */
+export interface DeliveryCount {
+  readonly partner: string;
+  readonly action: DeliveryRecord['action'];
+  readonly state: DeliveryState;
+  readonly count: number;
+  /** When the oldest of them was queued, ISO 8601. */
+  readonly oldest: string;
 }
 
 /** A subscription of somebody to us, opaque to the store but for its expiry. */
@@ -174,6 +193,8 @@ export interface Store {
     readonly partner?: string;
     readonly state?: DeliveryRecord['state'];
   }): Promise<readonly DeliveryRecord[]>;
+  /** Of all partners, or of one; without zeros. */
+  deliveryCounts(partner?: string): Promise<readonly DeliveryCount[]>;
   /** Queued deliveries whose time has come, oldest sequence first. */
   dueDeliveries(partner: string, now: string, limit: number): Promise<readonly DeliveryRecord[]>;
   subscriptions(): Promise<readonly SubscriptionRecord[]>;

@@ -48,6 +48,23 @@ describe('what goes out', () => {
     ]);
   });
 
+  test('RFC 4825 6.2: a partner that takes groups in a user tree gets them there; it is asked for its own by group ID', async () => {
+    const root = await partner.gms(answering(404));
+    const client = partner.client([root], { provideBelow: 'sip:from blue@red.example' });
+    await client.provide('red', group, bytes, undefined);
+    await client.withdraw('red', group);
+    await client.fetch('red', group, undefined);
+    expect(
+      partner.received.map(
+        ({ method, url }) => `${method} ${url.slice('/xcap-root/org.openmobilealliance.groups'.length)}`,
+      ),
+    ).toEqual([
+      'PUT /users/sip%3Afrom%20blue%40red.example/sip%3Afire%2F1%40red.example',
+      'DELETE /users/sip%3Afrom%20blue%40red.example/sip%3Afire%2F1%40red.example',
+      'GET /global/byGroupID/sip%3Afire%2F1%40red.example',
+    ]);
+  });
+
   test('RFC 9110 13.1.1: the tag that the partner gave goes into If-Match, quoted', async () => {
     const root = await partner.gms(answering(200, { ETag: '"r-2"' }));
     expect(await partner.client([root]).provide('red', group, bytes, 'r-1')).toMatchObject({

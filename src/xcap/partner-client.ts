@@ -18,6 +18,8 @@ export interface PartnerRoute {
   readonly xcapRoots: readonly string[];
   /** The server's certificate must match one of these, beside the host name of the root. */
   readonly certificates: PartnerConfiguration['certificates'];
+  /** XUI at the partner below which groups are put; absent = at their address by group ID. */
+  readonly provideBelow?: string | undefined;
   /** PEM text of the CAs that may vouch for the partner; absent = those of the platform. */
   readonly authority?: string | undefined;
 }
@@ -50,10 +52,13 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
   const partners = new Map(
     options.partners.map((route) => [
       route.name,
-      partnerRoots(
-        route.xcapRoots.map((root) => connection(root, route, options)),
-        { timeout: options.timeout, now },
-      ),
+      {
+        provideBelow: route.provideBelow,
+        roots: partnerRoots(
+          route.xcapRoots.map((root) => connection(root, route, options)),
+          { timeout: options.timeout, now },
+        ),
+      },
     ]),
   );
 
@@ -64,12 +69,11 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
     headers: Readonly<Record<string, string>>,
     body?: Uint8Array,
   ): Promise<PartnerReply> {
-    const roots = partners.get(partner);
-    if (roots === undefined) return { reply: 'none', reason: 'partner-unknown: No such partner is configured' };
-    return roots.request({
+    const route = partners.get(partner);
+    if (route === undefined) return { reply: 'none', reason: 'partner-unknown: No such partner is configured' };
+    return route.roots.request({
       method,
-      // RFC 4825 6.2: the group ID is one segment, whatever it contains
-      path: `/${groupsAuid}/global/byGroupID/${encodeURIComponent(groupId)}`,
+      path: method === 'GET' ? groupPath(groupId, undefined) : groupPath(groupId, route.provideBelow),
       headers: { ...headers, 'X-3GPP-Asserted-Identity': quotedTag(options.identity) },
       body,
     });
@@ -98,7 +102,7 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
     },
 
     async close() {
-      await Promise.all([...partners.values()].map((roots) => roots.close()));
+      await Promise.all([...partners.values()].map(({ roots }) => roots.close()));
     },
   };
 }
@@ -108,6 +112,12 @@ export function isUsableRoot(root: string): boolean {
   const url = URL.parse(root);
   if (url === null) return false;
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackAddress(url.hostname));
+}
+
+// RFC 4825 6.2: the group ID is one segment, whatever it contains
+function groupPath(groupId: string, below: string | undefined): string {
+  const place = below === undefined ? 'global/byGroupID' : `users/${encodeURIComponent(below)}`;
+  return `/${groupsAuid}/${place}/${encodeURIComponent(groupId)}`;
 }
 
 const groupMediaType = builtInUsages.find((usage) => usage.auid === groupsAuid)?.mimeType ?? '';

@@ -1,6 +1,6 @@
 // `mcgw group …`: the groups of a running gateway.
 import { readFile } from 'node:fs/promises';
-import type { ListedGroup } from '../listings.ts';
+import type { HeldGroup, ListedGroup } from '../listings.ts';
 import type { ManagementClient } from './management-client.ts';
 import { columns, exitCodes, type Terminal, unreadable } from './terminal.ts';
 
@@ -11,9 +11,10 @@ export interface ListOptions {
 /** Shows all groups, page by page. */
 export async function groupList(
   client: ManagementClient,
-  { json, partner }: ListOptions & { readonly partner?: string | undefined },
+  { json, partner, held }: ListOptions & { readonly partner?: string | undefined; readonly held?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
+  if (held === true) return heldList(client, { json, partner }, terminal);
   const groups: ListedGroup[] = [];
   let after: string | undefined;
   do {
@@ -40,6 +41,30 @@ export async function groupList(
       ),
     );
   }
+  return exitCodes.done;
+}
+
+async function heldList(
+  client: ManagementClient,
+  { json, partner }: ListOptions & { readonly partner?: string | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const query = new URLSearchParams({ held: 'true', ...(partner === undefined ? {} : { partner }) });
+  const { held } = (await client.json(`groups?${query}`)) as { held: HeldGroup[] };
+  const rows = held.map((group) => [group.groupId, group.partner, group.heldSince, group.servedTag]);
+  terminal.out(json ? JSON.stringify(held, null, 2) : columns(['GROUP', 'HOME', 'HELD SINCE', 'SERVED TAG'], rows));
+  return exitCodes.done;
+}
+
+/** Serves a foreign group that waited for an operator. */
+export async function groupRelease(
+  client: ManagementClient,
+  groupId: string,
+  { json }: ListOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const answer = await client.send({ method: 'POST', path: `groups/${encodeURIComponent(groupId)}/release` });
+  terminal.out(json ? answer.body : `${groupId} released`);
   return exitCodes.done;
 }
 

@@ -72,6 +72,8 @@ function applySource(statements: Statements, write: SourceWrite): Applied {
     JSON.stringify(source.appliedRules),
     source.received,
     source.staleSince ?? null,
+    source.heldSince ?? null,
+    source.sent ?? null,
     source.bytes,
   );
   return applied;
@@ -80,8 +82,10 @@ function applySource(statements: Statements, write: SourceWrite): Applied {
 function applyDelivery(statements: Statements, write: DeliveryWrite, sequence: number, at: string): void {
   switch (write.write) {
     case 'queue': {
-      const { partner, groupId, action } = write.delivery;
-      statements.queueDelivery.run(partner, groupId, action, sequence, at);
+      const { partner, groupId, action, braked } = write.delivery;
+      const state = braked === undefined ? 'queued' : 'braked';
+      const outcome = braked ?? null;
+      statements.queueDelivery.run({ partner, groupId, action, state, outcome, sequence, queued: at });
       return;
     }
     case 'settle':

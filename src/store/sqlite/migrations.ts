@@ -78,8 +78,32 @@ const first = `
   CREATE INDEX journal_subject ON journal (subject, sequence);
 `;
 
+const second = `
+  ALTER TABLE source ADD COLUMN held_since TEXT;
+  ALTER TABLE source ADD COLUMN sent TEXT;
+
+  -- a CHECK cannot be altered, so the table is written anew
+  CREATE TABLE delivery_anew (
+    partner TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('provide', 'withdraw')),
+    state TEXT NOT NULL CHECK (state IN ('queued', 'delivered', 'parked', 'braked')),
+    sequence INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    not_before TEXT,
+    partner_tag TEXT,
+    outcome TEXT,
+    queued TEXT NOT NULL,
+    PRIMARY KEY (partner, group_id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO delivery_anew SELECT * FROM delivery;
+  DROP TABLE delivery;
+  ALTER TABLE delivery_anew RENAME TO delivery;
+  CREATE INDEX delivery_due ON delivery (partner, state, sequence);
+`;
+
 /** SQL scripts; applying number n leads from version n to version n + 1. */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, second];
 
 /**
  * Brings an open database to the version after the last of `steps`, in one transaction: all steps or none.

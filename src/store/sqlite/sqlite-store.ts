@@ -4,6 +4,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type {
   Commit,
   CommitOutcome,
+  DeliveryCount,
   DeliveryRecord,
   DocumentFilter,
   DocumentKey,
@@ -18,6 +19,7 @@ import { StoreError } from '../store-error.ts';
 import { type CommitCounters, CommitQueue } from './group-commit.ts';
 import { openDatabase } from './open-database.ts';
 import {
+  type DeliveryCountRow,
   type DeliveryRow,
   type DocumentRow,
   deliveriesQuery,
@@ -94,6 +96,14 @@ class SqliteFileStore implements SqliteStore {
     filter: { readonly partner?: string; readonly state?: DeliveryRecord['state'] } = {},
   ): Promise<readonly DeliveryRecord[]> {
     return this.#list<DeliveryRow>(deliveriesQuery(filter)).map(deliveryOf);
+  }
+
+  async deliveryCounts(partner?: string): Promise<readonly DeliveryCount[]> {
+    const rows =
+      partner === undefined
+        ? this.#all<DeliveryCountRow>('deliveryCounts')
+        : this.#all<DeliveryCountRow>('deliveryCountsOfPartner', partner);
+    return rows.map((row) => ({ ...row }));
   }
 
   async dueDeliveries(partner: string, now: string, limit: number): Promise<readonly DeliveryRecord[]> {
@@ -177,6 +187,8 @@ function sourceOf(row: SourceRow): Omit<SourceRecord, 'bytes'> {
     received: row.received,
     ...optional('primaryTag', row.primary_tag),
     ...optional('staleSince', row.stale_since),
+    ...optional('heldSince', row.held_since),
+    ...optional('sent', row.sent),
   };
 }
 

@@ -25,6 +25,8 @@ export interface SourceRow {
   readonly applied_rules: string;
   readonly received: string;
   readonly stale_since: string | null;
+  readonly held_since: string | null;
+  readonly sent: string | null;
 }
 
 export interface DeliveryRow {
@@ -38,6 +40,14 @@ export interface DeliveryRow {
   readonly partner_tag: string | null;
   readonly outcome: string | null;
   readonly queued: string;
+}
+
+export interface DeliveryCountRow {
+  readonly partner: string;
+  readonly action: DeliveryRecord['action'];
+  readonly state: DeliveryRecord['state'];
+  readonly count: number;
+  readonly oldest: string;
 }
 
 export interface JournalRow {
@@ -56,7 +66,7 @@ export interface WithBytes {
 const keyIs = 'auid = ? AND tree = ? AND xui = ? AND name = ?';
 const documentColumns = 'auid, tree, xui, name, tag, group_id, modified, size';
 const sourceColumns =
-  'group_id, partner, tag, primary_tag, policy, policy_version, applied_rules, received, stale_since';
+  'group_id, partner, tag, primary_tag, policy, policy_version, applied_rules, received, stale_since, held_since, sent';
 
 const sql = {
   begin: 'BEGIN IMMEDIATE',
@@ -86,11 +96,11 @@ const sql = {
   sourcesOfPartner: `SELECT ${sourceColumns} FROM source WHERE partner = ? ORDER BY group_id`,
   sourceTag: 'SELECT tag FROM source WHERE group_id = ?',
   putSource: `
-    INSERT INTO source (${sourceColumns}, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO source (${sourceColumns}, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (group_id) DO UPDATE SET
       partner = excluded.partner, tag = excluded.tag, primary_tag = excluded.primary_tag, policy = excluded.policy,
       policy_version = excluded.policy_version, applied_rules = excluded.applied_rules, received = excluded.received,
-      stale_since = excluded.stale_since, bytes = excluded.bytes`,
+      stale_since = excluded.stale_since, held_since = excluded.held_since, sent = excluded.sent, bytes = excluded.bytes`,
   deleteSource: 'DELETE FROM source WHERE group_id = ?',
 
   delivery: 'SELECT * FROM delivery WHERE partner = ? AND group_id = ?',
@@ -99,10 +109,17 @@ const sql = {
     WHERE partner = ? AND state = 'queued' AND (not_before IS NULL OR not_before <= ?)
     ORDER BY sequence, group_id LIMIT ?`,
   queueDelivery: `
-    INSERT INTO delivery (partner, group_id, action, state, sequence, attempts, queued) VALUES (?, ?, ?, 'queued', ?, 0, ?)
+    INSERT INTO delivery (partner, group_id, action, state, outcome, sequence, attempts, queued)
+    VALUES (:partner, :groupId, :action, :state, :outcome, :sequence, 0, :queued)
     ON CONFLICT (partner, group_id) DO UPDATE SET
-      action = excluded.action, state = 'queued', sequence = excluded.sequence, attempts = 0, not_before = NULL,
-      queued = excluded.queued`,
+      action = excluded.action, state = excluded.state, sequence = excluded.sequence, attempts = 0, not_before = NULL,
+      outcome = coalesce(excluded.outcome, outcome), queued = excluded.queued`,
+  deliveryCounts: `
+    SELECT partner, action, state, count(*) AS count, min(queued) AS oldest FROM delivery
+    GROUP BY partner, action, state ORDER BY partner, action, state`,
+  deliveryCountsOfPartner: `
+    SELECT partner, action, state, count(*) AS count, min(queued) AS oldest FROM delivery WHERE partner = ?
+    GROUP BY action, state ORDER BY action, state`,
   // A success tells the tag anew, even when it tells none; any other outcome leaves what the partner holds as it was.
   settleDelivery: `
     UPDATE delivery SET
