@@ -1,5 +1,6 @@
 // A running own face over documents in memory, for wire tests.
 import { authenticator } from '../identity/authenticate.ts';
+import type { AuthorizationSchemes } from '../identity/authorization.ts';
 import { servedUsers } from '../identity/served.ts';
 import type { DocumentKey } from '../store/store.ts';
 import { type MemoryDocuments, memoryDocuments } from './documents.testkit.ts';
@@ -32,13 +33,15 @@ export async function runningFace(
   limits: Partial<FaceLimits> = {},
   identity: { trustedProxies?: string[]; missingCredentials?: 401 | 403 } = {},
   tls?: TlsMaterial,
+  schemes: AuthorizationSchemes = {},
 ): Promise<RunningFace> {
   const memory = memoryDocuments();
   const log = keptLog();
   const answers: AnswerFacts[] = [];
   const authenticate = authenticator({
-    system: { servers: ['sip:mcptt@blue.example'], administrators: [] },
+    system: { servers: ['sip:mcptt@blue.example'], administrators: [{ id: 'sip:admin@blue.example' }] },
     identity: { trustedProxies: ['127.0.0.1'], missingCredentials: 403, ...identity },
+    schemes,
     partners: [],
   });
   const face = await startXcapFace({
