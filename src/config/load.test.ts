@@ -314,3 +314,36 @@ test('a root on this machine with another port than the listener is a warning', 
     ['warning', 'names port 8088 of this machine but the listener has 8080'],
   ]);
 });
+
+describe('application usages', () => {
+  const usages = (text: string): readonly string[] => problems(`${smallest}applicationUsages:\n${text}`);
+
+  test('RFC 4825 5.1: an AUID that is built in, or stands there twice, is refused', () => {
+    expect(
+      usages(
+        '  - { auid: resource-lists, mimeType: application/x }\n  - { auid: a.b, mimeType: application/x }\n  - { auid: a.b, mimeType: application/y }\n',
+      ),
+    ).toEqual([
+      'gateway.yaml:10: applicationUsages[0].auid: resource-lists is built in',
+      'gateway.yaml:12: applicationUsages[2]: AUID a.b stands here twice',
+    ]);
+  });
+
+  test.each(['~~', 'a/b', '', 'a b', '..'])('%j is no AUID', (auid) => {
+    expect(usages(`  - { auid: "${auid}", mimeType: application/x }\n`)[0]).toMatch(/^gateway.yaml:10: .*auid/);
+  });
+
+  test.each(['text', 'application/x; charset=utf-8', ''])('%j is no media type', (type) => {
+    expect(usages(`  - { auid: a, mimeType: "${type}" }\n`)[0]).toMatch(/^gateway.yaml:10: .*mimeType/);
+  });
+
+  test('a schema counts from the folder of the configuration', () => {
+    const { configuration } = loaded(
+      `${smallest}applicationUsages: [{ auid: a, mimeType: Application/X, schema: xsd/a.xsd }]\n`,
+    );
+    expect(configuration?.applicationUsages).toEqual([
+      { auid: 'a', mimeType: 'application/x', schema: join(folder, 'xsd/a.xsd') },
+    ]);
+    expect(configuration?.compatibility).toEqual({ bareAttributeValues: false });
+  });
+});
