@@ -8,7 +8,8 @@ import { Opened } from './gateway/opened.ts';
 import { authenticatorOf, interconnectionSettings, partnerClientOf } from './gateway/partner-settings.ts';
 import { withRealPorts } from './gateway/real-ports.ts';
 import { restartKeys, takenOver } from './gateway/restart-keys.ts';
-import { interconnectTls, listenerTls } from './gateway/tls-files.ts';
+import { openSipEngine } from './gateway/sip-engine.ts';
+import { interconnectTls, listenerTls, sipTls } from './gateway/tls-files.ts';
 import { type UserCredentials, userCredentials } from './gateway/user-credentials.ts';
 import type { Authenticator } from './identity/authenticate.ts';
 import { servedUsers } from './identity/served.ts';
@@ -20,9 +21,9 @@ import { startManagementListener } from './manage/management-listener.ts';
 import { createMetrics } from './manage/metrics.ts';
 import type { Prepared } from './manage/prepare.ts';
 import { drainTime, type RunningGateway } from './manage/running-gateway.ts';
+import type { Engine } from './sip/engine/engine.ts';
 import { releaseMemoryWhenQuiet } from './sip/engine/idle-memory.ts';
-import { startEngineInWorker } from './sip/engine/worker-engine.ts';
-import { type SipEngineAccess, type SipFace, startSipFace, subscriptionDialogs } from './sip/sip-face.ts';
+import { type SipFace, startSipFace } from './sip/sip-face.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { startInterconnectFace } from './xcap/interconnect-face.ts';
@@ -30,9 +31,6 @@ import { startXcapFace } from './xcap/own-face.ts';
 import type { PartnerClient } from './xcap/partner-client.ts';
 import { defaultXmlLimits } from './xml/limits.ts';
 import { SchemaLibrary } from './xml/schema.ts';
-
-/** Frame that a real drachtio-server reads at most, octets. */
-const drachtioFrame = 12_000;
 
 /** What SIGHUP replaces. */
 interface Current {
@@ -83,7 +81,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     settings: interconnectionSettings({ ...prepared, configuration }),
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
-  const sip = await openSip(site, store, documents, interconnection);
+  const openedSip = await openSip(site, store, documents, interconnection);
+  const sip = openedSip?.face;
   const metrics = createMetrics({ store, subscriptions: () => sip?.subscriptionCount ?? 0 });
   opened.add('metrics', async () => stopCounting());
   const stopCounting = documents.onChange(({ changes }) => metrics.documentsChanged(changes.length));
@@ -173,6 +172,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
       ] as const) {
         if (tls !== undefined) face?.replaceTls(tls);
       }
+      const sipMaterial = sipTls(next);
+      if (sipMaterial !== undefined) await openedSip?.engine?.replaceTls(sipMaterial);
       log.level = next.logging.level;
       interconnection.reconfigure(settings);
       sip?.recheck();
@@ -233,12 +234,19 @@ async function openSip(
   store: Store,
   documents: DocumentService,
   interconnection: Interconnection,
-): Promise<SipFace | undefined> {
+): Promise<{ readonly face: SipFace; readonly engine: Engine | undefined } | undefined> {
   const { configuration, current, log, opened } = site;
   const { sip, system, xcap, interconnect } = configuration;
   if (sip === undefined) return undefined;
+  const { access, engine } = await openSipEngine(configuration, sip, store);
+  if (engine !== undefined) {
+    opened.add('sip engine', () => engine.close());
+    void engine.exited.then((error) => {
+      if (error !== undefined) site.fail(error);
+    });
+  }
   const face = await startSipFace({
-    engine: await openEngine(site, sip, store),
+    engine: access,
     gms: system.gms,
     xcapRoot: xcap.root,
     partners: interconnect === undefined ? undefined : { facing: interconnection, xcapRoot: interconnect.root },
@@ -251,33 +259,7 @@ async function openSip(
     log: log.child({ face: 'sip' }),
   });
   opened.add('sip face', () => face.close());
-  return face;
-}
-
-async function openEngine(
-  { opened, fail }: Site,
-  sip: NonNullable<Configuration['sip']>,
-  store: Store,
-): Promise<SipEngineAccess> {
-  if (sip.engine !== 'embedded') {
-    return {
-      control: sip.engine.drachtio,
-      listening: sip.listen,
-      largestFrame: drachtioFrame,
-      resumesDialogs: false,
-    };
-  }
-  const engine = await startEngineInWorker({
-    listen: sip.listen,
-    timers: sip.timers,
-    dialogs: await subscriptionDialogs(store, Date.now()),
-    ...(sip.outboundProxy === undefined ? {} : { outboundProxy: sip.outboundProxy }),
-  });
-  opened.add('sip engine', () => engine.close());
-  void engine.exited.then((error) => {
-    if (error !== undefined) fail(error);
-  });
-  return { ...engine, resumesDialogs: true };
+  return { face, engine };
 }
 
 function operatorSchemas(usages: Configuration['applicationUsages']): ReadonlyMap<string, string> {

@@ -64,6 +64,16 @@ function commandLine(finish: (code: number) => void): Command {
     });
 
   program
+    .command('engine')
+    .description('run the SIP engine alone, at the control address sip.engine.drachtio, until SIGTERM')
+    .requiredOption('--config <file>', 'configuration of the gateway that will use it')
+    .addHelpText('after', example('mcgw engine --config config/red.yaml'))
+    .action(async ({ config }: { config: string }) => {
+      const { runEngine } = await import('./gateway/run-engine.ts');
+      finish(await runEngine(config, terminal, interrupted()));
+    });
+
+  program
     .command('check')
     .description('print every problem of a configuration, its policies and certificates as file:line: key: text')
     .requiredOption('--config <file>', 'configuration to check')

@@ -1,5 +1,6 @@
 // Rules that tie several keys of a configuration together: domains, identities, agreements, listeners.
 // Each works on the sections that are sound by themselves, so that all problems show at once.
+import { isIP } from 'node:net';
 import { canonicalUri, uriDomain } from '../identity/uri.ts';
 import { canMatchDomain } from './group-pattern.ts';
 import { builtInAuids, type Configuration, type ListenerConfiguration, type PartnerConfiguration } from './schema.ts';
@@ -95,7 +96,8 @@ function listenerChecks({ xcap, interconnect, manage, sip, partners }: Sections)
     bound.push([[name, 'listen', 'port'], `${section.listen.host}:${section.listen.port}`, 'tcp']);
   }
   for (const [index, listen] of (sip?.listen ?? []).entries()) {
-    bound.push([['sip', 'listen', index], listen.slice(4), listen.slice(0, 3)]);
+    const colon = listen.indexOf(':');
+    bound.push([['sip', 'listen', index], listen.slice(colon + 1), listen.startsWith('udp:') ? 'udp' : 'tcp']);
   }
   for (const [index, [path, address, transport]] of bound.entries()) {
     if (address.endsWith(':0')) continue;
@@ -134,9 +136,18 @@ function sipChecks({ sip, partners }: Sections): readonly Finding[] {
         ]
       : [];
   }
-  return sip.minimumExpires > sip.maximumExpires
-    ? [error(['sip', 'minimumExpires'], 'must not be above sip.maximumExpires')]
-    : [];
+  const findings: Finding[] = [];
+  for (const [index, listen] of sip.engine === 'embedded' ? sip.listen.entries() : []) {
+    const host = listen.slice(listen.indexOf(':') + 1, listen.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+    if (isIP(host) === 0) findings.push(error(['sip', 'listen', index], `${host} is no address to listen on`));
+    if (/^(tls|wss):/.test(listen) && sip.tls === undefined) {
+      findings.push(error(['sip', 'listen', index], `${listen} needs sip.tls with cert and key`));
+    }
+  }
+  if (sip.minimumExpires > sip.maximumExpires) {
+    findings.push(error(['sip', 'minimumExpires'], 'must not be above sip.maximumExpires'));
+  }
+  return findings;
 }
 
 function usageChecks({ applicationUsages = [] }: Sections): readonly Finding[] {

@@ -252,6 +252,41 @@ describe('each problem names line, key and cause', () => {
     );
   });
 
+  test.each<[rule: string, sip: string, expected: readonly string[]]>([
+    ['every transport, both families', '[udp:127.0.0.1:5060, "tcp:[::1]:5060", ws:127.0.0.1:5066]', []],
+    [
+      'TLS without certificate',
+      '[tls:127.0.0.1:5061]',
+      ['10: sip.listen[0]: tls:127.0.0.1:5061 needs sip.tls with cert and key'],
+    ],
+    [
+      'a name instead of an address',
+      '[udp:sip.blue.example:5060]',
+      ['10: sip.listen[0]: sip.blue.example is no address to listen on'],
+    ],
+    [
+      'an unknown transport',
+      '[sctp:127.0.0.1:5060]',
+      ['10: sip.listen[0]: must be udp:, tcp:, tls:, ws: or wss: followed by ADDRESS:PORT, IPv6 in brackets'],
+    ],
+    [
+      'two listeners on one port',
+      '[tcp:127.0.0.1:5060, ws:127.0.0.1:5060]',
+      ['10: sip.listen[1]: 127.0.0.1:5060 is already taken by sip.listen.0'],
+    ],
+  ])('SIP listeners: %s', (_rule, listen, expected) => {
+    const text = `${smallest}sip:\n  listen: ${listen}\n`;
+    expect(problems(text)).toEqual(expected.map((problem) => `gateway.yaml:${problem}`));
+  });
+
+  test('TLS files of SIP are looked at', () => {
+    const text = (key: string): string =>
+      `${smallest}sip:\n  listen: [tls:127.0.0.1:5061]\n  tls: { cert: blue.crt, key: ${key}, ca: ca.crt }\n`;
+    expect(problems(text('blue.key'))).toEqual([]);
+    expect(problems(text('red.key'))).toEqual([`gateway.yaml:11: sip.tls.key: is not the key of ${folder}/blue.crt`]);
+    expect(loaded(text('blue.key')).configuration?.sip?.tls?.ca).toBe(join(folder, 'ca.crt'));
+  });
+
   test('partners without interconnect', () => {
     expect(problems(interconnected.replace(/interconnect:\n.*\n.*\n/, ''))).toEqual([
       'gateway.yaml:9: partners: need the section interconnect',

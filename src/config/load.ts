@@ -117,6 +117,7 @@ function parseAlone(schema: unknown, value: unknown): unknown {
 function withAbsoluteFiles(sections: Sections, file: string): Sections {
   const folder = dirname(resolve(file));
   const absolute = (name: string): string => resolve(folder, name);
+  const { sip } = sections;
   const { xcap, interconnect, identity, manage, storage, applicationUsages } = sections;
   return {
     ...sections,
@@ -126,6 +127,7 @@ function withAbsoluteFiles(sections: Sections, file: string): Sections {
       : { interconnect: { ...interconnect, listen: absoluteListener(interconnect.listen, absolute) } }),
     ...(identity === undefined ? {} : { identity: absoluteIdentity(identity, absolute) }),
     ...(manage === undefined ? {} : { manage: { ...manage, listen: absoluteListener(manage.listen, absolute) } }),
+    ...(sip?.tls === undefined ? {} : { sip: { ...sip, tls: absoluteSipTls(sip.tls, absolute) } }),
     ...(storage === undefined ? {} : { storage: { ...storage, sqlite: absolute(storage.sqlite) } }),
     ...(applicationUsages === undefined
       ? {}
@@ -162,6 +164,13 @@ function absoluteIdentity(
       : { tokens: { ...tokens, jwks: isUrl(tokens.jwks) ? tokens.jwks : absolute(tokens.jwks) } }),
     ...(digest === undefined ? {} : { digest: { ...digest, users: absolute(digest.users) } }),
   };
+}
+
+function absoluteSipTls(
+  { cert, key, ca }: NonNullable<NonNullable<Configuration['sip']>['tls']>,
+  absolute: (name: string) => string,
+): NonNullable<NonNullable<Configuration['sip']>['tls']> {
+  return { cert: absolute(cert), key: absolute(key), ...(ca === undefined ? {} : { ca: absolute(ca) }) };
 }
 
 function absolutePartner(partner: PartnerConfiguration, absolute: (name: string) => string): PartnerConfiguration {

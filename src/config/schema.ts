@@ -200,14 +200,29 @@ export const configurationSchema = z.strictObject({
         .array(
           z
             .string()
-            .regex(/^(udp|tcp):(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'must be udp:HOST:PORT or tcp:HOST:PORT')
+            .regex(
+              /^(udp|tcp|tls|wss?):(\[[0-9a-fA-F:.]+\]|[^:\s[\]]+):\d{1,5}$/,
+              'must be udp:, tcp:, tls:, ws: or wss: followed by ADDRESS:PORT, IPv6 in brackets',
+            )
             .refine(
               (value) => Number(value.slice(value.lastIndexOf(':') + 1)) <= 65535,
               'must have a port up to 65535',
             ),
         )
         .min(1)
-        .describe('`udp:HOST:PORT` or `tcp:HOST:PORT`, IPv6 in brackets'),
+        .describe('`udp:ADDRESS:PORT`, or with `tcp`, `tls`, `ws` or `wss` in front; IPv6 in brackets'),
+      tls: z
+        .strictObject({
+          cert: fileName.describe('file: certificate chain, PEM; it names the host of the SIP URIs'),
+          key: fileName.describe('file: private key, PEM'),
+          ca: fileName
+            .optional()
+            .describe(
+              'file: CA that certificates of SIP peers must chain to, PEM; absent = the CAs of Node.js, and none is asked of clients',
+            ),
+        })
+        .optional()
+        .describe('TLS of the embedded engine, for `tls:` and `wss:` listeners and for connections it makes'),
       engine: z
         .union(
           [

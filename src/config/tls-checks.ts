@@ -16,11 +16,7 @@ export function tlsChecks(sections: Sections, now: number): readonly Finding[] {
     const tls = section?.listen.tls;
     if (section === undefined || tls === undefined) continue;
     const at = (key: string): readonly PropertyKey[] => [name, 'listen', 'tls', key];
-    const certificate = readCertificates(tls.cert, at('cert'), now, findings)[0];
-    const key = readKey(tls.key, at('key'), findings);
-    if (certificate !== undefined && key !== undefined && !certificate.checkPrivateKey(key)) {
-      findings.push({ path: at('key'), text: `is not the key of ${tls.cert}`, severity: 'error' });
-    }
+    const certificate = readPair(tls, at, now, findings);
     if (certificate !== undefined && 'root' in section && URL.canParse(section.root)) {
       const url = new URL(section.root);
       const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -35,11 +31,32 @@ export function tlsChecks(sections: Sections, now: number): readonly Finding[] {
     }
     if (tls.clientCa !== undefined) readAuthorities(tls.clientCa, at('clientCa'), now, findings);
   }
+  const sipTls = sections.sip?.tls;
+  if (sipTls !== undefined) {
+    const at = (key: string): readonly PropertyKey[] => ['sip', 'tls', key];
+    readPair(sipTls, at, now, findings);
+    if (sipTls.ca !== undefined) readAuthorities(sipTls.ca, at('ca'), now, findings);
+  }
   for (const [index, partner] of sections.partners.entries()) {
     const ca = partner?.tls?.ca;
     if (ca !== undefined) readAuthorities(ca, ['partners', index, 'tls', 'ca'], now, findings);
   }
   return findings;
+}
+
+/** The first certificate of a pair, after both files were checked. */
+function readPair(
+  { cert, key: keyFile }: { readonly cert: string; readonly key: string },
+  at: (key: string) => readonly PropertyKey[],
+  now: number,
+  findings: Finding[],
+): X509Certificate | undefined {
+  const certificate = readCertificates(cert, at('cert'), now, findings)[0];
+  const key = readKey(keyFile, at('key'), findings);
+  if (certificate !== undefined && key !== undefined && !certificate.checkPrivateKey(key)) {
+    findings.push({ path: at('key'), text: `is not the key of ${cert}`, severity: 'error' });
+  }
+  return certificate;
 }
 
 function readAuthorities(file: string, path: readonly PropertyKey[], now: number, findings: Finding[]): void {

@@ -1,6 +1,7 @@
 // Certificates and keys that a configuration names, as PEM texts.
 import { readFileSync } from 'node:fs';
 import type { Configuration, ListenerConfiguration, PartnerConfiguration } from '../config/schema.ts';
+import type { TlsMaterial } from '../sip/engine/tls-identity.ts';
 
 export interface TlsTexts {
   readonly cert: string;
@@ -22,6 +23,13 @@ export function interconnectTls(configuration: Configuration): TlsTexts | undefi
   if (tls === undefined) return undefined;
   const own = partners.flatMap((partner) => (partner.tls?.ca === undefined ? [] : [readPem(partner.tls.ca)]));
   return { ...tls, clientCa: [...new Set([tls.clientCa ?? '', ...own])].join('\n') };
+}
+
+/** The TLS material of the embedded SIP engine; undefined without `sip.tls`. Throws when a file cannot be read. */
+export function sipTls({ sip }: Configuration): TlsMaterial | undefined {
+  if (sip?.tls === undefined) return undefined;
+  const { cert, key, ca } = sip.tls;
+  return { cert: readPem(cert), key: readPem(key), ...(ca === undefined ? {} : { ca: readPem(ca) }) };
 }
 
 /** CAs that may vouch for a partner: its own, or the common one. */

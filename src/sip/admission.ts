@@ -248,8 +248,7 @@ export class Admission {
     const { gms } = this.#options.own;
     const user = gms.slice(gms.indexOf(':') + 1, gms.indexOf('@') + 1);
     const { transport } = request.source;
-    // RFC 5630 3.1.4: `transport=tls` must not be used
-    const parameter = transport === 'udp' ? '' : `;transport=${transport === 'tls' ? 'tcp' : transport}`;
+    const parameter = transport === 'udp' ? '' : `;transport=${uriTransports[transport] ?? transport}`;
     return detached(`<sip:${user}${listenerOf(request.receivedOn)}${parameter};gr>`);
   }
 
@@ -269,6 +268,9 @@ export class Admission {
     }
   }
 }
+
+// RFC 5630 3.1.4: `transport=tls` must not be used; RFC 7118 5.2: `ws` stands for both
+const uriTransports: Readonly<Record<string, string>> = { tls: 'tcp', wss: 'ws' };
 
 function acceptance(granted: number, contact: string): Record<string, string> {
   return { Expires: String(granted), Contact: contact, 'Allow-Events': eventPackage, Supported: 'gruu' };

@@ -40,6 +40,8 @@ export async function runFace(
     readonly port?: number;
     readonly t1?: number;
     readonly resumesDialogs?: boolean;
+    /** False = the engine has lost its dialogs. */
+    readonly keepsDialogs?: boolean;
     readonly largestFrame?: number;
   } = {},
 ): Promise<RunningFace> {
@@ -47,7 +49,7 @@ export async function runFace(
   const engine = await startEngine({
     listen: [`udp:127.0.0.1:${at.port ?? 0}`],
     timers: { t1: at.t1 ?? 100 },
-    dialogs: await subscriptionDialogs(room.store, Date.now()),
+    dialogs: at.keepsDialogs === false ? [] : await subscriptionDialogs(room.store, Date.now()),
   });
   const ignore = (): void => undefined;
   const face = await startSipFace({

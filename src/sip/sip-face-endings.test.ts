@@ -112,11 +112,23 @@ describe('subscriptions survive a restart', () => {
     expect((await subscriber.subscribe(undefined)).status).toBe(481);
   });
 
-  test('with an engine that cannot resume dialogs the rows are dropped', async () => {
-    const [subscriber] = await at.subscribed([sel]);
+  test('an engine elsewhere that has kept its dialogs goes on with them: everything is told again', async () => {
+    const [subscriber, first] = await at.subscribed([sel]);
     await subscriber.barrier();
     await at.restart({}, { resumesDialogs: false });
-    expect(at.running.face.subscriptions()).toEqual([]);
+    const again = await subscriber.notify();
+    expect(again.cseq).toBeGreaterThan(first.cseq);
+    expect(changesOf(again)).toEqual(changesOf(first));
+    expect((await subscriber.subscribe(undefined)).status).toBe(200);
+  });
+
+  test('an engine elsewhere that has lost its dialogs ends the subscriptions', async () => {
+    const [subscriber] = await at.subscribed([sel]);
+    await subscriber.barrier();
+    await at.restart({}, { resumesDialogs: false, keepsDialogs: false });
+    await eventually(() => at.running.face.subscriptionCount === 0);
+    expect((await subscriber.subscribe(undefined)).status).toBe(481);
+    await at.restart();
     expect(await at.room.store.subscriptions()).toEqual([]);
   });
 

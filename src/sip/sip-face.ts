@@ -26,7 +26,7 @@ export interface SipEngineAccess {
   readonly listening: readonly string[];
   /** Octets of the largest frame it takes; 12,000 for a real drachtio-server. */
   readonly largestFrame: number;
-  /** True when it was started with the dialogs of `subscriptionDialogs`; otherwise stored subscriptions are dropped at start. */
+  /** True when it was started with the dialogs of `subscriptionDialogs`; otherwise it has those that it kept, if it has run on. */
   readonly resumesDialogs: boolean;
 }
 
@@ -160,10 +160,15 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
     const records = await store.subscriptions();
     const lost: string[] = [];
     for (const record of records) {
-      const row = engine.resumesDialogs && record.expires * 1000 > timers.now() ? readRow(record) : undefined;
+      const row = record.expires * 1000 > timers.now() ? readRow(record) : undefined;
       const view = row === undefined ? undefined : viewOf(row.principal);
-      if (row === undefined || view === undefined) lost.push(record.id);
-      else notifier.restore(record.id, row, entriesOf(row.entries, view.xcapRoot), record.expires * 1000);
+      if (row === undefined || view === undefined) {
+        lost.push(record.id);
+        continue;
+      }
+      // Whether an engine elsewhere still has the dialog is found out by telling everything in it.
+      const known = engine.resumesDialogs ? row : { ...row, told: undefined };
+      notifier.restore(record.id, known, entriesOf(row.entries, view.xcapRoot), record.expires * 1000);
     }
     await rows.drop(lost);
     if (records.length === 0) return;
@@ -196,7 +201,7 @@ function withSlash(root: string): string {
 }
 
 /** `udp:127.0.0.1:5060` as a SIP URI. */
-function sipUri(listening: string): string {
+export function sipUri(listening: string): string {
   const colon = listening.indexOf(':');
   const transport = listening.slice(0, colon);
   const host = listening.slice(colon + 1);

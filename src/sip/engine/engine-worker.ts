@@ -10,7 +10,13 @@ try {
   const engine = await startEngine(workerData as EngineOptions);
   parentPort?.on('message', (order: WorkerOrder) => {
     if (order === 'counts') void engine.counts().then((counts) => report({ kind: 'counts', counts }));
-    else void engine.close().then(() => parentPort?.close());
+    else if (order === 'close') void engine.close().then(() => parentPort?.close());
+    else {
+      engine.replaceTls(order.tls).then(
+        () => report({ kind: 'tls', message: undefined }),
+        (error: unknown) => report({ kind: 'tls', message: error instanceof Error ? error.message : String(error) }),
+      );
+    }
   });
   // Transactions hold what they sent until their timers have fired.
   releaseMemoryWhenQuiet(async () => {

@@ -78,6 +78,8 @@ export interface Engine {
   readonly exited: Promise<Error | undefined>;
   counts(): Promise<EngineCounts>;
   close(): Promise<void>;
+  /** Shows this certificate and trusts these authorities from the next connection on. Throws when it is no good. */
+  replaceTls(tls: TlsMaterial): Promise<void>;
 }
 
 const TIMERS = { t1: 500, t2: 4000, t4: 5000 };
@@ -209,6 +211,10 @@ class RunningEngine implements Engine, ControlHandler {
       faults: this.#faults,
       lastFault: this.#lastFault,
     };
+  }
+
+  async replaceTls(tls: TlsMaterial): Promise<void> {
+    this.#core?.transports.replaceTls(tls);
   }
 
   close(): Promise<void> {

@@ -1,7 +1,13 @@
 // All transports together: opens the listening addresses, finds or makes the flow to a peer address, and enforces the
 // limits on connections.
 import { createServer, isIP, type Server, type Socket, connect as tcpConnect } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import {
+  createSecureContext,
+  createServer as createTlsServer,
+  type TLSSocket,
+  type Server as TlsServer,
+  connect as tlsConnect,
+} from 'node:tls';
 import { StreamConnection } from './stream-connection.ts';
 import { certificateIdentity, type TlsMaterial, verifyTlsPeer } from './tls-identity.ts';
 import {
@@ -64,6 +70,8 @@ export class TransportLayer {
   readonly #limits: ConnectionLimits;
   readonly #udp: UdpTransport[] = [];
   readonly #servers: Server[] = [];
+  readonly #tlsServers: TlsServer[] = [];
+  #tls: TlsMaterial | undefined;
   readonly #webSockets: WebSocketListener[] = [];
   readonly #locals: LocalEndpoint[] = [];
   readonly #connections = new Map<string, ManagedConnection>();
@@ -73,6 +81,7 @@ export class TransportLayer {
 
   private constructor(options: TransportLayerOptions) {
     this.#options = options;
+    this.#tls = options.tls;
     this.#limits = { ...CONNECTION_LIMITS, ...options.limits };
     this.#sweep = setInterval(() => this.#closeStale(), SWEEP_TIME);
     this.#sweep.unref();
@@ -155,13 +164,7 @@ export class TransportLayer {
       return;
     }
     const tls = listen.transport === 'tls' || listen.transport === 'wss' ? this.#tlsMaterial(listen) : undefined;
-    const server: Server = tls
-      ? createTlsServer({
-          ...tls,
-          requestCert: tls.ca !== undefined,
-          rejectUnauthorized: tls.requireClientCertificate === true,
-        })
-      : createServer();
+    const server: Server = tls ? this.#tlsServer(tls) : createServer();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ host: listen.address, port: listen.port, ipv6Only: isIP(listen.address) === 6 }, () => {
@@ -188,8 +191,25 @@ export class TransportLayer {
   }
 
   #tlsMaterial(listen: ListenAddress): TlsMaterial {
-    if (!this.#options.tls) throw new Error(`${listenText(listen)} needs a certificate and a key`);
-    return this.#options.tls;
+    if (!this.#tls) throw new Error(`${listenText(listen)} needs a certificate and a key`);
+    return this.#tls;
+  }
+
+  #tlsServer(tls: TlsMaterial): TlsServer {
+    const server = createTlsServer({
+      ...tls,
+      requestCert: tls.ca !== undefined,
+      rejectUnauthorized: tls.requireClientCertificate === true,
+    });
+    this.#tlsServers.push(server);
+    return server;
+  }
+
+  /** Uses other TLS material from the next connection on. Throws, having changed nothing, when it cannot be used. */
+  replaceTls(tls: TlsMaterial): void {
+    createSecureContext(tls);
+    this.#tls = tls;
+    for (const server of this.#tlsServers) server.setSecureContext(tls);
   }
 
   #mayAccept(socket: Socket): boolean {
@@ -218,7 +238,7 @@ export class TransportLayer {
     }
     const socket =
       transport === 'tls'
-        ? tlsConnect({ ...this.#options.tls, host: address, port, ...verifyTlsPeer(serverName || address) })
+        ? tlsConnect({ ...this.#tls, host: address, port, ...verifyTlsPeer(serverName || address) })
         : tcpConnect({ host: address, port });
     const { now, deliver } = this.#options;
     const peer = { transport, address, port, dialled: true };

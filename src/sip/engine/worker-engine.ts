@@ -1,7 +1,7 @@
 // The engine in a worker thread, so that no SIP timer ever waits for the documents work of the main thread. Applications
 // reach it over its loopback control port exactly as they reach one in this thread, or a drachtio-server.
 import { Worker } from 'node:worker_threads';
-import type { Engine, EngineCounts, EngineOptions } from './engine.ts';
+import type { Engine, EngineCounts, EngineOptions, TlsMaterial } from './engine.ts';
 
 /** What the worker tells: once that it is ready or why it is not, later the answers to questions. */
 export type WorkerReport =
@@ -12,10 +12,12 @@ export type WorkerReport =
       readonly largestFrame: number;
     }
   | { readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'counts'; readonly counts: EngineCounts };
+  | { readonly kind: 'counts'; readonly counts: EngineCounts }
+  /** `message` is the text of what went wrong; undefined = taken over. */
+  | { readonly kind: 'tls'; readonly message: string | undefined };
 
 /** What the worker is told. */
-export type WorkerOrder = 'close' | 'counts';
+export type WorkerOrder = 'close' | 'counts' | { readonly tls: TlsMaterial };
 
 /**
  * Starts an engine in a worker thread of its own.
@@ -48,10 +50,12 @@ export async function engineOf(worker: Worker): Promise<Engine> {
     worker.on('exit', (code) => resolve(closing ? undefined : (failure ?? new Error(`SIP engine exited (${code})`))));
   });
   const waiting: ((counts: EngineCounts) => void)[] = [];
+  const changing: ((message: string | undefined) => void)[] = [];
   const ready = await new Promise<Extract<WorkerReport, { kind: 'ready' }>>((resolve, reject) => {
     worker.on('message', (report: WorkerReport) => {
       if (report.kind === 'ready') resolve(report);
       else if (report.kind === 'counts') waiting.shift()?.(report.counts);
+      else if (report.kind === 'tls') changing.shift()?.(report.message);
       else {
         closing = true;
         reject(new Error(report.message));
@@ -69,6 +73,12 @@ export async function engineOf(worker: Worker): Promise<Engine> {
         waiting.push(resolve);
         void exited.then(() => reject(new Error('SIP engine exited')));
         worker.postMessage('counts' satisfies WorkerOrder);
+      }),
+    replaceTls: (tls) =>
+      new Promise((resolve, reject) => {
+        changing.push((message) => (message === undefined ? resolve() : reject(new Error(message))));
+        void exited.then(() => reject(new Error('SIP engine exited')));
+        worker.postMessage({ tls } satisfies WorkerOrder);
       }),
     close: async () => {
       closing = true;

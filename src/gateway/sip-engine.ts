@@ -1,0 +1,46 @@
+// The SIP engine that a configuration asks for: the embedded one in a worker, or a connection to one that runs elsewhere.
+import type { Configuration } from '../config/schema.ts';
+import type { Engine, EngineOptions } from '../sip/engine/engine.ts';
+import { startEngineInWorker } from '../sip/engine/worker-engine.ts';
+import { type SipEngineAccess, subscriptionDialogs } from '../sip/sip-face.ts';
+import type { Store } from '../store/store.ts';
+import { sipTls } from './tls-files.ts';
+
+type SipConfiguration = NonNullable<Configuration['sip']>;
+
+/** Frame that a real drachtio-server reads at most, octets. */
+const drachtioFrame = 12_000;
+
+export interface OpenedEngine {
+  readonly access: SipEngineAccess;
+  /** Only when it is embedded. */
+  readonly engine?: Engine | undefined;
+}
+
+/** What the configuration says of an embedded engine. Throws when a TLS file cannot be read. */
+export function engineOptions(configuration: Configuration, sip: SipConfiguration): EngineOptions {
+  const tls = sipTls(configuration);
+  return {
+    listen: sip.listen,
+    timers: sip.timers,
+    ...(tls === undefined ? {} : { tls }),
+    ...(sip.outboundProxy === undefined ? {} : { outboundProxy: sip.outboundProxy }),
+  };
+}
+
+/** Starts the embedded engine with the dialogs of the stored subscriptions, or says where the other one is. Rejects when it cannot start. */
+export async function openSipEngine(
+  configuration: Configuration,
+  sip: SipConfiguration,
+  store: Pick<Store, 'subscriptions'>,
+): Promise<OpenedEngine> {
+  if (sip.engine !== 'embedded') {
+    const { drachtio } = sip.engine;
+    return {
+      access: { control: drachtio, listening: sip.listen, largestFrame: drachtioFrame, resumesDialogs: false },
+    };
+  }
+  const dialogs = await subscriptionDialogs(store, Date.now());
+  const engine = await startEngineInWorker({ ...engineOptions(configuration, sip), dialogs });
+  return { engine, access: { ...engine, resumesDialogs: true } };
+}
