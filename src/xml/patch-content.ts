@@ -5,7 +5,7 @@ import { Refusal } from '../refusals.ts';
 import { escapeAttributeValue, UndefinedReference } from './character-data.ts';
 import { type ChildNode, childNodes, textValue } from './child-nodes.ts';
 import { withDocument } from './libxml.ts';
-import { defaultXmlLimits, type XmlLimits } from './limits.ts';
+import type { XmlLimits } from './limits.ts';
 import { namespaces } from './names.ts';
 import { type ElementId, OffsetIndex } from './offset-index.ts';
 import { NotScannable, XmlLimitExceeded } from './offset-scan.ts';
@@ -31,14 +31,14 @@ const plainText = /^[\t\n\x20-\x25\x27-\x3b\x3d-\x5c\x5e-\x7e]*$/;
  * Parses the content of an operation with the namespaces of its element. Throws PatchFailed `invalid-diff-format`,
  * `invalid-entity-declaration`.
  */
-export function readContent(operation: PatchOperation): PatchContent {
+export function readContent(operation: PatchOperation, limits: XmlLimits): PatchContent {
   const { content } = operation;
   const scoped = content.includes('<') ? operation.namespaces : new Map<string, string>();
   const declarations = [...scoped].map(([prefix, uri]) => declarationOf(prefix, uri));
   const bytes = Buffer.from(`<op${declarations.join('')}>${content}</op>`);
   try {
     if (!plainText.test(content)) withDocument(bytes, () => undefined);
-    const index = OffsetIndex.of(bytes, contentLimits(scoped.size));
+    const index = OffsetIndex.of(bytes, contentLimits(limits, scoped.size));
     return { index, nodes: childNodes(index, index.root) };
   } catch (error) {
     if (error instanceof Refusal && /entity/i.test(error.message)) {
@@ -51,13 +51,13 @@ export function readContent(operation: PatchOperation): PatchContent {
 }
 
 /** The wrapper around the content must not count against the limits. */
-function contentLimits(declarations: number): XmlLimits {
+function contentLimits(limits: XmlLimits, declarations: number): XmlLimits {
   return {
-    ...defaultXmlLimits,
-    elementDepth: defaultXmlLimits.elementDepth + 1,
-    elements: defaultXmlLimits.elements + 1,
-    attributesPerElement: defaultXmlLimits.attributesPerElement + declarations,
-    namespacesInScope: defaultXmlLimits.namespacesInScope + declarations,
+    ...limits,
+    elementDepth: limits.elementDepth + 1,
+    elements: limits.elements + 1,
+    attributesPerElement: limits.attributesPerElement + declarations,
+    namespacesInScope: limits.namespacesInScope + declarations,
   };
 }
 

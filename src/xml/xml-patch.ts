@@ -25,11 +25,11 @@ export type PatchOutcome = { readonly patched: Uint8Array } | { readonly failure
 /** What a patch may cost. */
 export interface PatchLimits {
   readonly xml: XmlLimits;
-  /** Bytes that all operations together may look through; one operation looks through the document once for each predicate, and once. */
+  /** Bytes that all operations together may look through; one operation counts the document once, and once more for each predicate. */
   readonly workBytes: number;
 }
 
-export const defaultPatchLimits: PatchLimits = { xml: defaultXmlLimits, workBytes: 64 * 1024 * 1024 };
+export const defaultPatchLimits: PatchLimits = { xml: defaultXmlLimits, workBytes: 128 * 1024 * 1024 };
 
 /** Applies operations in order; all or none take effect. Never throws for what a document or an operation contains. */
 export function applyPatch(
@@ -54,7 +54,7 @@ export function applyPatch(
 }
 
 function workOf(index: OffsetIndex, { sel, content }: PatchOperation): number {
-  return index.bytes.length * (1 + (sel.split('[').length >> 1)) + content.length;
+  return index.bytes.length * sel.split('[').length + content.length;
 }
 
 function failureOf(error: unknown): Omit<PatchFailure, 'operation'> {
@@ -117,8 +117,8 @@ function editsOf(
   if (type === undefined) return [insertion(index, operation, node, limits)];
   if (node.kind !== 'element')
     throw new PatchFailed('invalid-patch-directive', 'Only an element can take what type names');
-  if ('attribute' in type) return [newAttribute(index, operation, node.element, type.attribute)];
-  return [newNamespace(index, node.element, type.namespace, textOf(readContent(operation)))];
+  if ('attribute' in type) return [newAttribute(index, operation, node.element, type.attribute, limits)];
+  return [newNamespace(index, node.element, type.namespace, textOf(readContent(operation, limits)))];
 }
 
 /** RFC 5261 4.3: where the children of an `add` go. */
@@ -128,7 +128,7 @@ function insertion(index: OffsetIndex, operation: PatchOperation, node: LocatedN
     throw new PatchFailed('invalid-patch-directive', 'Only an element can have children');
   }
   const parent = inside && node.kind === 'element' ? node.element : parentOf(index, node);
-  const content = readContent(operation);
+  const content = readContent(operation, limits);
   if (parent === documentNode) return besideRoot(index, operation, node, content);
   const markup = writeContent(content, content.nodes, contextOf(index, parent), limits.documentBytes);
   if (!inside) {
@@ -196,7 +196,13 @@ function besideRoot(
   return pos === 'before' ? insertAt(start, `${pieces.join('\n')}\n`) : insertAt(end, `\n${pieces.join('\n')}`);
 }
 
-function newAttribute(index: OffsetIndex, operation: PatchOperation, element: ElementId, name: string): Edit {
+function newAttribute(
+  index: OffsetIndex,
+  operation: PatchOperation,
+  element: ElementId,
+  name: string,
+  limits: XmlLimits,
+): Edit {
   const { prefix, localName } = splitName(name);
   if (prefix === 'xmlns' || name === 'xmlns') {
     throw new PatchFailed('invalid-attribute-value', 'A namespace declaration is no attribute');
@@ -205,7 +211,7 @@ function newAttribute(index: OffsetIndex, operation: PatchOperation, element: El
   if (index.attributeView(element, localName, namespace) !== undefined) {
     throw new PatchFailed('invalid-attribute-value', 'The element already has the attribute');
   }
-  const value = textOf(readContent(operation));
+  const value = textOf(readContent(operation, limits));
   // 4.3.2: the default namespace of the target never serves an attribute
   const chosen = prefix === '' ? '' : targetPrefix(contextOf(index, element), prefix, namespace, 'attribute');
   const qualified = chosen === '' ? localName : `${chosen}:${localName}`;
@@ -258,7 +264,7 @@ function isInUse(index: OffsetIndex, element: ElementId, prefix: string): boolea
 
 /** RFC 5261 4.4. */
 function replacement(index: OffsetIndex, operation: PatchOperation, node: LocatedNode, limits: XmlLimits): Edit {
-  const content = readContent(operation);
+  const content = readContent(operation, limits);
   switch (node.kind) {
     case 'attribute':
       return valueEdit(node.attribute, textOf(content));
