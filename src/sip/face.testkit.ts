@@ -4,6 +4,9 @@ import { createSocket, type Socket } from 'node:dgram';
 import type { Room } from '../documents/documents.testkit.ts';
 import { authenticator } from '../identity/authenticate.ts';
 import { servedUsers } from '../identity/served.ts';
+import { defaultXmlLimits } from '../xml/limits.ts';
+import { OffsetIndex } from '../xml/offset-index.ts';
+import { readXcapDiff } from '../xml/received-diff.ts';
 import { type Engine, startEngine } from './engine/engine.ts';
 import { type SipFace, type SipFaceOptions, startSipFace, subscriptionDialogs } from './sip-face.ts';
 
@@ -288,8 +291,20 @@ export function resourceList(uris: readonly string[]): string {
 
 /** The document elements of an xcap-diff body as `sel previous new`, `-` for what is absent. */
 export function changesOf(notify: Received): readonly string[] {
-  return [...notify.body.matchAll(/<document ([^>]*)\/>/g)].map(([, attributes = '']) => {
+  return [...notify.body.matchAll(/<(?:\w+:)?document ([^>]*)\/>/g)].map(([, attributes = '']) => {
     const value = (name: string): string => new RegExp(`(?:^| )${name}="([^"]*)"`).exec(attributes)?.[1] ?? '-';
     return `${value('sel')} ${value('previous-etag')} ${value('new-etag')}`;
+  });
+}
+
+/** The element and attribute parts of an xcap-diff body: `sel`, and the content shown, `exists` where none is, or `gone`. */
+export function componentsOf(notify: Received): readonly (readonly [sel: string, state: string])[] {
+  const index = OffsetIndex.of(Buffer.from(notify.body), defaultXmlLimits);
+  return readXcapDiff(index).components.flatMap((component) => {
+    if (component.kind === 'document') return [];
+    const { sel, exists, shown, value } = component;
+    if (!exists) return [[sel, 'gone'] as const];
+    const content = shown === undefined ? value : index.source(index.outerStart(shown), index.outerEnd(shown));
+    return [[sel, content ?? 'exists'] as const];
   });
 }

@@ -5,10 +5,10 @@ import { type Principal, principalName } from '../identity/principal.ts';
 import type { TimerQueue } from './engine/timer-queue.ts';
 import { notifyBody } from './notify-body.ts';
 import { eventPackage, notifyBodyType } from './refusal-answer.ts';
-import { type Addresses, addressesOf, type ResourceEntry, selBelow } from './resource-entry.ts';
+import { type Addresses, addressesOf, componentKey, nodesKey, type ResourceEntry, selBelow } from './resource-entry.ts';
 import { SendWindow } from './send-window.ts';
 import type { SipPort } from './sip-port.ts';
-import { type Telling, type ToldDocument, targetsToCompare, tellChanges, tellEverything } from './state-teller.ts';
+import { type Telling, type ToldResource, targetsToCompare, tellChanges, tellEverything } from './state-teller.ts';
 import {
   advance,
   type EndReason,
@@ -186,6 +186,13 @@ export class Notifier implements SubscriptionKeeper {
       subscription.mark(watch, { sel: entry.sel, resource });
       concerned.add(subscription);
     }
+    const nodes = nodesKey(watch);
+    for (const [subscription] of this.#index.watching(nodes)) {
+      for (const entry of subscription.entries) {
+        if (entry.kind === 'component' && entry.watch === nodes) subscription.mark(componentKey(entry), entry);
+      }
+      concerned.add(subscription);
+    }
     for (const collection of collections) {
       for (const [subscription, entry] of this.#index.watching(collection)) {
         if (entry.kind !== 'collection') continue;
@@ -278,9 +285,9 @@ export class Notifier implements SubscriptionKeeper {
     if (subscription.removed || view === undefined || this.#port === undefined) return;
     const targets = await this.#targets(subscription, owed, view.resources);
     const telling = await this.#compose(subscription, owed, targets, view.resources);
-    const { documents, rest } = telling;
+    const { changes, rest } = telling;
     const more = rest !== undefined;
-    if (documents.length === 0 && owed !== 'full' && reason === undefined) {
+    if (changes.length === 0 && owed !== 'full' && reason === undefined) {
       this.#step(subscription, { event: 'unsent' });
       return;
     }
@@ -288,16 +295,16 @@ export class Notifier implements SubscriptionKeeper {
     if (subscription.dialog !== '' && subscription.cseq > 0 && subscription.cseq + 1 > subscription.reserved) {
       await this.#options.rows.put(subscription);
     }
-    const body = owed === 'nothing' ? '' : notifyBody(view.xcapRoot, documents);
+    const body = owed === 'nothing' ? '' : notifyBody(view.xcapRoot, changes);
     const left = Math.max(0, state.expires - this.#options.timers.now());
     const headers = notifyHeaders(facts, more ? undefined : reason, left, body !== '');
     const outcome = await this.#port.notify(facts.id, headers, body);
     if (outcome.cseq !== undefined) subscription.cseq = outcome.cseq;
     const told = outcome.status >= 200 && outcome.status < 300;
-    if (told) takeAsTold(subscription, owed, documents);
+    if (told) takeAsTold(subscription, owed, changes);
     // What is left over belongs to the list it was composed from; a new one is told from the beginning.
     if (subscription.entries === entries) {
-      if (!told) for (const { watch, target } of documents) subscription.mark(watch, target);
+      if (!told) for (const { watch, target } of changes) subscription.mark(watch, target);
       if (rest !== undefined) subscription.markAll(rest);
     }
     const { status, retryAfter } = outcome;
@@ -329,13 +336,13 @@ export class Notifier implements SubscriptionKeeper {
     const { largestBody } = this.#options;
     if (owed === 'full') return tellEverything(subscription, resources, largestBody);
     if (owed === 'changes') return tellChanges(subscription, targets, resources, largestBody);
-    return { documents: [], rest: undefined };
+    return { changes: [], rest: undefined };
   }
 }
 
-function takeAsTold(subscription: WatchedSubscription, owed: Owed, documents: readonly ToldDocument[]): void {
+function takeAsTold(subscription: WatchedSubscription, owed: Owed, changes: readonly ToldResource[]): void {
   if (owed === 'full') subscription.told = new Map();
-  for (const { watch, newTag } of documents) {
+  for (const { watch, newTag } of changes) {
     if (newTag === undefined) subscription.told.delete(watch);
     else subscription.told.set(watch, newTag);
   }

@@ -4,7 +4,10 @@ import { LRUCache } from 'lru-cache';
 import { groupsAuid } from '../documents/application-usage.ts';
 import { documentName, nameSegments } from '../documents/document-key.ts';
 import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
+import { type NamespaceBinding, parseNamespaceBindings } from '../xml/namespace-bindings.ts';
+import { type ParsedSelector, parseNodeSelector } from '../xml/node-selector.ts';
 
 /** A document named by its place, or a group named by its ID: what an entity tag is told of. */
 export type Resource =
@@ -40,6 +43,15 @@ export interface ComponentEntry {
   readonly kind: 'component';
   readonly sel: string;
   readonly resource: Resource;
+  /** Key under which changes of the document find the entry. */
+  readonly watch: string;
+  readonly node: WatchedNode;
+}
+
+/** What is meant of a document; prefixes are bound when the default namespace of its usage is known. */
+export interface WatchedNode {
+  readonly selector: ParsedSelector;
+  readonly bindings: readonly NamespaceBinding[];
 }
 
 export type ResourceEntry = DocumentEntry | CollectionEntry | ComponentEntry;
@@ -80,7 +92,10 @@ function readEntry(uri: string, xcapRoot: string): ResourceEntry | undefined {
     const decoded = decodeSegment(segment);
     if (decoded === undefined) return undefined;
     // RFC 4825 6: the first segment that reads `~~` separates document and node selector
-    if (decoded === '~~') return component(sel, segments, place < written.length - 1);
+    if (decoded === '~~') {
+      const query = question < 0 ? '' : sel.slice(question + 1);
+      return component(sel, segments, written.slice(place + 1), query);
+    }
     segments.push(decoded);
   }
   if (question >= 0) return undefined;
@@ -92,10 +107,31 @@ function readEntry(uri: string, xcapRoot: string): ResourceEntry | undefined {
   return resource === undefined ? undefined : { kind: 'resource', sel, resource, watch: watchKey(resource) };
 }
 
-function component(sel: string, segments: readonly string[], selects: boolean): ComponentEntry | undefined {
-  if (!selects || segments.some((segment) => segment === '' || segment === '.' || segment === '..')) return undefined;
+function component(
+  sel: string,
+  segments: readonly string[],
+  steps: readonly string[],
+  query: string,
+): ComponentEntry | undefined {
+  if (steps.length === 0 || segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
+    return undefined;
+  }
   const resource = resourceOf(segments);
-  return resource === undefined ? undefined : { kind: 'component', sel, resource };
+  const node = resource === undefined ? undefined : watchedNode(steps, query);
+  if (resource === undefined || node === undefined) return undefined;
+  return { kind: 'component', sel, resource, watch: nodesKey(watchKey(resource)), node };
+}
+
+function watchedNode(steps: readonly string[], query: string): WatchedNode | undefined {
+  try {
+    const selector = parseNodeSelector(steps.map((step) => decodeURIComponent(step)));
+    // RFC 5875 4.1: namespace nodes cannot be subscribed to
+    if (selector.terminal?.kind === 'namespaces') return undefined;
+    return { selector, bindings: parseNamespaceBindings(decodeURIComponent(query)) };
+  } catch (error) {
+    if (error instanceof Refusal || error instanceof URIError) return undefined;
+    throw error;
+  }
 }
 
 function collection(sel: string, segments: readonly string[]): CollectionEntry | undefined {
@@ -188,6 +224,16 @@ export function watchKey(resource: Resource): string {
   if (resource.kind === 'group') return `group ${resource.groupId}`;
   const { auid, tree, xui, name } = resource.key;
   return `document ${[auid, tree, xui, name].join('\n')}`;
+}
+
+/** The key under which changes of a resource find the entries that name something inside it. */
+export function nodesKey(watch: string): string {
+  return `nodes of ${watch}`;
+}
+
+/** The key under which what was told of a component is kept. */
+export function componentKey({ sel }: ComponentEntry): string {
+  return `node ${sel}`;
 }
 
 /** The resource of a watch key; undefined for other texts. */

@@ -1,20 +1,24 @@
 // What one NOTIFY tells: the difference between what a subscriber was told and what it may see now (RFC 5875 clause 4.7,
 // mode no-patching), as much of it as fits.
-import { isBelow, type ResourceEntry, resourceOfWatch, selBelow, watchKey } from './resource-entry.ts';
+import { componentKey, isBelow, type ResourceEntry, resourceOfWatch, selBelow, watchKey } from './resource-entry.ts';
+import type { VisibleNode } from './visible-node.ts';
 import type { VisibleResources } from './visible-resources.ts';
 import type { Target, WatchedSubscription } from './watched-subscription.ts';
 
-/** One `document` element of a diff, RFC 5874 clause 3. */
-export interface ToldDocument {
+/** One `document`, `element` or `attribute` of a diff, RFC 5874 clause 3. */
+export interface ToldResource {
   readonly watch: string;
   readonly target: Target;
+  /** Entity tag, of a component the digest of its content; undefined = was not there. */
   readonly previousTag: string | undefined;
   readonly newTag: string | undefined;
+  /** A component that is there. */
+  readonly node?: VisibleNode | undefined;
 }
 
 /** What fits one NOTIFY, and what is left for the next. */
 export interface Telling {
-  readonly documents: readonly ToldDocument[];
+  readonly changes: readonly ToldResource[];
   readonly rest: Map<string, Target> | undefined;
 }
 
@@ -65,6 +69,9 @@ async function allTargets(
   for (const entry of subscription.entries) {
     if (entry.kind === 'collection') await addMembers(targets, entry, subscription, resources);
   }
+  for (const entry of subscription.entries) {
+    if (entry.kind === 'component') targets.set(componentKey(entry), entry);
+  }
   return targets;
 }
 
@@ -98,22 +105,41 @@ async function tell(
   resources: VisibleResources,
   largestBody: number,
 ): Promise<Telling> {
-  const documents: ToldDocument[] = [];
+  const changes: ToldResource[] = [];
+  const { principal } = subscription.facts;
   let octets = 0;
   let read = 0;
   for (const [watch, target] of targets) {
-    const { sel, resource } = target;
     // Tags from a cache come without leaving the microtask queue: others get their turn.
     if (++read % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
-    const newTag = await resources.tag(subscription.facts.principal, resource);
+    const node = target.node === undefined ? undefined : await resources.node(principal, target.resource, target.node);
+    const newTag = target.node === undefined ? await resources.tag(principal, target.resource) : node?.digest;
     const previousTag = toldTag(watch);
     if (newTag !== previousTag) {
-      // `<document sel="" new-etag="" previous-etag=""/>` with some characters escaped
-      octets += 64 + 2 * Buffer.byteLength(sel) + (newTag?.length ?? 0) + (previousTag?.length ?? 0);
-      if (octets > largestBody && documents.length > 0) return { documents, rest: targets };
-      documents.push({ watch, target, previousTag, newTag });
+      const change = fitting({ watch, target, previousTag, newTag, node }, largestBody);
+      octets += octetsOf(change);
+      if (octets > largestBody && changes.length > 0) return { changes, rest: targets };
+      changes.push(change);
     }
     targets.delete(watch);
   }
-  return { documents, rest: undefined };
+  return { changes, rest: undefined };
+}
+
+/** RFC 5875 4.7: an element too large for a NOTIFY is named without its content, and fetched by who wants it. */
+function fitting(change: ToldResource, largestBody: number): ToldResource {
+  const { node } = change;
+  if (node?.kind !== 'element' || octetsOf(change) <= largestBody) return change;
+  return { ...change, node: { ...node, shown: undefined } };
+}
+
+/** Octets that a change takes in a body, or more: some characters are escaped. */
+function octetsOf({ target, previousTag, newTag, node }: ToldResource): number {
+  const frame = 64 + 2 * Buffer.byteLength(target.sel);
+  if (node === undefined) return frame + (newTag?.length ?? 0) + (previousTag?.length ?? 0);
+  if (node.kind === 'attribute') return frame + 6 * Buffer.byteLength(node.value);
+  if (node.shown === undefined) return frame;
+  let octets = frame + Buffer.byteLength(node.shown.markup);
+  for (const [prefix, uri] of node.shown.borrowed) octets += 16 + prefix.length + 6 * Buffer.byteLength(uri);
+  return octets;
 }

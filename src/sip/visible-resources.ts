@@ -1,13 +1,25 @@
 // What a subscriber may see of the resources it named: entity tags of its own view, nothing of what it may not read
 // (RFC 5875 clauses 4.7 and 7).
+import { LRUCache } from 'lru-cache';
 import { groupsAuid } from '../documents/application-usage.ts';
 import type { Documents, ServedDocument } from '../documents/documents.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ServedUsers } from '../identity/served.ts';
-import type { PartnerFacing } from '../interconnect/ports.ts';
+import type { PartnerFacing, PartnerView } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentFilter, DocumentKey, DocumentSummary } from '../store/store.ts';
-import { addressesOf, type CollectionEntry, isBelow, type Resource, type ResourceEntry } from './resource-entry.ts';
+import { defaultXmlLimits } from '../xml/limits.ts';
+import { namespaces } from '../xml/names.ts';
+import { OffsetIndex } from '../xml/offset-index.ts';
+import {
+  addressesOf,
+  type CollectionEntry,
+  isBelow,
+  type Resource,
+  type ResourceEntry,
+  type WatchedNode,
+} from './resource-entry.ts';
+import { boundSelector, type VisibleNode, visibleNode } from './visible-node.ts';
 
 /** The documents as one kind of subscriber sees them. */
 export interface VisibleResources {
@@ -15,18 +27,31 @@ export interface VisibleResources {
   servable(principal: Principal, entry: ResourceEntry): boolean;
   /** Entity tag of the principal's view; undefined when there is none or it may not be read. */
   tag(principal: Principal, resource: Resource): Promise<string | undefined>;
+  /** An element or attribute as the principal's view has it; undefined when there is none or the document may not be read. */
+  node(principal: Principal, resource: Resource, node: WatchedNode): Promise<VisibleNode | undefined>;
   /** What there is below a collection, readable or not. */
   below(principal: Principal, collection: CollectionEntry): AsyncIterable<Resource>;
 }
 
 const pageSize = 500;
+/** Default document namespace of group documents, TS 24.481 clause 7.2.5. */
+const groupsNamespace = namespaces.listService;
 
 /** The view of our own face: clients, MC service servers and administrators. */
 export function ownResources(documents: Documents, served: ServedUsers): VisibleResources {
+  const viewed = async (principal: Principal, resource: Resource): Promise<ServedDocument | undefined> => {
+    const document =
+      resource.kind === 'group' ? await documents.findGroup(resource.groupId) : await documents.find(resource.key);
+    return document === undefined ? undefined : viewedBy(documents, principal, document);
+  };
   return {
     servable(principal, entry) {
       const auid = entry.kind === 'collection' ? entry.auid : auidOf(entry.resource);
-      if (documents.usage(auid) === undefined) return false;
+      const usage = documents.usage(auid);
+      if (usage === undefined) return false;
+      if (entry.kind === 'component' && boundSelector(entry.node, usage.defaultDocumentNamespace) === undefined) {
+        return false;
+      }
       const xui = entry.kind === 'collection' ? entry.xui : xuiOf(entry.resource);
       if (xui === undefined) return true;
       if (!served.isHomed(xui)) return false;
@@ -34,9 +59,12 @@ export function ownResources(documents: Documents, served: ServedUsers): Visible
       return auid === groupsAuid || identitiesOf(principal).includes(xui);
     },
     async tag(principal, resource) {
-      const document =
-        resource.kind === 'group' ? await documents.findGroup(resource.groupId) : await documents.find(resource.key);
-      return document === undefined ? undefined : viewedTag(documents, principal, document);
+      return (await viewed(principal, resource))?.tag;
+    },
+    async node(principal, resource, node) {
+      const selector = boundSelector(node, documents.usage(auidOf(resource))?.defaultDocumentNamespace);
+      const document = selector === undefined ? undefined : await viewed(principal, resource);
+      return document === undefined || selector === undefined ? undefined : visibleNode(document.index, selector);
     },
     async *below(_principal, collection) {
       for await (const summary of pages(documents, filterOf(collection))) {
@@ -50,14 +78,22 @@ export function ownResources(documents: Documents, served: ServedUsers): Visible
 
 /** The view of partner systems: the groups of the agreement, by their IDs. */
 export function partnerResources(partners: PartnerFacing): VisibleResources {
+  const indexes = new ViewIndexes();
   return {
-    servable: (_principal, entry) =>
-      entry.kind === 'collection'
-        ? entry.auid === groupsAuid && entry.tree === 'global'
-        : entry.resource.kind === 'group',
+    servable(_principal, entry) {
+      if (entry.kind === 'collection') return entry.auid === groupsAuid && entry.tree === 'global';
+      if (entry.kind === 'component' && boundSelector(entry.node, groupsNamespace) === undefined) return false;
+      return entry.resource.kind === 'group';
+    },
     async tag(principal, resource) {
       if (principal.role !== 'partner' || resource.kind !== 'group') return undefined;
-      return unlessRefused(async () => (await partners.groupForPartner(principal, resource.groupId)).tag);
+      return (await unlessRefused(() => partners.groupForPartner(principal, resource.groupId)))?.tag;
+    },
+    async node(principal, resource, node) {
+      if (principal.role !== 'partner' || resource.kind !== 'group') return undefined;
+      const selector = boundSelector(node, groupsNamespace);
+      const view = await unlessRefused(() => partners.groupForPartner(principal, resource.groupId));
+      return view === undefined || selector === undefined ? undefined : visibleNode(indexes.of(view), selector);
     },
     async *below(principal, collection) {
       if (principal.role !== 'partner') return;
@@ -67,6 +103,20 @@ export function partnerResources(partners: PartnerFacing): VisibleResources {
       }
     },
   };
+}
+
+/** Indexes of partners' views: several components of one view are looked up together. */
+class ViewIndexes {
+  readonly #known = new LRUCache<string, OffsetIndex>({ max: 16 });
+
+  of({ groupId, tag, bytes }: PartnerView): OffsetIndex {
+    const key = `${groupId} ${tag}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const index = OffsetIndex.of(bytes, { ...defaultXmlLimits, documentBytes: Number.POSITIVE_INFINITY });
+    this.#known.set(key, index);
+    return index;
+  }
 }
 
 function identitiesOf(principal: Principal): readonly string[] {
@@ -81,16 +131,16 @@ function xuiOf(resource: Resource): string | undefined {
   return resource.kind === 'document' && resource.key.tree === 'users' ? resource.key.xui : undefined;
 }
 
-function viewedTag(documents: Documents, principal: Principal, document: ServedDocument): string | undefined {
+function viewedBy(documents: Documents, principal: Principal, document: ServedDocument): ServedDocument | undefined {
   try {
-    return documents.view(principal, document).tag;
+    return documents.view(principal, document);
   } catch (error) {
     if (error instanceof Refusal) return undefined;
     throw error;
   }
 }
 
-async function unlessRefused(act: () => Promise<string>): Promise<string | undefined> {
+async function unlessRefused<View>(act: () => Promise<View>): Promise<View | undefined> {
   try {
     return await act();
   } catch (error) {

@@ -1,13 +1,15 @@
 // One subscription in memory, kept small because there are many: plain fields, shared entries, one timer in a common queue.
 import type { Principal } from '../identity/principal.ts';
 import type { Timer, TimerOwner } from './engine/timer-queue.ts';
-import type { Resource, ResourceEntry } from './resource-entry.ts';
+import type { Resource, ResourceEntry, WatchedNode } from './resource-entry.ts';
 import type { SubscriptionState } from './subscription.ts';
 
-/** A resource whose tag must be compared with what was told. */
+/** A resource whose tag, or component whose content, must be compared with what was told. */
 export interface Target {
   readonly sel: string;
   readonly resource: Resource;
+  /** Set when it is an element or attribute of the resource. */
+  readonly node?: WatchedNode | undefined;
 }
 
 /** What does not change in the life of a subscription. */
@@ -38,7 +40,7 @@ export class WatchedSubscription implements TimerOwner {
   entries: readonly ResourceEntry[];
   /** JSON of the DialogRecord, without `localCSeq` and `expiresAt`; '' for a fetch, which is not kept. */
   dialog: string;
-  /** Tags last told, by watch key. */
+  /** Tags last told, by watch key; of components a digest of the content, by component key. */
   told = new Map<string, string>();
   /** Targets to compare, by watch key; allocated while there are any. */
   dirty: Map<string, Target> | undefined;

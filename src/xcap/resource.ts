@@ -4,7 +4,7 @@ import { documentName } from '../documents/document-key.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
-import { type NamespaceBinding, parseNamespaceBindings } from './namespace-bindings.ts';
+import { type NamespaceBinding, parseNamespaceBindings } from '../xml/namespace-bindings.ts';
 
 /** A node selector before its grammar is looked at: segments after `~~`, each decoded once, and the prefixes of the query. */
 export interface NodeReference {
