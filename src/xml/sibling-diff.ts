@@ -131,16 +131,25 @@ function removalDraft(
   behind: string,
   fits: ((text: string) => boolean) | undefined,
 ): { readonly draft: DraftOperation; readonly left: string } {
-  const ahead = stretch.old.gap(place);
-  const ways: { readonly ws: 'before' | 'after' | 'both' | undefined; readonly left: string }[] = [];
-  if (isBlank(ahead)) ways.push({ ws: 'before', left: behind });
+  const { ws, left } = wayToRemove(stretch.old.gap(place), behind, fits);
+  return { draft: { directive: 'remove', ...target(stretch, place), ws }, left };
+}
+
+interface Removal {
+  readonly ws: 'before' | 'after' | 'both' | undefined;
+  readonly left: string;
+}
+
+/** `fits` is known for the last node to go only; the others take the line break before them along. */
+function wayToRemove(ahead: string, behind: string, fits: ((text: string) => boolean) | undefined): Removal {
+  const plain: Removal = { ws: undefined, left: ahead + behind };
+  const before: Removal = { ws: 'before', left: behind };
+  if (fits === undefined) return isBlank(ahead) ? before : plain;
+  const ways: Removal[] = [plain];
+  if (isBlank(ahead)) ways.push(before);
   if (isBlank(behind)) ways.push({ ws: 'after', left: ahead });
   if (isBlank(ahead) && isBlank(behind)) ways.push({ ws: 'both', left: '' });
-  const plain = { ws: undefined, left: ahead + behind };
-  const way =
-    fits === undefined ? ways.find(({ ws }) => ws === 'before') : [plain, ...ways].find(({ left }) => fits(left));
-  const { ws, left } = way ?? plain;
-  return { draft: { directive: 'remove', ...target(stretch, place), ws }, left };
+  return ways.find(({ left }) => fits(left)) ?? plain;
 }
 
 /** Selects an item of the old list. */

@@ -308,13 +308,14 @@ describe('limits: what is not worth a patch is none', () => {
     ['many equal siblings, one fewer', `<a>${'<b/>'.repeat(20000)}</a>`, `<a>${'<b/>'.repeat(19999)}</a>`],
     ['a list turned round', `<a>${keys(5000).join('')}</a>`, `<a>${keys(5000).reverse().join('')}</a>`],
     ['every text changed', `<a>${'t<b/>'.repeat(20000)}</a>`, `<a>${'u<b/>'.repeat(20000)}</a>`],
+    ['every text and node gone', `<a>${'t<b/>'.repeat(100000)}</a>`, '<a/>'],
     ['deep nesting', `${'<a>'.repeat(60)}x${'</a>'.repeat(60)}`, `${'<a>'.repeat(60)}y${'</a>'.repeat(60)}`],
   ])('%s is settled in time', (_, before, after) => {
     const [old, now] = [indexOf(before), indexOf(after)];
     const start = performance.now();
     const operations = diffDocuments(old, now);
     expect(performance.now() - start).toBeLessThan(2000);
-    if (operations !== undefined) expect(transported(old, operations)).toEqual(Buffer.from(after));
+    if (operations !== undefined) expect(Buffer.from(transported(old, operations)).equals(now.bytes)).toBe(true);
   });
 });
 

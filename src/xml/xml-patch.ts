@@ -14,7 +14,8 @@ import { type AttributeView, type ElementId, OffsetIndex } from './offset-index.
 import { NotScannable, XmlLimitExceeded } from './offset-scan.ts';
 import { contextOf, declarationOf, readContent, targetPrefix, textOf, writeContent } from './patch-content.ts';
 import { PatchFailed, type PatchFailure, type PatchOperation } from './patch-operation.ts';
-import { appendEdit, type Edit, splice } from './splice.ts';
+import { appendEdit, type Edit } from './splice.ts';
+import { spliceNodes } from './text-joints.ts';
 import { type LocatedNode, locateNode } from './xml-patch-locate.ts';
 import { parseAddType, parsePatchSelector, resolvePrefix, splitName } from './xml-patch-selector.ts';
 
@@ -81,7 +82,7 @@ function applyOperation(index: OffsetIndex, operation: PatchOperation, limits: X
   const type = operation.type === undefined ? undefined : parseAddType(operation.type);
   const node = locateNode(index, selector);
   const edits = editsOf(index, operation, node, type, limits);
-  const bytes = joinedSafely(index, splice(index.bytes, edits), edits);
+  const bytes = spliceNodes(index, edits);
   if (bytes.length > limits.documentBytes) {
     throw new PatchFailed('invalid-patch-directive', 'The document would become too large');
   }
@@ -332,28 +333,4 @@ function tagPartRemoval(index: OffsetIndex, from: number, end: number): Edit {
 function whiteSpace(index: OffsetIndex, node: ChildNode | undefined): ChildNode {
   if (node !== undefined && isWhiteSpaceText(index, node)) return node;
   throw new PatchFailed('invalid-whitespace-directive', 'There is no white space text next to the node');
-}
-
-/** Text that comes together must not read as a CDATA end or as one line end: the second character is then written as a reference. */
-function joinedSafely(index: OffsetIndex, bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
-  const mends = new Map<number, string>();
-  let shift = 0;
-  for (const { start, end, replacement: put } of edits) {
-    // Beside the document element there is no text, only white space.
-    if (start < index.outerStart(index.root) || start >= index.outerEnd(index.root)) continue;
-    const length = typeof put === 'string' ? Buffer.byteLength(put) : put.length;
-    for (const joint of new Set([start + shift, start + shift + length])) {
-      if (bytes[joint - 1] === 0x0d && bytes[joint] === 0x0a) mends.set(joint, '&#10;');
-      for (const at of [joint, joint + 1]) {
-        if (bytes[at] === 0x3e && bytes[at - 1] === 0x5d && bytes[at - 2] === 0x5d) mends.set(at, '&gt;');
-      }
-    }
-    shift += length - (end - start);
-  }
-  if (mends.size === 0) return bytes;
-  const ordered = [...mends].sort(([one], [other]) => one - other);
-  return splice(
-    bytes,
-    ordered.map(([at, mend]) => ({ start: at, end: at + 1, replacement: mend })),
-  );
 }
