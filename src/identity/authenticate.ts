@@ -102,6 +102,8 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
   const partnerIdentities = new Set(partners.map((partner) => partner.identity));
   const roleOf = roles(settings.system);
   const ownPrincipals = new Map<string, Principal>();
+  // A token or user that is remembered has the same list each time
+  const userPrincipals = new WeakMap<readonly string[], Principal>();
   const ownPrincipal = (identities: readonly string[]): Principal => {
     if (identities.some((identity) => partnerIdentities.has(identity))) {
       throw refused('credentials-refused', 'the PSI of a partner GMS is asserted where no partner may be');
@@ -111,9 +113,14 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
 
   // Our servers and partners authenticate by asserted identity; a user that claims to be one of them is an attempt
   const userPrincipal = (identities: readonly string[]): Principal => {
+    const known = userPrincipals.get(identities);
+    if (known !== undefined) return known;
     const principal = ownPrincipal(identities);
-    if (principal.role !== 'server') return principal;
-    throw refused('credentials-refused', 'the credentials of a user name the PSI of an MC service server');
+    if (principal.role === 'server') {
+      throw refused('credentials-refused', 'the credentials of a user name the PSI of an MC service server');
+    }
+    userPrincipals.set(identities, principal);
+    return principal;
   };
   const asserted = (credentials: OwnCredentials): Principal => {
     const single = singleValue(credentials);
