@@ -90,12 +90,12 @@ export class DocumentService implements Documents {
       served,
       now: this.#now,
     };
-    this.#writer = new DocumentWriter({
     const allocated = new AllocatedUris({ store, document: (key) => this.#reader.document(key) });
     this.#committer.onChange((event) => allocated.changed(event));
+    this.#writer = new DocumentWriter({
       ...shared,
-      domain: options.system.domains[0] ?? '',
       allocated,
+      domain: options.system.domains[0] ?? '',
       usage: (auid) => this.usage(auid),
       deliveriesOf: async (change) => (await this.#deliveriesOf?.(change)) ?? [],
     });
