@@ -523,7 +523,7 @@ describe('RFC 7616 5.2: the users file', () => {
       `${line.replace('bob', 'eve')} nonsense`,
     ];
     expect(() => parseDigestUsers(lines.join('\n'), realm)).toThrow(
-      'line 2: a name that is already there; line 3: is not name:realm:MD5:SHA-256:identity; line 4: is of another realm; line 5: has no hash; line 6: has an identity that is not a URI',
+      'line 2: has a name that is already there; line 3: is not name:realm:MD5:SHA-256:identity; line 4: is of another realm; line 5: has no hash; line 6: has an identity that is not a URI',
     );
   });
 
