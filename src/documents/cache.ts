@@ -2,9 +2,10 @@
 
 import { LRUCache } from 'lru-cache';
 import type { DocumentKey, StoredDocument } from '../store/store.ts';
-import { type GroupFacts, readGroup } from '../xml/group-document.ts';
+import { type GroupFacts, readGroup, readingGroup } from '../xml/group-document.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import { OffsetIndex } from '../xml/offset-index.ts';
+import { inTurns } from '../xml/turns.ts';
 import { groupsAuid } from './application-usage.ts';
 import { keyText } from './document-key.ts';
 import type { ServedDocument } from './documents.ts';
@@ -24,6 +25,9 @@ const storedLimits: XmlLimits = {
   nameLength: Number.POSITIVE_INFINITY,
   namespacesInScope: Number.POSITIVE_INFINITY,
 };
+
+/** Above this size reading all facts at once would hold the event loop for milliseconds, bytes. */
+const largeDocument = 64 * 1024;
 
 /** A document with its index and facts, each made on first use. */
 export class MemoryDocument implements ServedDocument {
@@ -62,6 +66,14 @@ export class MemoryDocument implements ServedDocument {
       this.#grown(this);
     }
     return this.#group;
+  }
+
+  /** Reads the facts of a large group document in slices, so that nobody who asks for them later holds up the others. */
+  async prepare(): Promise<void> {
+    if (this.key.auid !== groupsAuid || this.bytes.byteLength <= largeDocument || this.#group !== undefined) return;
+    const group = await inTurns(readingGroup(this.index));
+    this.#group ??= group;
+    this.#grown(this);
   }
 
   /** Memory held, bytes: measured for bytes and index, estimated for facts. */
@@ -164,9 +176,11 @@ export class DocumentCache {
     if (pending !== undefined) return pending;
     const load: Promise<MemoryDocument | undefined> = Promise.resolve()
       .then(read)
-      .then((stored) => {
+      .then(async (stored) => {
         if (stored === undefined) return undefined;
-        return this.#loading.get(text) === load ? this.#hold(stored, {}) : new MemoryDocument(stored);
+        const document = this.#loading.get(text) === load ? this.#hold(stored, {}) : new MemoryDocument(stored);
+        await document.prepare();
+        return document;
       })
       .finally(() => {
         if (this.#loading.get(text) === load) this.#loading.delete(text);

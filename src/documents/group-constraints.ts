@@ -7,6 +7,7 @@ import type { GroupFacts, ListServiceFacts, MemberEntry } from '../xml/group-doc
 import { serviceOfEnabler } from '../xml/group-document.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
+import { atOnce } from '../xml/turns.ts';
 import { nodePath } from './node-path.ts';
 
 /** RFC 4825 clause 11.1: where a group ID stands in a document with one list-service. */
@@ -27,6 +28,11 @@ const serviceIdentities: readonly {
  * Throws Refusal `uniqueness-failure` (a URI used twice) or `constraint-failure` for the first broken rule.
  */
 export function checkGroupDocument(index: OffsetIndex, group: GroupFacts): readonly string[] {
+  return atOnce(checkingGroupDocument(index, group));
+}
+
+/** The same in slices, for long lists. */
+export function* checkingGroupDocument(index: OffsetIndex, group: GroupFacts): Generator<void, readonly string[]> {
   if (group.listServices.length === 0) throw broken('A group document needs at least one list-service');
   const groupIds = new Set<string>();
   for (const listService of group.listServices) {
@@ -34,7 +40,7 @@ export function checkGroupDocument(index: OffsetIndex, group: GroupFacts): reado
     if (groupIds.has(groupId)) throw taken(index, listService.element);
     groupIds.add(groupId);
     checkServices(index, listService);
-    checkEntries(index, listService);
+    yield* checkEntries(index, listService);
     checkRuleIds(index, listService);
   }
   return [...groupIds];
@@ -58,7 +64,10 @@ function checkServices(index: OffsetIndex, listService: ListServiceFacts): void 
   if (allExcept === undefined) throw broken('supported-services needs at least one service');
 }
 
-function checkEntries(index: OffsetIndex, listService: ListServiceFacts): void {
+/** Entries between two places where checking can be interrupted. */
+const entriesAtOnce = 256;
+
+function* checkEntries(index: OffsetIndex, listService: ListServiceFacts): Generator<void> {
   const offered = new Set((listService.enablers ?? []).map(serviceOfEnabler));
   const needed = serviceIdentities.filter(({ service }) => offered.has(service));
   const members = new Set<string>();
@@ -67,6 +76,7 @@ function checkEntries(index: OffsetIndex, listService: ListServiceFacts): void {
     // RFC 3261 19.1.4: two spellings of one URI are one member
     if (members.has(member)) throw taken(index, entry.element);
     members.add(member);
+    if (members.size % entriesAtOnce === 0) yield;
     for (const { of, name } of needed) {
       const identity = of(entry);
       if (identity === undefined) {

@@ -1,14 +1,14 @@
 // Judges the content of incoming documents: size, XML, schema, and the constraints of the application usage, in the order of RFC 4825 8.2.5.
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
-import { type GroupFacts, readGroup } from '../xml/group-document.ts';
+import { type EarlierGroup, type GroupFacts, readingGroup } from '../xml/group-document.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import type { OffsetIndex } from '../xml/offset-index.ts';
 import type { SchemaLibrary } from '../xml/schema.ts';
+import { inTurns } from '../xml/turns.ts';
 import { type ApplicationUsage, groupsAuid, resourceListsAuid } from './application-usage.ts';
-import { checkGroupDocument, groupIdRefusal } from './group-constraints.ts';
+import { checkingGroupDocument, groupIdRefusal } from './group-constraints.ts';
 import { checkResourceLists } from './resource-lists-constraints.ts';
 
 /** A document that may be stored, and what was learnt of it. */
@@ -20,8 +20,12 @@ export interface Judged {
   readonly groupIds: readonly string[];
 }
 
-/** Documents above this size are judged in several turns of the event loop, bytes. */
-const largeDocument = 64 * 1024;
+/** What an edit already knows of the document that it made. */
+export interface KnownEdit {
+  readonly index: OffsetIndex;
+  /** The group document before; undefined for other usages. */
+  readonly earlier: EarlierGroup | undefined;
+}
 
 export class DocumentJudge {
   readonly #schemas: Pick<SchemaLibrary, 'read'>;
@@ -40,10 +44,10 @@ export class DocumentJudge {
   /**
    * Judges a whole document. Rejects with the Refusal of the first broken rule: `document-too-large`, `not-utf-8`, `not-well-formed`,
    * `constraint-failure`, `schema-validation-error`, `uniqueness-failure`, or `unavailable` when too many large documents wait.
-   * `known` is the index of these bytes, when somebody has it already.
+   * Long lists are read and checked in slices, so that others get their turn in between.
    */
-  async judge(usage: ApplicationUsage, bytes: Uint8Array, known?: OffsetIndex): Promise<Judged> {
-    const { index, problems } = await this.#schemas.read(usage.schema, bytes, this.#limits, known);
+  async judge(usage: ApplicationUsage, bytes: Uint8Array, known?: KnownEdit): Promise<Judged> {
+    const { index, problems } = await this.#schemas.read(usage.schema, bytes, this.#limits, known?.index);
     const [problem] = problems;
     if (problem !== undefined) {
       const place = problem.line > 0 ? `line ${problem.line}: ` : '';
@@ -51,15 +55,8 @@ export class DocumentJudge {
     }
     if (usage.auid === resourceListsAuid) checkResourceLists(index);
     if (usage.auid !== groupsAuid) return { index, groupIds: [] };
-    // Each step over 10,000 members takes some 10 ms; others get their turn in between.
-    const turn = async (): Promise<void> => {
-      if (bytes.byteLength > largeDocument) await nextTurn();
-    };
-    await turn();
-    const group = readGroup(index);
-    await turn();
-    const groupIds = checkGroupDocument(index, group);
-    await turn();
+    const group = await inTurns(readingGroup(index, known?.earlier));
+    const groupIds = await inTurns(checkingGroupDocument(index, group));
     return { index, group, groupIds };
   }
 

@@ -123,7 +123,9 @@ export class DocumentWriter {
         const edited = edit.apply({ usage, key, document });
         if (!edited.changed && document !== undefined) return { created: false, changed: false, tag: document.tag };
         const { bytes, created } = edited;
-        const judged = await this.#options.judge.judge(usage, bytes, edited.index);
+        const group = document?.group;
+        const earlier = document && group && { index: document.index, group, edit: edited.edit };
+        const judged = await this.#options.judge.judge(usage, bytes, { index: edited.index, earlier });
         if (usage.auid === groupsAuid) await this.#checkGroupIds(principal, judged.groupIds);
         const candidate = { key, bytes, tag: entityTag(bytes), judged };
         if (await this.#replace(principal, candidate, document, edit))

@@ -13,6 +13,8 @@ import { checkBytes } from './xml-document.ts';
 /** An element to put into a document: its bytes, and its name where it will stand. */
 export interface ElementFragment {
   readonly bytes: Uint8Array;
+  /** The element as number 1, below a stand-in for its parent. */
+  readonly index: OffsetIndex;
   readonly namespace: string;
   readonly localName: string;
 }
@@ -54,7 +56,7 @@ export function readElementFragment(
     const whole =
       alone && index.outerStart(element) === index.openEnd(0) && index.outerEnd(element) === index.closeStart(0);
     if (!whole) throw new Refusal('not-xml-frag');
-    return { bytes, namespace: index.namespace(element), localName: index.localName(element) };
+    return { bytes, index, namespace: index.namespace(element), localName: index.localName(element) };
   } catch (error) {
     if (error instanceof Refusal) {
       if (passedOn.has(error.code)) throw error;

@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { identityPositions, memberIdentities, readGroup, serviceOfEnabler } from './group-document.ts';
+import { identityPositions, memberIdentities, readGroup, readingGroup, serviceOfEnabler } from './group-document.ts';
 import { groupOf, groupWithMembers, serviceOf } from './group-samples.testkit.ts';
 import { defaultXmlLimits } from './limits.ts';
+import { namespaces } from './names.ts';
+import { deleteNode, locatePut, putNode } from './node-edit.ts';
+import { bindSelector, parseNodeSelector } from './node-selector.ts';
 import type { OffsetIndex } from './offset-index.ts';
+import { atOnce } from './turns.ts';
 import { readXml } from './xml-document.ts';
 
 function example(number: number): OffsetIndex {
@@ -142,5 +146,35 @@ describe('group facts', () => {
     const facts = factsOf(groupWithMembers(10_000)).listServices[0];
     expect(facts?.entries).toHaveLength(10_000);
     expect(facts?.entries[9_999]).toMatchObject({ uri: 'sip:u9999@blue.example', userPriority: 15 });
+  });
+});
+
+describe('facts after an edit', () => {
+  const selectorContext = { defaultNamespace: namespaces.listService, bindings: [] };
+  const before = readXml(groupWithMembers(700), defaultXmlLimits);
+  const group = readGroup(before);
+  const list = ['group', 'list-service', 'list'];
+
+  test.each<[string, readonly string[], string | undefined]>([
+    ['a member in the middle replaced', [...list, 'entry[300]'], '<entry uri="sip:new@red.example"/>'],
+    ['a member in front of all', [...list, '*[1][@uri="sip:new@red.example"]'], '<entry uri="sip:new@red.example"/>'],
+    ['a member behind all', [...list, 'entry[@uri="sip:new@red.example"]'], '<entry uri="sip:new@red.example"/>'],
+    ['a member deleted by attribute', [...list, `entry[@uri="${group.listServices[0]?.entries[5]?.uri}"]`], undefined],
+    ['the last member deleted', [...list, 'entry[700]'], undefined],
+    ['an attribute of a member', [...list, 'entry[2]', '@uri'], '"sip:longer-than-before@red.example"'],
+    ['the group ID', ['group', 'list-service', '@uri'], '"sip:b@red.example"'],
+    ['the whole list', list, '<list><entry uri="sip:a@red.example"/><external anchor="http://x/"/></list>'],
+    ['the list deleted', list, undefined],
+  ])('are those of a fresh reading: %s', (_what, segments, body) => {
+    const selector = bindSelector(parseNodeSelector(segments), selectorContext);
+    const { bytes, index, edit } =
+      body === undefined
+        ? deleteNode(before, selector, defaultXmlLimits)
+        : putNode(before, selector, locatePut(before, selector), Buffer.from(body), { limits: defaultXmlLimits });
+    expect(atOnce(readingGroup(index, { index: before, group, edit }))).toEqual(factsOf(bytes));
+  });
+
+  test('a long list is read in slices', () => {
+    expect([...readingGroup(before)].length).toBeGreaterThan(1);
   });
 });

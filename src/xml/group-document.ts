@@ -5,7 +5,9 @@ import type { McService } from '../config/schema.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { type RuleFacts, readRules } from './common-policy.ts';
 import { namespaces } from './names.ts';
+import type { ByteEdit } from './offset-edit.ts';
 import type { ElementId, OffsetIndex } from './offset-index.ts';
+import { atOnce } from './turns.ts';
 
 /** One member of a list; identities as written. */
 export interface MemberEntry {
@@ -67,17 +69,68 @@ export function serviceOfEnabler(enabler: string): McService | undefined {
   return enablers.find(([, icsi]) => name === icsi || name.startsWith(`${icsi}.`))?.[0];
 }
 
+/** The same document before an edit, with its facts: what the edit did not touch need not be read again. */
+export interface EarlierGroup {
+  readonly index: OffsetIndex;
+  readonly group: GroupFacts;
+  readonly edit: ByteEdit;
+}
+
 /** Reads the facts of a group document that its schema has accepted. */
 export function readGroup(index: OffsetIndex): GroupFacts {
+  return atOnce(readingGroup(index));
+}
+
+/** The same in slices, for long lists. */
+export function* readingGroup(index: OffsetIndex, earlier?: EarlierGroup): Generator<void, GroupFacts> {
   const services = index.is(index.root, namespaces.listService, 'group')
     ? index.childrenNamed(index.root, namespaces.listService, 'list-service')
     : [];
-  return { listServices: services.map((element) => readListService(index, element)) };
+  const kept = earlier === undefined ? noEntries : untouchedEntries(index, earlier);
+  const listServices: ListServiceFacts[] = [];
+  for (const element of services) listServices.push(yield* readListService(index, element, kept));
+  return { listServices };
 }
 
-function readListService(index: OffsetIndex, element: ElementId): ListServiceFacts {
+const noEntries: ReadonlyMap<ElementId, MemberEntry> = new Map();
+/** Entries between two places where reading can be interrupted. */
+const entriesAtOnce = 256;
+
+/** Entries that stand outside an edit, by their element after it. */
+function untouchedEntries(
+  index: OffsetIndex,
+  { index: before, group, edit }: EarlierGroup,
+): ReadonlyMap<ElementId, MemberEntry> {
+  const shift = index.count - before.count;
+  const kept = new Map<ElementId, MemberEntry>();
+  for (const { entries } of group.listServices) {
+    for (const entry of entries) {
+      if (before.outerEnd(entry.element) <= edit.start) kept.set(entry.element, entry);
+      else if (before.outerStart(entry.element) >= edit.end) {
+        const element = entry.element + shift;
+        kept.set(element, shift === 0 ? entry : { ...entry, element });
+      }
+    }
+  }
+  return kept;
+}
+
+function* readListService(
+  index: OffsetIndex,
+  element: ElementId,
+  kept: ReadonlyMap<ElementId, MemberEntry>,
+): Generator<void, ListServiceFacts> {
   const lists = index.childrenNamed(element, namespaces.listService, 'list');
-  const items = lists.flatMap((list) => index.children(list));
+  const entries: MemberEntry[] = [];
+  const externals: string[] = [];
+  let items = 0;
+  for (const list of lists) {
+    for (let item = index.firstChild(list); item >= 0; item = index.nextSibling(item)) {
+      if (isListItem(index, item, 'entry')) entries.push(kept.get(item) ?? readEntry(index, item));
+      else if (isListItem(index, item, 'external')) externals.push(index.attribute(item, 'anchor') ?? '');
+      if (++items % entriesAtOnce === 0) yield;
+    }
+  }
   const own = (localName: string): string | undefined =>
     childText(index, element, namespaces.mcpttGroupInfo, localName);
   return {
@@ -87,10 +140,8 @@ function readListService(index: OffsetIndex, element: ElementId): ListServiceFac
     owner: own('owner'),
     services: servicesOf(index, element),
     enablers: enablersOf(index, element),
-    entries: items.filter((item) => isListItem(index, item, 'entry')).map((item) => readEntry(index, item)),
-    externals: items
-      .filter((item) => isListItem(index, item, 'external'))
-      .map((item) => index.attribute(item, 'anchor') ?? ''),
+    entries,
+    externals,
     regrouped: index.firstNamed(element, namespaces.mcpttGroupInfo, 'on-network-regrouped') !== undefined,
     temporary: index.firstNamed(element, namespaces.mcpttGroupInfo, 'on-network-temporary') !== undefined,
     minimumNumberToStart: integer(own('on-network-minimum-number-to-start')),

@@ -13,10 +13,11 @@ import {
   type SelectorName,
   type SelectorStep,
 } from './node-selector.ts';
-import type { AttributeView, ElementId, OffsetIndex } from './offset-index.ts';
+import type { ByteEdit } from './offset-edit.ts';
+import type { AttributeView, ElementId, IndexedElementEdit, OffsetIndex } from './offset-index.ts';
+import { XmlLimitExceeded } from './offset-scan.ts';
 import { nthChild, selectChild, selectElement, selectNode } from './select.ts';
 import { appendEdit, attributeRemovalEdit, type Edit, splice } from './splice.ts';
-import { indexWellFormed } from './xml-document.ts';
 
 /** A document after an edit, not yet validated. */
 export interface EditedDocument {
@@ -26,6 +27,8 @@ export interface EditedDocument {
   readonly created: boolean;
   /** Whether any byte differs. */
   readonly changed: boolean;
+  /** What was replaced in the document before. */
+  readonly edit: ByteEdit;
 }
 
 /** Where a PUT will act; found before its body is looked at (RFC 4825 8.2.1). */
@@ -133,7 +136,7 @@ function putElement(
     existing === undefined
       ? insertion(index, parent, lastStep(selector), fragment)
       : { start: index.outerStart(existing), end: index.outerEnd(existing), replacement: fragment.bytes };
-  const edited = tryEdit(index, edit, existing === undefined, limits);
+  const edited = tryElementEdit(index, edit, existing === undefined, limits, { parent, fragment });
   const node = selectNode(edited.index, selector);
   // RFC 4825 8.2.3, 8.2.4: GET(PUT(x)) = x; it also catches a body whose name or attributes the selector does not describe.
   const same = node?.kind === 'element' && Buffer.compare(edited.index.outerBytes(node.element), fragment.bytes) === 0;
@@ -191,9 +194,9 @@ function putAttribute(
   const { existing, element } = target;
   const edit =
     existing === undefined
-      ? newAttribute(index, element, terminal.name, quoted)
+      ? newAttribute(index, element, terminal.name, quoted, options.limits)
       : { start: existing.valueStart - 1, end: existing.valueEnd + 1, replacement: quoted };
-  const edited = tryEdit(index, edit, existing === undefined, options.limits);
+  const edited = tryTagEdit(index, edit, existing === undefined, options.limits);
   const node = selectNode(edited.index, selector);
   // RFC 4825 7.7: a changed attribute may take its own element out of the selector's reach.
   const same =
@@ -205,13 +208,22 @@ function putAttribute(
 }
 
 /** A new attribute behind the last one of the start tag. Its prefix must be in scope there for the namespace. */
-function newAttribute(index: OffsetIndex, element: ElementId, name: SelectorName, quoted: string): Edit {
+function newAttribute(
+  index: OffsetIndex,
+  element: ElementId,
+  name: SelectorName,
+  quoted: string,
+  limits: XmlLimits,
+): Edit {
   const prefix = prefixFor(index, element, name);
   // A declaration is no attribute (Namespaces in XML 1): none can be made this way.
   if (prefix === undefined || (prefix === '' && name.localName === 'xmlns')) throw new Refusal('cannot-insert');
   const ends = [...index.attributes(element), ...index.namespaceDeclarations(element)].map(({ end }) => end);
-  const at = Math.max(index.tagNameEnd(element), ...ends);
-  return { start: at, end: at, replacement: ` ${prefix === '' ? '' : `${prefix}:`}${name.localName}=${quoted}` };
+  if (ends.length >= limits.attributesPerElement) throw limitRefusal('too many attributes in one element');
+  const written = prefix === '' ? name.localName : `${prefix}:${name.localName}`;
+  if (Buffer.byteLength(written) > limits.nameLength) throw limitRefusal('a name is too long');
+  const at = ends.reduce((last, end) => Math.max(last, end), index.tagNameEnd(element));
+  return { start: at, end: at, replacement: ` ${written}=${quoted}` };
 }
 
 function prefixFor(index: OffsetIndex, element: ElementId, name: SelectorName): string | undefined {
@@ -232,24 +244,60 @@ export function deleteNode(index: OffsetIndex, selector: NodeSelector, limits: X
     throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD', 'OPTIONS'] });
   const node = selectNode(index, selector);
   if (node === undefined) throw new Refusal('not-found');
-  if (node.kind === 'attribute') return tryEdit(index, attributeRemovalEdit(index, node.attribute), false, limits);
+  if (node.kind === 'attribute') return tryTagEdit(index, attributeRemovalEdit(index, node.attribute), false, limits);
   if (node.element === index.root) {
     throw new Refusal('schema-validation-error', { phrase: 'A document keeps its document element' });
   }
   const edit = { start: index.outerStart(node.element), end: index.outerEnd(node.element), replacement: '' };
-  const edited = tryEdit(index, edit, false, limits);
+  const edited = tryElementEdit(index, edit, false, limits, { parent: index.parent(node.element) });
   // RFC 4825 8.4: after the deletion the same URI must match nothing, or repeating it would delete more.
   if (selectElement(edited.index, selector.steps).outcome !== 'none') throw new Refusal('cannot-delete');
   return edited;
 }
 
-function tryEdit(index: OffsetIndex, edit: Edit, created: boolean, limits: XmlLimits): EditedDocument {
-  const bytes = splice(index.bytes, [edit]);
-  if (bytes.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
-  return {
-    bytes,
-    index: indexWellFormed(bytes, limits),
-    created,
-    changed: created || Buffer.compare(bytes, index.bytes) !== 0,
+function tryTagEdit(index: OffsetIndex, edit: Edit, created: boolean, limits: XmlLimits): EditedDocument {
+  const { bytes, range, changed } = applied(index, edit, limits);
+  return { bytes, index: index.afterTagEdit(bytes, range), created, changed: created || changed, edit: range };
+}
+
+function tryElementEdit(
+  index: OffsetIndex,
+  edit: Edit & { readonly opened?: number },
+  created: boolean,
+  limits: XmlLimits,
+  { parent, fragment }: { readonly parent: ElementId; readonly fragment?: ElementFragment },
+): EditedDocument {
+  const { bytes, range, changed } = applied(index, edit, limits);
+  const elementEdit: IndexedElementEdit = {
+    ...range,
+    parent,
+    inserted: fragment?.index,
+    insertedAt: expectedStart(edit),
+    opens: edit.opened === undefined ? undefined : fragment?.bytes.byteLength,
   };
+  try {
+    const edited = index.afterElementEdit(bytes, elementEdit, limits);
+    return { bytes, index: edited, created, changed: created || changed, edit: range };
+  } catch (error) {
+    if (error instanceof XmlLimitExceeded) throw limitRefusal(error.message);
+    throw error;
+  }
+}
+
+function applied(
+  index: OffsetIndex,
+  edit: Edit,
+  limits: XmlLimits,
+): { readonly bytes: Uint8Array; readonly range: ByteEdit; readonly changed: boolean } {
+  const { start, end, replacement } = edit;
+  const length = Buffer.byteLength(replacement);
+  if (index.bytes.byteLength + length - (end - start) > limits.documentBytes) throw new Refusal('document-too-large');
+  const bytes = splice(index.bytes, [edit]);
+  const same =
+    length === end - start && Buffer.compare(bytes.subarray(start, end), index.bytes.subarray(start, end)) === 0;
+  return { bytes, range: { start, end, length }, changed: !same };
+}
+
+function limitRefusal(phrase: string): Refusal {
+  return new Refusal('constraint-failure', { phrase });
 }

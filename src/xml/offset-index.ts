@@ -4,6 +4,7 @@
 import { decodeAttributeValue, decodeText, normaliseLineEnds } from './character-data.ts';
 import { defaultXmlLimits, type XmlLimits } from './limits.ts';
 import { namespaces } from './names.ts';
+import { type ByteEdit, type ElementEdit, editElements, editStartTag, openEmptyTag } from './offset-edit.ts';
 import {
   type ElementName,
   field,
@@ -50,6 +51,14 @@ interface RawAttribute {
   valueEnd: number;
 }
 
+/** What OffsetIndex.afterElementEdit is told of an edit. */
+export interface IndexedElementEdit extends Omit<ElementEdit, 'inserted'> {
+  /** Index of the inserted element below a stand-in for its parent. */
+  readonly inserted?: OffsetIndex | undefined;
+  /** Length of the inserted element when its parent was written as an empty tag until now. */
+  readonly opens?: number | undefined;
+}
+
 const noName: ElementName = { prefix: '', localName: '', namespace: '' };
 
 export class OffsetIndex {
@@ -60,6 +69,7 @@ export class OffsetIndex {
   readonly count: number;
 
   readonly #buffer: Buffer;
+  readonly #scan: OffsetScan;
   readonly #records: Int32Array;
   readonly #names: readonly ElementName[];
   readonly #scopes: readonly NamespaceScope[];
@@ -69,6 +79,7 @@ export class OffsetIndex {
     this.bytes = bytes;
     this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.count = scan.count;
+    this.#scan = scan;
     this.#records = scan.records;
     this.#names = scan.names;
     this.#scopes = scan.scopes;
@@ -80,6 +91,26 @@ export class OffsetIndex {
    */
   static of(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimits): OffsetIndex {
     return new OffsetIndex(bytes, scanOffsets(bytes, limits));
+  }
+
+  /** The index of bytes that somebody else has scanned. */
+  static ofScan(bytes: Uint8Array, scan: OffsetScan): OffsetIndex {
+    return new OffsetIndex(bytes, scan);
+  }
+
+  /** The index of the bytes that an edit inside one start tag has made, without reading them. No declaration may have changed. */
+  afterTagEdit(bytes: Uint8Array, edit: ByteEdit): OffsetIndex {
+    return new OffsetIndex(bytes, editStartTag(this.#scan, edit));
+  }
+
+  /** The index of the bytes that an element edit has made; reads them only where that is simpler. Throws as `of`. */
+  afterElementEdit(bytes: Uint8Array, edit: IndexedElementEdit, limits: XmlLimits): OffsetIndex {
+    const { inserted, opens, parent } = edit;
+    const added = inserted === undefined ? undefined : inserted.#scan;
+    const scan = editElements(this.#scan, { ...edit, inserted: added }, limits);
+    if (scan === undefined) return OffsetIndex.of(bytes, limits);
+    if (opens !== undefined) openEmptyTag(scan, parent, opens);
+    return new OffsetIndex(bytes, scan);
   }
 
   /** Memory held, bytes; for caches that are bounded by size. */

@@ -4,10 +4,10 @@
 import { Refusal } from '../refusals.ts';
 import type { SchemaProblem } from './libxml.ts';
 import type { XmlLimits } from './limits.ts';
-import type { OffsetIndex } from './offset-index.ts';
+import { OffsetIndex } from './offset-index.ts';
 import { readSchemaSources, type SchemaSource } from './schema-files.ts';
 import { SchemaJudge } from './schema-judge.ts';
-import type { SchemaJob, SchemaVerdict } from './schema-worker.ts';
+import type { SchemaJob, SchemaJudgement, SchemaVerdict } from './schema-worker.ts';
 import { JobOverBudget, PoolBusy, WorkerPool } from './worker-pool.ts';
 import { indexWellFormed } from './xml-document.ts';
 
@@ -72,7 +72,7 @@ export class SchemaLibrary {
    */
   async validate(name: string, bytes: Uint8Array): Promise<readonly SchemaProblem[]> {
     if (isSmall(bytes)) return this.#judge.judge(name, bytes, undefined);
-    return this.#judgeInWorker({ schema: name, bytes, limits: undefined });
+    return (await this.#judgeInWorker({ schema: name, bytes, limits: undefined, scan: false })).problems;
   }
 
   /**
@@ -86,10 +86,13 @@ export class SchemaLibrary {
     known?: OffsetIndex,
   ): Promise<JudgedDocument> {
     if (bytes.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
-    const problems = isSmall(bytes)
-      ? this.#judge.judge(name, bytes, limits)
-      : await this.#judgeInWorker({ schema: name, bytes, limits });
-    return { index: known ?? indexWellFormed(bytes, limits), problems };
+    if (isSmall(bytes)) {
+      const problems = this.#judge.judge(name, bytes, limits);
+      return { index: known ?? indexWellFormed(bytes, limits), problems };
+    }
+    const { problems, scan } = await this.#judgeInWorker({ schema: name, bytes, limits, scan: known === undefined });
+    if (known !== undefined) return { index: known, problems };
+    return { index: scan === undefined ? indexWellFormed(bytes, limits) : OffsetIndex.ofScan(bytes, scan), problems };
   }
 
   /** Frees the schemas and ends the workers; jobs under way are rejected. */
@@ -98,7 +101,7 @@ export class SchemaLibrary {
     await this.#pool.close();
   }
 
-  async #judgeInWorker(job: SchemaJob): Promise<readonly SchemaProblem[]> {
+  async #judgeInWorker(job: SchemaJob): Promise<SchemaJudgement> {
     const verdict = await this.#pool.run(job).catch((error: unknown): SchemaVerdict => {
       if (error instanceof PoolBusy) return { refusal: 'unavailable', detail: { retryAfter: 1, cause: error.message } };
       if (error instanceof JobOverBudget) {
@@ -109,7 +112,7 @@ export class SchemaLibrary {
       }
       throw error;
     });
-    if ('problems' in verdict) return verdict.problems;
+    if ('problems' in verdict) return verdict;
     if ('refusal' in verdict) throw new Refusal(verdict.refusal, verdict.detail);
     throw new Error(verdict.failure);
   }

@@ -7,7 +7,7 @@ import { UndefinedReference } from './character-data.ts';
 import { withDocument } from './libxml.ts';
 import type { XmlLimits } from './limits.ts';
 import { OffsetIndex } from './offset-index.ts';
-import { isSpace, NotScannable, XmlLimitExceeded } from './offset-scan.ts';
+import { isSpace, NotScannable, type OffsetScan, scanOffsets, XmlLimitExceeded } from './offset-scan.ts';
 
 /**
  * Judges the bytes of a document and indexes them. The bytes must not change afterwards.
@@ -29,8 +29,13 @@ export function checkBytes(bytes: Uint8Array, limits: XmlLimits): void {
 
 /** Indexes bytes that libxml2 has accepted. Throws Refusal `constraint-failure` for a limit exceeded. */
 export function indexWellFormed(bytes: Uint8Array, limits: XmlLimits): OffsetIndex {
+  return OffsetIndex.ofScan(bytes, scanWellFormed(bytes, limits));
+}
+
+/** The offsets alone, in a form that can move between threads. Throws as indexWellFormed. */
+export function scanWellFormed(bytes: Uint8Array, limits: XmlLimits): OffsetScan {
   try {
-    return OffsetIndex.of(bytes, limits);
+    return scanOffsets(bytes, limits);
   } catch (error) {
     if (error instanceof XmlLimitExceeded) throw new Refusal('constraint-failure', { phrase: error.message });
     if (error instanceof NotScannable || error instanceof UndefinedReference) {
