@@ -79,11 +79,17 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     documents,
     gms: partnerGms(site),
     settings: interconnectionSettings({ ...prepared, configuration }),
+    onAttempt: ({ partner, outcome, milliseconds }) => metrics.deliveryAttempted(partner, outcome, milliseconds),
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
   const openedSip = await openSip(site, store, documents, interconnection);
   const sip = openedSip?.face;
-  const metrics = createMetrics({ store, subscriptions: () => sip?.subscriptionCount ?? 0 });
+  const metrics = createMetrics({
+    store,
+    deliveryProgress: () => interconnection.deliveryProgress(),
+    now: Date.now,
+    subscriptions: () => sip?.subscriptionCount ?? 0,
+  });
   opened.add('metrics', async () => stopCounting());
   const stopCounting = documents.onChange(({ changes }) => metrics.documentsChanged(changes.length));
 

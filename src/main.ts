@@ -249,7 +249,7 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
     'mcgw delivery list --state parked --config config/red.yaml',
   )
     .option('--partner <name>', 'only for this partner')
-    .addOption(new Option('--state <state>', 'only in this state').choices(['queued', 'delivered', 'parked']))
+    .addOption(new Option('--state <state>', 'only in this state').choices(['queued', 'delivered', 'parked', 'braked']))
     .action((options: GatewayAddress & Json & { partner?: string; state?: string }) =>
       withGateway(options, async (client) =>
         (await import('./manage/commands/delivery.ts')).deliveryList(client, options, terminal),
@@ -264,6 +264,17 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
     .action((name: string, id: string, options: GatewayAddress & Json) =>
       withGateway(options, async (client) =>
         (await import('./manage/commands/delivery.ts')).deliveryRetry(client, name, id, terminal),
+      ),
+    );
+  addressed(
+    delivery.command('release').description('let go the withdrawals that the brake holds for a partner'),
+    'mcgw delivery release blue --config config/red.yaml',
+  )
+    .argument('<partner>', 'name of the partner')
+    .argument('[group]', 'only this MC service group ID')
+    .action((name: string, id: string | undefined, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/delivery.ts')).deliveryRelease(client, name, id, terminal),
       ),
     );
   addressed(

@@ -189,6 +189,19 @@ export const configurationSchema = z.strictObject({
           ceiling: z.number().positive().default(300).describe('longest pause between retries, seconds'),
         })
         .prefault({}),
+      brake: z
+        .strictObject({
+          share: z
+            .number()
+            .min(0)
+            .max(1)
+            .default(0.25)
+            .describe("share of a partner's groups that may be withdrawn or removed within the window; 1 = all"),
+          atLeast: z.int().min(0).default(10).describe('so many may always be'),
+          window: z.number().positive().default(3600).describe('seconds over which they are counted'),
+        })
+        .prefault({})
+        .describe('what goes beyond waits until an operator releases it'),
       revalidate: z.number().positive().default(300).describe('seconds between revalidations of foreign groups'),
       timeout: z.number().positive().default(10).describe('seconds a partner may take to answer'),
     })

@@ -10,7 +10,12 @@ import { type PartnerClient, partnerClient } from '../xcap/partner-client.ts';
 import { listenerTls, partnerAuthority } from './tls-files.ts';
 
 /** Times that interconnection needs although a gateway without the section has nobody to spend them on. */
-const unusedTimes = { retry: { first: 1, ceiling: 300 }, revalidate: 300, timeout: 10 };
+const unusedTimes = {
+  retry: { first: 1, ceiling: 300 },
+  brake: { share: 0.25, atLeast: 10, window: 3600 },
+  revalidate: 300,
+  timeout: 10,
+};
 
 /** Builds the checks of credentials. Throws when a file cannot be read or an address not be understood. */
 export function authenticatorOf(configuration: Configuration, schemes: AuthorizationSchemes): Authenticator {

@@ -8,8 +8,8 @@ export function takenOver(running: Configuration, changed: Configuration): Confi
   if (running.interconnect === undefined || changed.interconnect === undefined) {
     return { ...running, partners, identity, logging };
   }
-  const { retry, revalidate, timeout } = changed.interconnect;
-  const interconnect = { ...running.interconnect, retry, revalidate, timeout };
+  const { brake, retry, revalidate, timeout } = changed.interconnect;
+  const interconnect = { ...running.interconnect, brake, retry, revalidate, timeout };
   return { ...running, interconnect, partners, identity, logging };
 }
 
@@ -18,11 +18,11 @@ export function restartKeys(running: Configuration, changed: Configuration): rea
   return differing(lasting(running), lasting(changed));
 }
 
-// What reload takes over is left out: partners, identity, logging, and the times of interconnection.
+// What reload takes over is left out: partners, identity, logging, and the times and the brake of interconnection.
 function lasting(configuration: Configuration): Readonly<Record<string, unknown>> {
   const { partners: _partners, identity: _identity, logging: _logging, interconnect, ...rest } = configuration;
   if (interconnect === undefined) return rest;
-  const { retry: _retry, revalidate: _revalidate, timeout: _timeout, ...fixed } = interconnect;
+  const { brake: _brake, retry: _retry, revalidate: _revalidate, timeout: _timeout, ...fixed } = interconnect;
   return { ...rest, interconnect: fixed };
 }
 

@@ -7,8 +7,8 @@ import { Refusal } from '../refusals.ts';
 import { isToBeUndone, judgeAgreement, notActive } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import { storeForeign } from './foreign.ts';
-import { causeOf, entry } from './journal.ts';
 import type { PartnerSettings } from './partners.ts';
+import type { RefusedAction } from './refusal-journal.ts';
 
 export class Acceptance {
   readonly #context: InterconnectionContext;
@@ -69,15 +69,13 @@ export class Acceptance {
   async #journalled<Result>(
     from: PartnerPrincipal,
     groupId: string,
-    action: 'provision-refused' | 'withdrawal-refused',
+    action: RefusedAction,
     work: () => Promise<Result>,
   ): Promise<Result> {
     try {
       return await work();
     } catch (error) {
-      const { clock, store } = this.#context;
-      const detail = { partner: from.partner, ...causeOf(error) };
-      await store.commit({ journal: [entry(clock, from.identity, action, canonicalUri(groupId) ?? groupId, detail)] });
+      await this.#context.refusals.note(from, action, canonicalUri(groupId) ?? groupId, error);
       throw error;
     }
   }

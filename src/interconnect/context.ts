@@ -2,9 +2,11 @@
 import type { Documents } from '../documents/documents.ts';
 import type { KeyedQueue } from '../documents/keyed-queue.ts';
 import type { Store } from '../store/store.ts';
+import type { Brake } from './brake.ts';
 import type { Clock } from './clock.ts';
 import type { InterconnectionSettings, Partners } from './partners.ts';
 import type { PartnerGms } from './ports.ts';
+import type { RefusalJournal } from './refusal-journal.ts';
 
 /** Settings of now; read at every use, since a reload replaces them. */
 export interface CurrentSettings {
@@ -20,6 +22,9 @@ export interface InterconnectionContext {
   /** In [0, 1). */
   readonly random: () => number;
   readonly current: () => CurrentSettings;
+  readonly brake: Brake;
+  /** Where refusals towards partners are noted. */
+  readonly refusals: RefusalJournal;
   /** Derivations and stores of one foreign group follow each other, so that an older one never overtakes a newer one. */
   readonly foreignWrites: KeyedQueue;
   /** Hears of faults of our own in work that nobody waits for. */

@@ -20,6 +20,7 @@ import { Refusal } from '../refusals.ts';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import type { JournalRecord } from '../store/store.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
+import type { BrakeSettings } from './brake.ts';
 import type { Clock } from './clock.ts';
 import { Interconnection } from './interconnection.ts';
 import type { InterconnectionSettings } from './partners.ts';
@@ -107,6 +108,7 @@ export interface SystemSettings {
   /** By name of the partner. */
   readonly partners: Readonly<Record<string, PartnerSketch>>;
   readonly revalidate?: number;
+  readonly brake?: BrakeSettings;
 }
 
 export interface PartnerSketch {
@@ -303,7 +305,12 @@ function settingsOf(name: string, given: SystemSettings): InterconnectionSetting
         outbound: policyOf(`to-${partner.name}`, sketch?.outbound, sketch?.policyVersion),
       };
     }),
-    interconnect: { retry: { first: 1, ceiling: 60 }, revalidate: given.revalidate ?? 1000, timeout: 10 },
+    interconnect: {
+      retry: { first: 1, ceiling: 60 },
+      brake: given.brake ?? { share: 0.25, atLeast: 10, window: 3600 },
+      revalidate: given.revalidate ?? 1000,
+      timeout: 10,
+    },
   };
 }
 

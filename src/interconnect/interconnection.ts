@@ -9,16 +9,19 @@ import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord, DeliveryRequest, Store } from '../store/store.ts';
 import { Acceptance } from './accept.ts';
 import { nextTurn } from './agreement.ts';
+import { Brake } from './brake.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { CurrentSettings, InterconnectionContext } from './context.ts';
 import { releaseForeign } from './foreign.ts';
 import { entry } from './journal.ts';
 import { OutboundViews } from './outbound.ts';
-import { Outbox } from './outbox.ts';
+import { type DeliveryAttempt, Outbox } from './outbox.ts';
 import { type InterconnectionSettings, Partners } from './partners.ts';
 import { Planning } from './plan.ts';
-import type { OwnFacing, PartnerFacing, PartnerGms, PartnerView, PullOutcome } from './ports.ts';
+import type { DeliveryProgress, OwnFacing, PartnerFacing, PartnerGms, PartnerView, PullOutcome } from './ports.ts';
 import { Primary } from './primary.ts';
+import { progressOf } from './progress.ts';
+import { RefusalJournal } from './refusal-journal.ts';
 import { Requests } from './request.ts';
 import { Revalidation } from './revalidate.ts';
 
@@ -30,6 +33,8 @@ export interface InterconnectionOptions {
   readonly clock?: Clock | undefined;
   /** In [0, 1). */
   readonly random?: (() => number) | undefined;
+  /** Hears of every delivery attempt that reached out to a partner, for metrics. */
+  readonly onAttempt?: ((attempt: DeliveryAttempt) => void) | undefined;
   /** Hears of faults of our own in work that nobody waits for; never of what partners do. */
   readonly onFault: (fault: unknown) => void;
 }
@@ -41,6 +46,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   readonly #acceptance: Acceptance;
   readonly #requests: Requests;
   readonly #revalidation: Revalidation;
+  readonly #onAttempt: InterconnectionOptions['onAttempt'];
   readonly #outboxes = new Map<string, Outbox>();
   #current: CurrentSettings;
   #planning: Planning | undefined;
@@ -59,9 +65,19 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       clock: options.clock ?? systemClock,
       random: options.random ?? Math.random,
       current: () => this.#current,
+      brake: new Brake(
+        () => this.#current.settings.interconnect.brake,
+        () => (options.clock ?? systemClock).now(),
+      ),
+      refusals: new RefusalJournal({
+        store: options.store,
+        clock: options.clock ?? systemClock,
+        onFault: options.onFault,
+      }),
       foreignWrites: new KeyedQueue(),
       onFault: options.onFault,
     };
+    this.#onAttempt = options.onAttempt;
     this.#views = new OutboundViews(this.#context);
     this.#primary = new Primary(this.#context, this.#views);
     this.#acceptance = new Acceptance(this.#context);
@@ -98,13 +114,14 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       this.#planned,
       this.#revalidation.stop(),
       this.#requests.stop(),
+      this.#context.refusals.stop(),
       ...[...this.#outboxes.values()].map((outbox) => outbox.stop()),
     ]);
   }
 
   /** Resolves when planning and revalidation have ended and no delivery is under way or due; for tests and draining. */
   async idle(): Promise<void> {
-    await Promise.all([this.#planned, this.#revalidation.idle()]);
+    await Promise.all([this.#planned, this.#revalidation.idle(), this.#context.refusals.idle()]);
     await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.idle()));
   }
 
@@ -178,6 +195,40 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     });
   }
 
+  async releaseBrake(partner: string, groupId: string | undefined, actor: string): Promise<number> {
+    const { brake, clock, store } = this.#context;
+    const canonical = groupId === undefined ? undefined : (canonicalUri(groupId) ?? groupId);
+    const held = (await store.deliveries({ partner, state: 'braked' })).filter(
+      (delivery) => canonical === undefined || delivery.groupId === canonical,
+    );
+    if (canonical !== undefined && held.length === 0)
+      throw new Refusal('not-found', { phrase: 'No such braked delivery' });
+    if (canonical === undefined) {
+      brake.release(partner, 'withdrawal');
+      brake.release(partner, 'removal');
+    }
+    const subject = canonical ?? `partner:${partner}`;
+    const journal = [entry(clock, actor, 'brake-released', subject, { partner, withdrawals: held.length })];
+    // What the brake holds is to be withdrawn, whatever it was queued as.
+    await store.commit({
+      deliveries: held.map(({ groupId: one }) => ({
+        write: 'queue',
+        delivery: { partner, groupId: one, action: 'withdraw' },
+      })),
+      journal,
+    });
+    this.#outboxes.get(partner)?.wake(true);
+    return held.length;
+  }
+
+  async deliveryProgress(): Promise<readonly DeliveryProgress[]> {
+    const counts = await this.#context.store.deliveryCounts();
+    return this.#current.partners.all.map(({ configuration: { name } }) => {
+      const status = this.#outboxes.get(name)?.status ?? { circuit: 'closed', inFlight: 0 };
+      return progressOf(name, counts, status);
+    });
+  }
+
   async #queue(
     delivery: DeliveryRequest,
     action: 'delivery-queued' | 'delivery-retried',
@@ -245,6 +296,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       gms,
       clock,
       random,
+      onAttempt: this.#onAttempt,
       onFault,
     });
   }

@@ -8,6 +8,7 @@ export type InterconnectionAction =
   | 'provision-refused'
   | 'withdrawal-refused'
   | 'request-refused'
+  | 'refusals-counted'
   | 'group-fetched'
   | 'fetch-failed'
   | 'group-removed'
@@ -17,6 +18,8 @@ export type InterconnectionAction =
   | 'delivery-queued'
   | 'delivery-retried'
   | 'delivery-dropped'
+  | 'deliveries-braked'
+  | 'brake-released'
   | 'agreement-changing'
   | 'agreement-changed';
 

@@ -1,20 +1,21 @@
 // The outbox of one partner: takes due deliveries from the store, sends each, records what came of it, and knows when to try again.
 // All state that matters is in the store; a crash between the partner's answer and our record is healed by repeating the delivery.
 import type { PartnerConfiguration } from '../config/schema.ts';
-import type { DeliveryRecord, JournalEntry, Store } from '../store/store.ts';
+import type { DeliveryRecord, DeliveryState, JournalEntry, Store } from '../store/store.ts';
 import { inactivity, isToBeUndone } from './agreement.ts';
 import { type BackoffSettings, retryDelay } from './backoff.ts';
 import { type Clock, isoTime } from './clock.ts';
 import type { PartnerGms, ProvideOutcome } from './ports.ts';
 
 /**
- * What a delivery is to carry, made at the moment of sending. `impossible` = sending it now or again makes no sense; `later` = we are too
- * busy ourselves.
+ * What a delivery is to carry, made at the moment of sending. `impossible` = sending it now or again makes no sense; `braked` = it waits
+ * for an operator; `later` = we are too busy ourselves.
  */
 export type DeliveryContent =
   | { readonly content: 'provide'; readonly bytes: Uint8Array }
   | { readonly content: 'withdraw' }
   | { readonly content: 'impossible'; readonly reason: string }
+  | { readonly content: 'braked'; readonly reason: string }
   | { readonly content: 'later'; readonly reason: string };
 
 export interface OutboxOptions {
@@ -28,8 +29,29 @@ export interface OutboxOptions {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Hears of every attempt that reached out to the partner, for metrics. */
+  readonly onAttempt?: ((attempt: DeliveryAttempt) => void) | undefined;
   /** Hears of faults of our own: the store failed, a policy threw. */
   readonly onFault: (fault: unknown) => void;
+}
+
+/** One attempt to deliver, as it ended. */
+export interface DeliveryAttempt {
+  readonly partner: string;
+  readonly outcome: ProvideOutcome['outcome'];
+  readonly milliseconds: number;
+}
+
+/**
+ * Whether a partner is sent to. `closed`: as usual. `open`: it failed, nothing is sent before `until`. `half-open`: one delivery at a
+ * time finds out whether it is back.
+ */
+export interface OutboxStatus {
+  readonly circuit: 'closed' | 'open' | 'half-open';
+  /** ISO 8601; with `open`. */
+  readonly until?: string | undefined;
+  /** Deliveries under way now. */
+  readonly inFlight: number;
 }
 
 /** Deliveries of different groups to one partner that may be under way at once. */
@@ -64,6 +86,14 @@ export class Outbox {
     this.#round ??= this.#rounds().finally(() => {
       this.#round = undefined;
     });
+  }
+
+  get status(): OutboxStatus {
+    const inFlight = this.#underWay.size;
+    if (this.#options.clock.now() < this.#pausedUntil) {
+      return { circuit: 'open', until: isoTime(this.#pausedUntil), inFlight };
+    }
+    return { circuit: this.#failuresInRow >= failuresUntilPause ? 'half-open' : 'closed', inFlight };
   }
 
   /** Starts nothing new; resolves when deliveries under way have been recorded. */
@@ -154,11 +184,18 @@ export class Outbox {
       await this.#record(delivery, { state: 'parked', outcome: content.reason, action: 'delivery-refused' });
       return;
     }
+    if (content.content === 'braked') {
+      await this.#record(delivery, { state: 'braked', outcome: content.reason, action: 'delivery-braked' });
+      return;
+    }
     if (content.content === 'later') {
       await this.#recordRetry(delivery, content.reason, this.#options.clock.now());
       return;
     }
+    const begun = this.#options.clock.now();
     const outcome = await this.#send(partner, delivery, content);
+    const milliseconds = this.#options.clock.now() - begun;
+    this.#options.onAttempt?.({ partner, outcome: outcome.outcome, milliseconds });
     if (outcome.outcome === 'failed') {
       await this.#recordFailure(delivery, outcome.reason, outcome.retryAfter);
       return;
@@ -224,7 +261,7 @@ export class Outbox {
   async #record(
     delivery: DeliveryRecord,
     result: {
-      readonly state: 'queued' | 'delivered' | 'parked';
+      readonly state: DeliveryState;
       readonly outcome: string;
       readonly action: string;
       readonly notBefore?: string;

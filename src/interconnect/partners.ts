@@ -18,8 +18,8 @@ export interface PartnerSettings {
 export interface InterconnectionSettings {
   readonly system: SystemConfiguration;
   readonly partners: readonly PartnerSettings[];
-  /** Retry pauses, revalidation interval and time-out, seconds. */
-  readonly interconnect: Pick<NonNullable<Configuration['interconnect']>, 'retry' | 'revalidate' | 'timeout'>;
+  /** Retry pauses, revalidation interval, time-out (seconds), and the brake. */
+  readonly interconnect: Pick<NonNullable<Configuration['interconnect']>, 'brake' | 'retry' | 'revalidate' | 'timeout'>;
 }
 
 export class Partners {

@@ -78,8 +78,8 @@ export class Planning {
       writes = [];
       this.#wake(configuration.name);
     };
-    const queue = async (groupId: string, action: 'provide' | 'withdraw'): Promise<void> => {
-      writes.push({ write: 'queue', delivery: { partner: configuration.name, groupId, action } });
+    const queue = async (groupId: string, action: 'provide' | 'withdraw', braked?: string): Promise<void> => {
+      writes.push({ write: 'queue', delivery: { partner: configuration.name, groupId, action, braked } });
       if (writes.length >= batchSize) await flush();
     };
     for await (const groupId of this.#primary.homeGroups()) {
@@ -91,7 +91,8 @@ export class Planning {
       // Many groups are read and indexed here: faces get their turn in between.
       await setImmediate();
     }
-    for (const groupId of provided) await queue(groupId, 'withdraw');
+    const braked = await this.#primary.brakeReason(configuration, provided.size);
+    for (const groupId of provided) await queue(groupId, 'withdraw', braked);
     await flush();
   }
 

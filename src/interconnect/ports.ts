@@ -62,6 +62,25 @@ export type PullOutcome =
   | { readonly outcome: 'unchanged' }
   | { readonly outcome: 'removed' };
 
+/** What waits, runs and is done for one partner. */
+export interface DeliveryProgress {
+  readonly partner: string;
+  /** Waiting for their turn, those in flight left out. */
+  readonly queued: number;
+  readonly inFlight: number;
+  readonly delivered: number;
+  /** Refused for good, shown to the operator. */
+  readonly parked: number;
+  /** Waiting for the operator. */
+  readonly braked: number;
+  /** When the oldest delivery that is not done was queued, ISO 8601; absent = nothing waits. */
+  readonly oldest?: string | undefined;
+  /** `open`: the partner failed, nothing is sent before `until`. `half-open`: single deliveries probe it. */
+  readonly circuit: 'closed' | 'open' | 'half-open';
+  /** ISO 8601; with `open`. */
+  readonly until?: string | undefined;
+}
+
 /** What our own faces (CSC-2, CSC-3, management) ask. */
 export interface OwnFacing {
   /**
@@ -78,6 +97,13 @@ export interface OwnFacing {
   /** Lets a parked or waiting delivery be tried at once. */
   retryDelivery(partner: string, groupId: string, actor: string): Promise<void>;
   dropDelivery(partner: string, groupId: string, actor: string): Promise<void>;
+  /**
+   * Lets go what the brake holds for a partner, or of it one group: withdrawals are sent, and copies of groups that their home gives no
+   * more are removed when it is asked next. Resolves with the number of withdrawals released. Throws `not-found` for one that is not held.
+   */
+  releaseBrake(partner: string, groupId: string | undefined, actor: string): Promise<number>;
+  /** How far the deliveries to each configured partner are. */
+  deliveryProgress(): Promise<readonly DeliveryProgress[]>;
 }
 
 /** What a watch tells. Callbacks come in order for each partner, never from within `watch`; they must not throw. */

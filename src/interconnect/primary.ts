@@ -1,6 +1,5 @@
 // Our side as the primary of a group: which deliveries a change causes (flow A, step 1), what they carry, and the answer to a partner's
 // request (flow B, step 2). TS 23.280 clause 10.2.7.
-import { LRUCache } from 'lru-cache';
 import type { PartnerConfiguration } from '../config/schema.ts';
 import { groupsAuid } from '../documents/application-usage.ts';
 import type { PendingGroupChange, ServedDocument } from '../documents/documents.ts';
@@ -19,8 +18,8 @@ import type { PartnerView } from './ports.ts';
 
 /** Groups read from the store at a time while all are looked through. */
 const pageSize = 500;
-/** The same refusal is journalled once in this time, milliseconds: a partner's subscription asks again and again. */
-const refusalMemory = 60_000;
+/** That the brake holds is journalled once in this time, milliseconds. */
+const brakingMemory = 60_000;
 
 /** Preconditions without which the group has nothing to do at the partner. */
 const withdrawing: ReadonlySet<string> = new Set([
@@ -32,7 +31,7 @@ const withdrawing: ReadonlySet<string> = new Set([
 export class Primary {
   readonly #context: InterconnectionContext;
   readonly #views: OutboundViews;
-  readonly #refusals = new LRUCache<string, number>({ max: 10_000 });
+  readonly #brakings = new Map<string, number>();
 
   constructor(context: InterconnectionContext, views: OutboundViews) {
     this.#context = context;
@@ -46,21 +45,50 @@ export class Primary {
   async deliveriesOf(change: PendingGroupChange): Promise<readonly DeliveryRequest[]> {
     const requests = this.#context
       .current()
-      .partners.all.map((partner) => this.#deliveryFor(partner.configuration, change.groupId, change.after));
+      .partners.all.map((partner) => this.#deliveryFor(partner.configuration, change));
     return (await Promise.all(requests)).filter((request) => request !== undefined);
   }
 
   async #deliveryFor(
     partner: PartnerConfiguration,
-    groupId: string,
-    group: GroupFacts | undefined,
+    { groupId, before, after: group }: PendingGroupChange,
   ): Promise<DeliveryRequest | undefined> {
     if (partner.provide.to === 'none') return undefined;
     const request = { partner: partner.name, groupId } as const;
     if (group !== undefined && isToBeProvided(partner, groupId, group, this.#context.clock.now()))
       return { ...request, action: 'provide' };
     const earlier = await this.#context.store.delivery(partner.name, groupId);
-    return earlier?.action === 'provide' ? { ...request, action: 'withdraw' } : undefined;
+    if (earlier?.action !== 'provide') return undefined;
+    // Temporary groups end together when an operation ends; that must not wait.
+    const isTemporary = before?.listServices.some(({ temporary }) => temporary) ?? false;
+    const braked = isTemporary ? undefined : await this.brakeReason(partner, 1);
+    return { ...request, action: 'withdraw', braked };
+  }
+
+  /**
+   * Why `count` withdrawals from a partner must wait for an operator; undefined when they may go, and then they count. The end of an
+   * agreement with `atEnd: withdraw` was decided by people when they wrote it down.
+   */
+  async brakeReason(partner: PartnerConfiguration, count: number): Promise<string | undefined> {
+    const { brake, clock, store } = this.#context;
+    if (count === 0 || isToBeUndone(partner.agreement, clock.now())) return undefined;
+    const provided = async (): Promise<number> => {
+      const counts = await store.deliveryCounts(partner.name);
+      return counts.filter(({ action }) => action === 'provide').reduce((sum, one) => sum + one.count, 0);
+    };
+    const reason = await brake.hold(partner.name, 'withdrawal', count, provided);
+    if (reason !== undefined) await this.#journalBraked(partner.name, reason);
+    return reason;
+  }
+
+  async #journalBraked(partner: string, reason: string): Promise<void> {
+    const { clock, store } = this.#context;
+    const last = this.#brakings.get(partner);
+    if (last !== undefined && clock.now() - last < brakingMemory) return;
+    this.#brakings.set(partner, clock.now());
+    await store.commit({
+      journal: [entry(clock, 'system', 'deliveries-braked', `partner:${partner}`, { partner, cause: reason })],
+    });
   }
 
   /**
@@ -77,10 +105,17 @@ export class Primary {
     } catch (error) {
       if (!(error instanceof Refusal)) this.#context.onFault(error);
       const { code, cause } = causeOf(error);
-      if (withdrawing.has(code)) return { content: 'withdraw' };
+      if (withdrawing.has(code)) return await this.#withdrawal(delivery);
       const reason = code === cause ? code : `${code}: ${cause}`;
       return code === 'unavailable' ? { content: 'later', reason } : { content: 'impossible', reason };
     }
+  }
+
+  // Queued as a provision, it passed no brake yet.
+  async #withdrawal({ partner: name }: DeliveryRecord): Promise<DeliveryContent> {
+    const partner = this.#context.current().partners.named(name)?.configuration;
+    const reason = partner === undefined ? undefined : await this.brakeReason(partner, 1);
+    return reason === undefined ? { content: 'withdraw' } : { content: 'braked', reason };
   }
 
   /** Checks the preconditions of flow A for an operator's push; throws the Refusal of the first that does not hold. */
@@ -116,19 +151,9 @@ export class Primary {
     try {
       return await this.#viewFor(from, canonical);
     } catch (error) {
-      await this.#journalRefusal(from, canonical, error);
+      await this.#context.refusals.note(from, 'request-refused', canonical, error);
       throw error;
     }
-  }
-
-  async #journalRefusal(from: PartnerPrincipal, groupId: string, error: unknown): Promise<void> {
-    const { clock, store } = this.#context;
-    const detail = { partner: from.partner, ...causeOf(error) };
-    const key = JSON.stringify([groupId, detail]);
-    const last = this.#refusals.get(key);
-    if (last !== undefined && clock.now() - last < refusalMemory) return;
-    this.#refusals.set(key, clock.now());
-    await store.commit({ journal: [entry(clock, from.identity, 'request-refused', groupId, detail)] });
   }
 
   async #viewFor(from: PartnerPrincipal, groupId: string): Promise<PartnerView> {

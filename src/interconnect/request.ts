@@ -95,10 +95,12 @@ export class Requests {
     } catch (error) {
       if (error instanceof Refusal) this.#remember(groupId, error);
       if (held !== undefined && held.staleSince === undefined) await this.#markStale(groupId);
-      const journal = [
-        entry(this.#context.clock, actor, 'fetch-failed', groupId, { partner: name, ...causeOf(error) }),
-      ];
-      await this.#context.store.commit({ journal });
+      // Of a copy that is stale for long the same failure is not told again and again.
+      if (actor !== 'system' || held?.staleSince === undefined) {
+        const detail = { partner: name, ...causeOf(error) };
+        const journal = [entry(this.#context.clock, actor, 'fetch-failed', groupId, detail)];
+        await this.#context.store.commit({ journal });
+      }
       throw error;
     }
   }
@@ -118,6 +120,7 @@ export class Requests {
         return { outcome: 'unchanged' };
       case 'absent':
         if (held === undefined) throw new Refusal('not-found', { cause: 'the primary does not give this group' });
+        await this.#checkBrake(held, actor);
         return this.#remove(held, actor);
       case 'refused':
         throw new Refusal('partner-refused', { cause: `${answer.status}: ${answer.reason}` });
@@ -150,6 +153,15 @@ export class Requests {
       if (error instanceof Refusal && error.code === 'precondition-failed') return { outcome: 'unchanged' };
       throw error;
     }
+  }
+
+  // A primary that suddenly knows none of its groups is more likely broken than empty.
+  async #checkBrake({ partner }: SourceRecord, actor: string): Promise<void> {
+    if (actor !== 'system') return;
+    const { brake, store } = this.#context;
+    const reason = await brake.hold(partner, 'removal', 1, async () => (await store.sources(partner)).length);
+    if (reason !== undefined)
+      throw new Refusal('partner-refused', { cause: `the primary does not give it; ${reason}` });
   }
 
   async #remove(held: SourceRecord, actor: string): Promise<PullOutcome> {

@@ -1,4 +1,5 @@
 // What the management API tells about groups, partners, deliveries and subscriptions: the shapes of its JSON.
+import type { DeliveryProgress } from '../interconnect/ports.ts';
 import type { DeliveryRecord } from '../store/store.ts';
 
 export interface ListedGroup {
@@ -52,7 +53,9 @@ export interface ListedPartner {
   readonly groupsHeld: number;
   /** Of these, how many are marked stale. */
   readonly groupsStale: number;
-  readonly deliveries: { readonly queued: number; readonly parked: number; readonly delivered: number };
+  /** Of these, how many have content that waits for a release. */
+  readonly groupsHeldBack: number;
+  readonly deliveries: Omit<DeliveryProgress, 'partner'>;
 }
 
 export type ListedDelivery = DeliveryRecord;

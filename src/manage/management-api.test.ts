@@ -324,6 +324,18 @@ describe('two systems', () => {
       deliveries: ListedDelivery[];
     };
     expect(deliveries).toContainEqual(expect.objectContaining({ partner: 'blue', groupId }));
+    const { partners } = (await ask('/api/v1/partners', {}, primary)).json as { partners: ListedPartner[] };
+    expect(Object.keys(partners[0]?.deliveries ?? {})).toEqual(
+      expect.arrayContaining(['queued', 'inFlight', 'delivered', 'parked', 'braked', 'circuit']),
+    );
+    const metrics = (await ask('/metrics', {}, primary)).text;
+    for (const state of ['queued', 'in_flight', 'delivered', 'parked', 'braked']) {
+      expect(metrics).toMatch(new RegExp(`^mcgw_deliveries\\{partner="blue",state="${state}"\\} \\d+$`, 'm'));
+    }
+    expect(metrics).toMatch(/^mcgw_delivery_oldest_seconds\{partner="blue"\} [\d.]+$/m);
+    expect(metrics).toMatch(/^mcgw_delivery_circuit_open\{partner="blue"\} (0|0\.5|1)$/m);
+    expect(metrics).toMatch(/^mcgw_delivery_seconds_count\{partner="blue",outcome="accepted"\} \d+$/m);
+    expect((await ask('/metrics', {}, partner)).text).toMatch(/^mcgw_foreign_groups\{partner="red",state="all"\} 1$/m);
     expect(await ask(path, { method: 'DELETE' }, primary)).toMatchObject({ status: 200, json: { dropped: true } });
     expect(await ask(path, { method: 'DELETE' }, primary)).toMatchObject({ status: 404, json: { code: 'not-found' } });
     expect((await ask('/api/v1/deliveries?state=parcelled', {}, primary)).status).toBe(400);

@@ -1,6 +1,7 @@
 // What Prometheus may scrape: counters that the rooms feed through plain functions, and gauges asked of the store at each scrape.
 // Labels name faces, methods, statuses and partners; never users or groups.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DeliveryProgress } from '../interconnect/ports.ts';
 import type { Store } from '../store/store.ts';
 
 export interface Metrics {
@@ -12,19 +13,25 @@ export interface Metrics {
   httpAnswered(face: string, method: string, status: number, milliseconds: number): void;
   /** One commit that changed documents. */
   documentsChanged(count: number): void;
+  /** One attempt to deliver something to a partner. */
+  deliveryAttempted(partner: string, outcome: string, milliseconds: number): void;
 }
 
 const methods = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS']);
 
 /** What the gauges are read from at each scrape. */
 export interface MetricSources {
-  readonly store: Pick<Store, 'deliveries'>;
+  readonly store: Pick<Store, 'sources'>;
+  /** How far the deliveries to each partner are. */
+  readonly deliveryProgress: () => Promise<readonly DeliveryProgress[]>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** Number of subscriptions of others to us. */
   readonly subscriptions: () => number;
 }
 
 /** A registry of its own with the metrics of one gateway. */
-export function createMetrics({ store, subscriptions }: MetricSources): Metrics {
+export function createMetrics({ store, deliveryProgress, now, subscriptions }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -44,13 +51,58 @@ export function createMetrics({ store, subscriptions }: MetricSources): Metrics 
   const changes = new Counter({ name: 'mcgw_document_changes_total', help: 'Documents changed', registers });
   new Gauge({
     name: 'mcgw_deliveries',
-    help: 'Deliveries that wait (queued) or were given up (parked)',
+    help: 'Deliveries that wait (queued), run (in_flight), are done (delivered), were given up (parked) or wait for an operator (braked)',
     labelNames: ['partner', 'state'],
     registers,
     async collect() {
       this.reset();
-      for (const state of ['queued', 'parked'] as const) {
-        for (const { partner } of await store.deliveries({ state })) this.inc({ partner, state });
+      for (const { partner, queued, inFlight, delivered, parked, braked } of await deliveryProgress()) {
+        const counts = { queued, in_flight: inFlight, delivered, parked, braked };
+        for (const [state, count] of Object.entries(counts)) this.set({ partner, state }, count);
+      }
+    },
+  });
+  new Gauge({
+    name: 'mcgw_delivery_oldest_seconds',
+    help: 'Age of the oldest delivery that is not done; 0 = none waits',
+    labelNames: ['partner'],
+    registers,
+    async collect() {
+      this.reset();
+      for (const { partner, oldest } of await deliveryProgress()) {
+        this.set({ partner }, oldest === undefined ? 0 : Math.max(0, (now() - Date.parse(oldest)) / 1000));
+      }
+    },
+  });
+  new Gauge({
+    name: 'mcgw_delivery_circuit_open',
+    help: '1 while nothing is sent to a partner that failed, 0.5 while it is probed, otherwise 0',
+    labelNames: ['partner'],
+    registers,
+    async collect() {
+      this.reset();
+      const values = { open: 1, 'half-open': 0.5, closed: 0 } as const;
+      for (const { partner, circuit } of await deliveryProgress()) this.set({ partner }, values[circuit]);
+    },
+  });
+  const attempts = new Histogram({
+    name: 'mcgw_delivery_seconds',
+    help: 'Time from sending a delivery to its outcome',
+    labelNames: ['partner', 'outcome'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers,
+  });
+  new Gauge({
+    name: 'mcgw_foreign_groups',
+    help: 'Groups of partners kept here: all, those that cannot be checked for changes now (stale), those waiting for a release (held)',
+    labelNames: ['partner', 'state'],
+    registers,
+    async collect() {
+      this.reset();
+      for (const { partner, staleSince, heldSince } of await store.sources()) {
+        this.inc({ partner, state: 'all' });
+        if (staleSince !== undefined) this.inc({ partner, state: 'stale' });
+        if (heldSince !== undefined) this.inc({ partner, state: 'held' });
       }
     },
   });
@@ -72,5 +124,6 @@ export function createMetrics({ store, subscriptions }: MetricSources): Metrics 
       durations.observe({ face, method: known }, milliseconds / 1000);
     },
     documentsChanged: (count) => changes.inc(count),
+    deliveryAttempted: (partner, outcome, milliseconds) => attempts.observe({ partner, outcome }, milliseconds / 1000),
   };
 }

@@ -3,13 +3,14 @@ import express, { type Request, Router } from 'express';
 import type { PartnerConfiguration } from '../config/schema.ts';
 import { uriDomain } from '../identity/uri.ts';
 import { inactivity } from '../interconnect/agreement.ts';
+import type { DeliveryProgress } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord } from '../store/store.ts';
 import type { ListedPartner } from './listings.ts';
 import { type ManagementContext, operator } from './management-context.ts';
 import { bodyGroupId, groupIdOf, pathValue, queryValue } from './request-values.ts';
 
-const states: readonly DeliveryRecord['state'][] = ['queued', 'delivered', 'parked'];
+const states: readonly DeliveryRecord['state'][] = ['queued', 'delivered', 'parked', 'braked'];
 
 /** Routes below `/partners`. */
 export function partnerRoutes(context: ManagementContext): Router {
@@ -52,6 +53,16 @@ export function deliveryRoutes(context: ManagementContext): Router {
     await context.own.retryDelivery(delivery.partner, delivery.groupId, operator.identity);
     response.json({ partner: delivery.partner, groupId: delivery.groupId, retried: true });
   });
+  router.post('/:partner/release', async (request, response) => {
+    const { name } = partnerOf(context, request);
+    const released = await context.own.releaseBrake(name, undefined, operator.identity);
+    response.json({ partner: name, released });
+  });
+  router.post('/:partner/:groupId/release', async (request, response) => {
+    const { partner, groupId } = await deliveryOf(context, request);
+    await context.own.releaseBrake(partner, groupId, operator.identity);
+    response.json({ partner, groupId, released: 1 });
+  });
   router.delete('/:partner/:groupId', async (request, response) => {
     const delivery = await deliveryOf(context, request);
     await context.own.dropDelivery(delivery.partner, delivery.groupId, operator.identity);
@@ -60,15 +71,20 @@ export function deliveryRoutes(context: ManagementContext): Router {
   return router;
 }
 
-async function listPartners({ partners, store, now }: ManagementContext): Promise<readonly ListedPartner[]> {
+const nothing: Omit<DeliveryProgress, 'partner'> = {
+  queued: 0,
+  inFlight: 0,
+  delivered: 0,
+  parked: 0,
+  braked: 0,
+  circuit: 'closed',
+};
+
+async function listPartners({ own, partners, store, now }: ManagementContext): Promise<readonly ListedPartner[]> {
+  const progress = new Map((await own.deliveryProgress()).map(({ partner, ...rest }) => [partner, rest]));
   return Promise.all(
     partners().map(async (partner): Promise<ListedPartner> => {
-      const [sources, deliveries] = await Promise.all([
-        store.sources(partner.name),
-        store.deliveries({ partner: partner.name }),
-      ]);
-      const inState = (state: DeliveryRecord['state']): number =>
-        deliveries.filter((delivery) => delivery.state === state).length;
+      const sources = await store.sources(partner.name);
       return {
         name: partner.name,
         domains: partner.domains,
@@ -78,7 +94,8 @@ async function listPartners({ partners, store, now }: ManagementContext): Promis
         active: inactivity(partner.agreement, now()) === undefined,
         groupsHeld: sources.length,
         groupsStale: sources.filter(({ staleSince }) => staleSince !== undefined).length,
-        deliveries: { queued: inState('queued'), parked: inState('parked'), delivered: inState('delivered') },
+        groupsHeldBack: sources.filter(({ heldSince }) => heldSince !== undefined).length,
+        deliveries: progress.get(partner.name) ?? nothing,
       };
     }),
   );

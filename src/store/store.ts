@@ -136,7 +136,7 @@ export type DeliveryWrite =
       readonly partner: string;
       readonly groupId: string;
       readonly sequence: number;
-      readonly state: 'queued' | 'delivered' | 'parked';
+      readonly state: DeliveryState;
       readonly attempts: number;
       readonly notBefore?: string | undefined;
       readonly partnerTag?: string | undefined;

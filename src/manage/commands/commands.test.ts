@@ -14,7 +14,7 @@ import {
 } from '../../gateway/gateway.testkit.ts';
 import type { ListedDelivery, ListedGroup, ListedPartner } from '../listings.ts';
 import { check } from './check.ts';
-import { deliveryDrop, deliveryList, deliveryRetry } from './delivery.ts';
+import { deliveryDrop, deliveryList, deliveryRelease, deliveryRetry } from './delivery.ts';
 import { groupDelete, groupGet, groupList, groupPut } from './group.ts';
 import { AddressProblem, type ManagementClient, ManagementFailure, managementClient } from './management-client.ts';
 import { partnerList, partnerPull, partnerPush } from './partner.ts';
@@ -87,7 +87,7 @@ test('TS 23.280 10.2.7: pull and push play the flows by hand, deliveries are lis
   ) as ListedPartner[];
   expect(partners).toMatchObject([{ name: 'red', active: true, groupsHeld: 1 }]);
   expect(await printed((terminal) => partnerList(atBlue, plain, terminal))).toMatch(
-    /\nred +red\.example +active +1 +0 +0 +0$/,
+    /\nred +red\.example +active +1 +0 +0 +0 +0 +closed$/,
   );
 
   expect(await printed((terminal) => partnerPush(atRed, 'blue', groupId, plain, terminal))).toBe(
@@ -102,6 +102,15 @@ test('TS 23.280 10.2.7: pull and push play the flows by hand, deliveries are lis
   expect(await printed((terminal) => deliveryRetry(atRed, 'blue', groupId, terminal))).toContain('will be delivered');
   expect(await printed((terminal) => deliveryDrop(atRed, 'blue', groupId, terminal))).toContain('dropped');
   expect(await deliveries()).toEqual([]);
+});
+
+test('the brake is released by partner and by group', async () => {
+  const release = (group: string | undefined) => printed((terminal) => deliveryRelease(atRed, 'blue', group, terminal));
+  expect(await release(undefined)).toBe('0 withdrawals released for blue');
+  await expect(release('sip:none@red.example')).rejects.toThrow('not-found: No such delivery (404)');
+  await expect(printed((terminal) => deliveryRelease(atRed, 'green', undefined, terminal))).rejects.toThrow(
+    'partner-unknown',
+  );
 });
 
 test('subscriptions are listed', async () => {

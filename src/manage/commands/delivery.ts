@@ -52,6 +52,20 @@ export async function deliveryRetry(
   return exitCodes.done;
 }
 
+/** Lets go what the brake holds for a partner, or of it one group. */
+export async function deliveryRelease(
+  client: ManagementClient,
+  partner: string,
+  groupId: string | undefined,
+  terminal: Terminal,
+): Promise<number> {
+  const path = groupId === undefined ? `deliveries/${encodeURIComponent(partner)}` : deliveryPath(partner, groupId);
+  const answer = await client.send({ method: 'POST', path: `${path}/release` });
+  const { released } = JSON.parse(answer.body) as { released: number };
+  terminal.out(`${released} withdrawal${released === 1 ? '' : 's'} released for ${partner}`);
+  return exitCodes.done;
+}
+
 /** Forgets a delivery. */
 export async function deliveryDrop(
   client: ManagementClient,

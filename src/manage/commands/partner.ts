@@ -15,7 +15,7 @@ export async function partnerList(
   else {
     terminal.out(
       columns(
-        ['PARTNER', 'DOMAINS', 'AGREEMENT', 'GROUPS HELD', 'STALE', 'QUEUED', 'PARKED'],
+        ['PARTNER', 'DOMAINS', 'AGREEMENT', 'GROUPS HELD', 'STALE', 'QUEUED', 'PARKED', 'BRAKED', 'CIRCUIT'],
         partners.map((partner) => [
           partner.name,
           partner.domains.join(','),
@@ -24,6 +24,8 @@ export async function partnerList(
           String(partner.groupsStale),
           String(partner.deliveries.queued),
           String(partner.deliveries.parked),
+          String(partner.deliveries.braked),
+          partner.deliveries.circuit,
         ]),
       ),
     );

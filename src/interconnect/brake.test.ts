@@ -1,0 +1,62 @@
+import { describe, expect, test } from '@jest/globals';
+import { Brake } from './brake.ts';
+
+const hour = 3600;
+
+function brake(share: number, atLeast: number): { readonly brake: Brake; pass(seconds: number): void } {
+  let now = 0;
+  return {
+    brake: new Brake(
+      () => ({ share, atLeast, window: hour }),
+      () => now,
+    ),
+    pass(seconds) {
+      now += seconds * 1000;
+    },
+  };
+}
+
+const present = (count: number) => async (): Promise<number> => count;
+
+describe('what would take away more than a set share of a partner waits', () => {
+  test('one change that is too large goes not at all, and does not count', async () => {
+    const { brake: one } = brake(0.5, 0);
+    expect(await one.hold('blue', 'withdrawal', 6, present(10))).toBe(
+      '6 of 10 groups would go, more than 50 % within 3600 s: waits for an operator',
+    );
+    expect(await one.hold('blue', 'withdrawal', 5, present(10))).toBeUndefined();
+  });
+
+  test('many small changes add up within the window, measured by what was there at its beginning', async () => {
+    const { brake: one, pass } = brake(0.5, 0);
+    for (let left = 10; left > 5; left--) {
+      expect(await one.hold('blue', 'withdrawal', 1, present(left))).toBeUndefined();
+      pass(60);
+    }
+    expect(await one.hold('blue', 'withdrawal', 1, present(5))).toMatch(/^6 of 10 groups/);
+    expect(await one.hold('green', 'withdrawal', 1, present(5))).toBeUndefined();
+    expect(await one.hold('blue', 'removal', 1, present(5))).toBeUndefined();
+    pass(hour);
+    expect(await one.hold('blue', 'withdrawal', 1, present(5))).toBeUndefined();
+  });
+
+  test('a few may always go, without counting what is there', async () => {
+    const { brake: one } = brake(0.1, 3);
+    const never = async (): Promise<number> => {
+      throw new Error('counted');
+    };
+    for (let i = 0; i < 3; i++) expect(await one.hold('blue', 'withdrawal', 1, never)).toBeUndefined();
+    expect(await one.hold('blue', 'withdrawal', 1, present(7))).toMatch(/^4 of 10/);
+  });
+
+  test('a share of 1 never holds; a release opens the brake for one window', async () => {
+    const { brake: never } = brake(1, 0);
+    expect(await never.hold('blue', 'withdrawal', 10, present(10))).toBeUndefined();
+    const { brake: one, pass } = brake(0, 0);
+    expect(await one.hold('blue', 'withdrawal', 1, present(10))).toBeDefined();
+    one.release('blue', 'withdrawal');
+    expect(await one.hold('blue', 'withdrawal', 10, present(10))).toBeUndefined();
+    pass(hour);
+    expect(await one.hold('blue', 'withdrawal', 1, present(10))).toBeDefined();
+  });
+});
