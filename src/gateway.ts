@@ -8,7 +8,7 @@ import { Opened } from './gateway/opened.ts';
 import { authenticatorOf, interconnectionSettings, partnerClientOf } from './gateway/partner-settings.ts';
 import { withRealPorts } from './gateway/real-ports.ts';
 import { restartKeys, takenOver } from './gateway/restart-keys.ts';
-import { openSipEngine } from './gateway/sip-engine.ts';
+import { openSipEngine, partnerAddress } from './gateway/sip-engine.ts';
 import { interconnectTls, listenerTls, sipTls } from './gateway/tls-files.ts';
 import { type UserCredentials, userCredentials } from './gateway/user-credentials.ts';
 import type { Authenticator } from './identity/authenticate.ts';
@@ -262,6 +262,7 @@ async function openSip(
     served: servedUsers(system),
     authenticate: (credentials) => current().authenticate.sip(credentials),
     settings: sip,
+    partnerAddress: (partner) => partnerAddress(current().configuration, partner),
     log: log.child({ face: 'sip' }),
   });
   opened.add('sip face', () => face.close());

@@ -2,7 +2,7 @@
 import type { Configuration } from '../config/schema.ts';
 import type { Engine, EngineOptions } from '../sip/engine/engine.ts';
 import { startEngineInWorker } from '../sip/engine/worker-engine.ts';
-import { type SipEngineAccess, subscriptionDialogs } from '../sip/sip-face.ts';
+import { type PartnerAddress, type SipEngineAccess, subscriptionDialogs } from '../sip/sip-face.ts';
 import type { Store } from '../store/store.ts';
 import { sipTls } from './tls-files.ts';
 
@@ -43,4 +43,11 @@ export async function openSipEngine(
   const dialogs = await subscriptionDialogs(store, Date.now());
   const engine = await startEngineInWorker({ ...engineOptions(configuration, sip), dialogs });
   return { engine, access: { ...engine, resumesDialogs: true } };
+}
+
+/** Where we subscribe at a partner; undefined when the configuration names no way to it over SIP. */
+export function partnerAddress({ partners, sip }: Configuration, name: string): PartnerAddress | undefined {
+  const partner = partners.find((one) => one.name === name);
+  if (partner === undefined || (partner.sip.length === 0 && sip?.outboundProxy === undefined)) return undefined;
+  return { gms: partner.gms, nextHops: partner.sip };
 }

@@ -1,5 +1,6 @@
 // Header fields as the SIP face reads them: compact names known, values scanned once from left to right, because the
 // parsers that drachtio-srf brings back-track on hostile values.
+import { parseAddress } from './engine/address.ts';
 import {
   digits,
   EQUAL,
@@ -111,4 +112,9 @@ export function deltaSeconds(text: string): number | undefined {
   if (!/^\d{1,40}$/.test(text)) return undefined;
   const value = digits(text, 0xffff_ffff);
   return value < 0 ? 0xffff_ffff : value;
+}
+
+/** The `tag` of a From or To value; '' when there is none or the value is broken. */
+export function tagOf(value: string | undefined): string {
+  return value === undefined ? '' : (parseAddress(value)?.tag ?? '');
 }

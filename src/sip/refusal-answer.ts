@@ -9,7 +9,7 @@ export interface SipAnswer {
 }
 
 /** Methods that the face answers with something else than 405. */
-export const allowedMethods = 'SUBSCRIBE, OPTIONS';
+export const allowedMethods = 'SUBSCRIBE, NOTIFY, OPTIONS';
 /** RFC 5875 clause 4.1. */
 export const eventPackage = 'xcap-diff';
 export const notifyBodyType = 'application/xcap-diff+xml';

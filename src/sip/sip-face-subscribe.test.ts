@@ -114,7 +114,7 @@ describe('RFC 6665: what is accepted', () => {
     const subscriber = await at.open();
     const answer = await subscriber.request('OPTIONS');
     expect(answer.status).toBe(200);
-    expect(answer.header('Allow')).toBe('SUBSCRIBE, OPTIONS');
+    expect(answer.header('Allow')).toBe('SUBSCRIBE, NOTIFY, OPTIONS');
     expect(answer.header('Allow-Events')).toBe('xcap-diff');
     expect(answer.header('Accept')).toContain('application/resource-lists+xml');
     expect((await subscriber.request('OPTIONS', { 'Request-URI': 'sip:else@red.example' })).status).toBe(404);

@@ -4,7 +4,7 @@ import type { Authenticator } from '../identity/authenticate.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ServedUsers } from '../identity/served.ts';
 import { canonicalUri } from '../identity/uri.ts';
-import type { OwnFacing, PartnerFacing } from '../interconnect/ports.ts';
+import type { OwnFacing, PartnerFacing, PartnerWatch, PartnerWatchListener } from '../interconnect/ports.ts';
 import type { Store } from '../store/store.ts';
 import { Admission } from './admission.ts';
 import { type Clock, TimerQueue } from './engine/timer-queue.ts';
@@ -12,12 +12,15 @@ import { MissingGroups } from './missing-groups.ts';
 import { type FaceView, Notifier, type SubscriptionSummary } from './notifier.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { parseEntry, type ResourceEntry } from './resource-entry.ts';
-import { sipPort } from './sip-port.ts';
+import { type IncomingRequest, sipPort } from './sip-port.ts';
+import { Subscriber } from './subscriber.ts';
 import { readRow, SubscriptionRows } from './subscription-rows.ts';
 import { ownResources, partnerResources } from './visible-resources.ts';
+import type { PartnerAddress } from './watch-session.ts';
 
 export type { SubscriptionSummary } from './notifier.ts';
 export { subscriptionDialogs } from './subscription-rows.ts';
+export type { PartnerAddress } from './watch-session.ts';
 
 /** Where the engine is and what it can do: what `startEngine` answers, or a real drachtio-server. */
 export interface SipEngineAccess {
@@ -54,6 +57,8 @@ export interface SipFaceOptions {
     readonly mostEntries?: number;
     readonly mostSubscriptions?: number;
     readonly mostPerClient?: number;
+    /** RFC 3261 timer T1, milliseconds. */
+    readonly timers?: { readonly t1: number };
   };
   readonly log: {
     debug(fields: object, text: string): void;
@@ -61,6 +66,8 @@ export interface SipFaceOptions {
     warn(fields: object, text: string): void;
     error(fields: object, text: string): void;
   };
+  /** Where partners are reached when we subscribe at them; undefined = not over SIP. Absent = never. */
+  readonly partnerAddress?: ((partner: string) => PartnerAddress | undefined) | undefined;
   /** Milliseconds since 1970, and timers; the system's when absent. */
   readonly clock?: Clock | undefined;
 }
@@ -71,6 +78,8 @@ export interface SipFace {
   subscriptions(): readonly SubscriptionSummary[];
   /** How many there are. */
   readonly subscriptionCount: number;
+  /** Watches groups at partners, and tells the listener of them. To be called once; it ends with the face. */
+  watchPartners(listener: PartnerWatchListener): PartnerWatch;
   /** Tells every subscriber what it gained or lost; for settings that decide who may read what. */
   recheck(): void;
   /**
@@ -144,7 +153,12 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
   });
 
   await takeUp();
-  const port = sipPort({ control: engine.control, onRequest: (request) => void admission.handle(request), log });
+  const port = sipPort({ control: engine.control, onRequest: (request) => take(request), log });
+  let watch: Subscriber | undefined;
+  const take = (request: IncomingRequest): void => {
+    if (request.method === 'NOTIFY' && watch !== undefined) void watch.handle(request);
+    else void admission.handle(request);
+  };
   notifier.attach(port);
   const stopListening = documents.onChange((event) => notifier.onChange(event));
   try {
@@ -182,8 +196,23 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
       return notifier.size;
     },
     recheck: () => notifier.recheck(),
+    watchPartners(listener) {
+      watch = new Subscriber({
+        timers,
+        subscribe: (request) => port.subscribe(request),
+        gms: options.gms,
+        addressOf: options.partnerAddress ?? (() => undefined),
+        largestBody: Math.min(largestBody, engine.largestFrame - frameOverhead),
+        notifyPatience: 64 * (settings.timers?.t1 ?? 500),
+        random: Math.random,
+        listener,
+        log,
+      });
+      return watch;
+    },
     async close({ deactivate = false } = {}) {
       stopListening();
+      await watch?.close();
       if (deactivate) await notifier.endAll('deactivated', deactivationPatience);
       await port.close();
       await rows.flush();

@@ -3,8 +3,8 @@
 import { Socket } from 'node:net';
 import Srf from 'drachtio-srf';
 import { FrameGate } from './frame-gate.ts';
-import type { HeaderFields } from './headers.ts';
-import type { SrfAgent, SrfRequest, SrfResponse } from './srf-types.ts';
+import { deltaSeconds, type HeaderFields, hdr, tagOf } from './headers.ts';
+import type { SrfAgent, SrfRequest, SrfRequestOptions, SrfResponse } from './srf-types.ts';
 
 /** A request as it came in. */
 export interface IncomingRequest {
@@ -31,6 +31,27 @@ export interface NotifyOutcome {
   readonly cseq?: number | undefined;
 }
 
+/** A SUBSCRIBE of ours. */
+export interface SubscribeRequest {
+  /** Request-URI outside a dialog. */
+  readonly uri: string;
+  /** The dialog it refreshes or ends; absent = it makes one. */
+  readonly dialogId?: string | undefined;
+  /** SIP URI to send it to, outside a dialog; absent = where the engine sends it. */
+  readonly nextHop?: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What became of a SUBSCRIBE; `status` as in NotifyOutcome, the other times in seconds. */
+export interface SubscribeOutcome {
+  readonly status: number;
+  readonly expires?: number | undefined;
+  readonly minimumExpires?: number | undefined;
+  readonly retryAfter?: number | undefined;
+  readonly toTag?: string | undefined;
+}
+
 export interface SipPort {
   /**
    * Resolves when the engine has accepted us; lost connections are then made again. Rejects when it refuses the secret, or when it
@@ -39,6 +60,8 @@ export interface SipPort {
   connect(): Promise<void>;
   /** Sends a NOTIFY in a dialog. Never rejects. */
   notify(dialogId: string, headers: Readonly<Record<string, string>>, body: string): Promise<NotifyOutcome>;
+  /** Sends a SUBSCRIBE. Never rejects. */
+  subscribe(request: SubscribeRequest): Promise<SubscribeOutcome>;
   /** Resolves when the connection to the engine has ended. */
   close(): Promise<void>;
 }
@@ -53,8 +76,8 @@ export interface SipPortOptions {
 }
 
 // The engine answers 405 to everything else.
-const methods = ['subscribe', 'options'];
-/** Milliseconds without final answer after which a NOTIFY counts as unanswered, beyond Timer F of any engine. */
+const methods = ['subscribe', 'notify', 'options'];
+/** Milliseconds without final answer after which a request counts as unanswered, beyond Timer F of any engine. */
 const answerLimit = 64_000;
 
 /** A port that is not connected yet: what is sent before `connect` counts as refused with 503. */
@@ -62,11 +85,18 @@ export function sipPort(options: SipPortOptions): SipPort {
   return new DrachtioPort(options);
 }
 
-/** A NOTIFY without final answer. */
-interface PendingNotify {
+/** A request of ours without final answer. */
+interface PendingRequest {
   readonly started: number;
   cseq: number | undefined;
-  readonly settle: (outcome: NotifyOutcome) => void;
+  readonly settle: (outcome: RequestOutcome) => void;
+}
+
+interface RequestOutcome {
+  readonly status: number;
+  readonly cseq: number | undefined;
+  /** Of the final answer. */
+  readonly headers: HeaderFields;
 }
 
 class DrachtioPort implements SipPort {
@@ -74,7 +104,7 @@ class DrachtioPort implements SipPort {
   readonly #srf: SrfAgent;
   readonly #gate = new FrameGate();
   /** In the order they were sent. */
-  readonly #pending = new Set<PendingNotify>();
+  readonly #pending = new Set<PendingRequest>();
   /** Answers that the engine has not confirmed. */
   readonly #answers = new Set<(error: unknown) => void>();
   #sweep: NodeJS.Timeout | undefined;
@@ -122,11 +152,31 @@ class DrachtioPort implements SipPort {
     });
   }
 
-  notify(dialogId: string, headers: Readonly<Record<string, string>>, body: string): Promise<NotifyOutcome> {
+  async notify(dialogId: string, headers: Readonly<Record<string, string>>, body: string): Promise<NotifyOutcome> {
+    const request = { method: 'NOTIFY', stackDialogId: dialogId, headers, ...(body === '' ? {} : { body }) };
+    const { status, cseq, headers: answered } = await this.#ask('sip:placeholder', request);
+    return { status, cseq, retryAfter: seconds(answered, 'retry-after') };
+  }
+
+  async subscribe({ uri, dialogId, nextHop, headers, body }: SubscribeRequest): Promise<SubscribeOutcome> {
+    const place =
+      dialogId === undefined ? (nextHop === undefined ? {} : { proxy: nextHop }) : { stackDialogId: dialogId };
+    const request = { method: 'SUBSCRIBE', ...place, headers, ...(body === '' ? {} : { body }) };
+    const { status, headers: answered } = await this.#ask(dialogId === undefined ? uri : 'sip:placeholder', request);
+    return {
+      status,
+      expires: seconds(answered, 'expires'),
+      minimumExpires: seconds(answered, 'min-expires'),
+      retryAfter: seconds(answered, 'retry-after'),
+      toTag: tagOf(hdr(answered, 'to')),
+    };
+  }
+
+  #ask(uri: string, request: SrfRequestOptions): Promise<RequestOutcome> {
     return new Promise((resolve) => {
       // Names, values and the frame's own words: what is counted generously need not be counted exactly.
-      const octets = Buffer.byteLength(body, 'utf8') + Buffer.byteLength(dialogId, 'utf8') + 800;
-      this.#gate.enter(octets, (done) => this.#send(dialogId, headers, body, done, resolve));
+      const octets = Buffer.byteLength(request.body ?? '', 'utf8') + 1_000;
+      this.#gate.enter(octets, (done) => this.#send(uri, request, done, resolve));
     });
   }
 
@@ -152,7 +202,9 @@ class DrachtioPort implements SipPort {
   #lost(): void {
     this.#connected = false;
     this.#socket = undefined;
-    for (const pending of this.#pending) pending.settle({ status: 503, cseq: pending.cseq });
+    for (const pending of this.#pending) {
+      pending.settle({ status: 503, cseq: pending.cseq, headers: {} });
+    }
     for (const settle of this.#answers) settle(new Error('the connection to the SIP engine was lost'));
     this.#onClosed?.();
   }
@@ -161,18 +213,12 @@ class DrachtioPort implements SipPort {
     const limit = performance.now() - answerLimit;
     for (const pending of this.#pending) {
       if (pending.started > limit) return;
-      pending.settle({ status: 408, cseq: pending.cseq });
+      pending.settle({ status: 408, cseq: pending.cseq, headers: {} });
     }
   }
 
-  #send(
-    dialogId: string,
-    headers: Readonly<Record<string, string>>,
-    body: string,
-    done: () => void,
-    resolve: (outcome: NotifyOutcome) => void,
-  ): void {
-    const pending: PendingNotify = {
+  #send(uri: string, request: SrfRequestOptions, done: () => void, resolve: (outcome: RequestOutcome) => void): void {
+    const pending: PendingRequest = {
       started: performance.now(),
       cseq: undefined,
       settle: (outcome) => {
@@ -181,30 +227,24 @@ class DrachtioPort implements SipPort {
         resolve(outcome);
       },
     };
+    const fail = (status: number): void => pending.settle({ status, cseq: undefined, headers: {} });
     this.#pending.add(pending);
     this.#gather();
     try {
-      const request = { method: 'NOTIFY', stackDialogId: dialogId, headers, ...(body === '' ? {} : { body }) };
-      this.#srf.request('sip:placeholder', request, (error, sent) => {
+      this.#srf.request(uri, request, (error, sent) => {
         done();
         if (error || sent === undefined) {
-          pending.settle({ status: error?.code === 'ENODIALOG' ? 481 : 503 });
+          fail(error?.code === 'ENODIALOG' ? 481 : 503);
           return;
         }
         this.#socket = sent.socket;
         pending.cseq = Number.parseInt(sent.headers.cseq ?? '', 10) || undefined;
-        sent.on('response', (response) => {
-          if (response.status < 200) return;
-          const retryAfter = Number.parseInt(response.headers['retry-after'] ?? '', 10);
-          pending.settle({
-            status: response.status,
-            cseq: pending.cseq,
-            ...(Number.isNaN(retryAfter) ? {} : { retryAfter }),
-          });
+        sent.on('response', ({ status, headers }) => {
+          if (status >= 200) pending.settle({ status, cseq: pending.cseq, headers });
         });
       });
     } catch {
-      pending.settle({ status: 503 });
+      fail(503);
     }
   }
 
@@ -255,4 +295,9 @@ class DrachtioPort implements SipPort {
       });
     });
   }
+}
+
+function seconds(headers: HeaderFields, name: string): number | undefined {
+  // A comment or parameters may follow (RFC 3261 20.33).
+  return deltaSeconds(/^\d+/.exec(hdr(headers, name) ?? '')?.[0] ?? '');
 }

@@ -40,10 +40,13 @@ export interface SrfResponse {
 
 export type SrfMiddleware = (request: SrfRequest, response: SrfResponse) => void;
 
-/** What a request in a dialog needs; the dialog supplies the rest. */
+/** What a request needs; a dialog supplies the rest. */
 export interface SrfRequestOptions {
   readonly method: string;
-  readonly stackDialogId: string;
+  /** Of a request in a dialog. */
+  readonly stackDialogId?: string;
+  /** Next hop of a request outside dialogs. */
+  readonly proxy?: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
 }

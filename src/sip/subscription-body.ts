@@ -8,7 +8,7 @@ import { readResourceList, readSmallBody, type SmallElement } from '../xml/small
 import { parseParameterised, tokenList } from './headers.ts';
 import { parseMultipart } from './multipart.ts';
 
-const resourceListsType = 'application/resource-lists+xml';
+export const resourceListsType = 'application/resource-lists+xml';
 
 /** Media types accepted in a SUBSCRIBE, for the Accept field of 415 and of OPTIONS. */
 export const acceptedBodyTypes = [
