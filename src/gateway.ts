@@ -24,6 +24,7 @@ import { drainTime, type RunningGateway } from './manage/running-gateway.ts';
 import type { Engine } from './sip/engine/engine.ts';
 import { releaseMemoryWhenQuiet } from './sip/engine/idle-memory.ts';
 import { type SipFace, startSipFace } from './sip/sip-face.ts';
+import { retainJournal } from './store/journal-retention.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { startInterconnectFace } from './xcap/interconnect-face.ts';
@@ -73,6 +74,14 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
 
   const store = await openSqliteStore(configuration.storage.sqlite);
   opened.add('store', () => store.close());
+  const { journal: bounds } = configuration.storage;
+  const endRetention = retainJournal({
+    store,
+    bounds,
+    now: Date.now,
+    onFault: (err) => log.error({ err }, 'the journal could not be pruned'),
+  });
+  opened.add('journal retention', endRetention);
   const documents = await openDocuments(site, store);
   const interconnection = new Interconnection({
     store,

@@ -328,7 +328,16 @@ export const configurationSchema = z.strictObject({
     .prefault({})
     .describe('how callers on our own faces are recognised'),
   storage: z
-    .strictObject({ sqlite: fileName.describe('file: SQLite database, created when absent') })
+    .strictObject({
+      sqlite: fileName.describe('file: SQLite database, created when absent'),
+      journal: z
+        .strictObject({
+          days: z.number().positive().max(36500).default(365).describe('older entries are removed'),
+          rows: z.int().min(1000).default(1_000_000).describe('beyond so many the oldest entries are removed'),
+        })
+        .prefault({})
+        .describe('how much of the journal is kept'),
+    })
     .describe('where documents, deliveries, subscriptions and the journal are kept'),
   applicationUsages: z
     .array(applicationUsage)

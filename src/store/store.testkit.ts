@@ -433,7 +433,7 @@ export function describeStore(
         expect(await store.deliveryCounts('zebra')).toEqual([zebra]);
       });
 
-      test('newest wins: one row per partner and group, with the tag that the partner told', async () => {
+      test('newest wins: one row per partner and group, with the tag that the partner told and no outcome of before', async () => {
         const first = await queued();
         await store.commit(settle(first, 'delivered', { partnerTag: 'theirs', outcome: '201' }));
         clock.set('2026-01-02T05:00:00.000Z');
@@ -448,7 +448,6 @@ export function describeStore(
             sequence: second,
             attempts: 0,
             partnerTag: 'theirs',
-            outcome: '201',
             queued: '2026-01-02T05:00:00.000Z',
           },
         ]);
@@ -559,6 +558,40 @@ export function describeStore(
         const first = all[0]?.sequence ?? 0;
         expect((await store.journal({ after: first, limit: 1 })).map(({ subject }) => subject)).toEqual(['b']);
         expect(await store.journal({ subject: 'a', after: all[2]?.sequence ?? 0 })).toEqual([]);
+      });
+
+      describe('pruning removes the oldest entries of the journal', () => {
+        const past = '2000-01-01T00:00:00.000Z';
+        const left = async (): Promise<string> => (await store.journal()).map(({ subject }) => subject).join('');
+        beforeEach(async () => {
+          await store.commit({ journal: ['a', 'b'].map((one) => ({ ...entry(one), at: '2025-01-01T00:00:00.000Z' })) });
+          await store.commit({ journal: ['c', 'd', 'e'].map((one) => entry(one)) });
+        });
+
+        test('that are too old', async () => {
+          expect(await store.pruneJournal({ before: '2025-06-01T00:00:00.000Z', rows: 100, limit: 100 })).toBe(2);
+          expect(await left()).toBe('cde');
+        });
+
+        test('that are too many', async () => {
+          expect(await store.pruneJournal({ before: past, rows: 1, limit: 100 })).toBe(4);
+          expect(await left()).toBe('e');
+        });
+
+        test('a few at a time, and none when all are wanted', async () => {
+          expect(await store.pruneJournal({ before: past, rows: 2, limit: 2 })).toBe(2);
+          expect(await left()).toBe('cde');
+          expect(await store.pruneJournal({ before: past, rows: 2, limit: 2 })).toBe(1);
+          expect(await store.pruneJournal({ before: past, rows: 2, limit: 2 })).toBe(0);
+          expect(await left()).toBe('de');
+        });
+
+        test('whose sequences never come back, even when all are gone', async () => {
+          const newest = (await store.journal()).at(-1)?.sequence ?? 0;
+          expect(await store.pruneJournal({ before: past, rows: 0, limit: 100 })).toBe(5);
+          await store.commit({ journal: [entry('f')] });
+          expect((await store.journal())[0]?.sequence).toBe(newest + 1);
+        });
       });
     });
 

@@ -64,7 +64,7 @@ export interface DeliveryRecord {
   readonly notBefore?: string | undefined;
   /** Tag the partner's last success answered for what it holds from us. */
   readonly partnerTag?: string | undefined;
-  /** Outcome of the last attempt, for the operator. */
+  /** Outcome of the last attempt at this content, for the operator; absent = none was made. */
   readonly outcome?: string | undefined;
   /** When it was queued, ISO 8601. */
   readonly queued: string;
@@ -113,6 +113,16 @@ export interface JournalEntry {
 
 export interface JournalRecord extends JournalEntry {
   readonly sequence: number;
+}
+
+/** Which journal entries are of no more use. */
+export interface JournalPruning {
+  /** ISO 8601; entries of earlier instants. */
+  readonly before: string;
+  /** All but the newest so many. */
+  readonly rows: number;
+  /** At most so many are looked at, oldest first. */
+  readonly limit: number;
 }
 
 /** `expected`: null = must not exist, a tag = must be current, undefined = whatever is there. */
@@ -203,6 +213,8 @@ export interface Store {
     readonly subject?: string;
     readonly limit?: number;
   }): Promise<readonly JournalRecord[]>;
+  /** Removes the oldest entries of the journal that are of no more use; resolves with their number. Their sequences never come back. */
+  pruneJournal(pruning: JournalPruning): Promise<number>;
   /** Applies all writes durably and atomically; resolves only after they are on disk. Concurrent commits share one fsync. */
   commit(commit: Commit): Promise<CommitOutcome>;
   close(): Promise<void>;

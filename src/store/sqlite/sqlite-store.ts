@@ -9,6 +9,7 @@ import type {
   DocumentFilter,
   DocumentKey,
   DocumentSummary,
+  JournalPruning,
   JournalRecord,
   SourceRecord,
   Store,
@@ -17,7 +18,7 @@ import type {
 } from '../store.ts';
 import { StoreError } from '../store-error.ts';
 import { type CommitCounters, CommitQueue } from './group-commit.ts';
-import { openDatabase } from './open-database.ts';
+import { messageOf, openDatabase } from './open-database.ts';
 import {
   type DeliveryCountRow,
   type DeliveryRow,
@@ -124,6 +125,15 @@ class SqliteFileStore implements SqliteStore {
         ? this.#all<JournalRow>('journal', after, limit)
         : this.#all<JournalRow>('journalOfSubject', filter.subject, after, limit);
     return rows.map(journalOf);
+  }
+
+  async pruneJournal({ before, rows, limit }: JournalPruning): Promise<number> {
+    this.#open();
+    try {
+      return Number(this.#statements.pruneJournal.run({ before, rows, limit }).changes);
+    } catch (error) {
+      throw new StoreError('failed', `the journal could not be pruned: ${messageOf(error)}`, error);
+    }
   }
 
   async commit(commit: Commit): Promise<CommitOutcome> {

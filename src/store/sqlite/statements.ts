@@ -113,7 +113,7 @@ const sql = {
     VALUES (:partner, :groupId, :action, :state, :outcome, :sequence, 0, :queued)
     ON CONFLICT (partner, group_id) DO UPDATE SET
       action = excluded.action, state = excluded.state, sequence = excluded.sequence, attempts = 0, not_before = NULL,
-      outcome = coalesce(excluded.outcome, outcome), queued = excluded.queued`,
+      outcome = excluded.outcome, queued = excluded.queued`,
   deliveryCounts: `
     SELECT partner, action, state, count(*) AS count, min(queued) AS oldest FROM delivery
     GROUP BY partner, action, state ORDER BY partner, action, state`,
@@ -135,6 +135,11 @@ const sql = {
   deleteSubscription: 'DELETE FROM subscription WHERE id = ?',
 
   appendJournal: 'INSERT INTO journal (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)',
+  // Sequences have no gaps: a commit taken back takes its numbers back.
+  pruneJournal: `
+    DELETE FROM journal WHERE sequence IN (
+      SELECT sequence FROM (SELECT sequence, at FROM journal ORDER BY sequence LIMIT :limit)
+      WHERE at < :before OR sequence <= (SELECT max(sequence) FROM journal) - :rows)`,
   journal: 'SELECT * FROM journal WHERE sequence > ? ORDER BY sequence LIMIT ?',
   journalOfSubject: 'SELECT * FROM journal WHERE subject = ? AND sequence > ? ORDER BY sequence LIMIT ?',
 } as const;
