@@ -225,11 +225,12 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
     'mcgw partner pull red sip:border-7@red.example --config config/blue.yaml',
   )
     .argument('<partner>', 'name of the partner')
-    .argument('<group>', 'MC service group ID')
+    .argument('<group>', 'MC service group ID, or a pattern with * for all that are known here')
     .action((name: string, id: string, options: GatewayAddress & Json) =>
-      withGateway(options, async (client) =>
-        (await import('./manage/commands/partner.ts')).partnerPull(client, name, id, options, terminal),
-      ),
+      withGateway(options, async (client) => {
+        const { partnerPull, partnerPullAll } = await import('./manage/commands/partner.ts');
+        return (id.includes('*') ? partnerPullAll : partnerPull)(client, name, id, options, terminal);
+      }),
     );
   addressed(
     partner.command('push').description('queue the delivery of a home group to a partner (flow A)'),

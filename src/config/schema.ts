@@ -204,6 +204,19 @@ export const configurationSchema = z.strictObject({
         .describe('what goes beyond waits until an operator releases it'),
       revalidate: z.number().positive().default(300).describe('seconds between revalidations of foreign groups'),
       timeout: z.number().positive().default(10).describe('seconds a partner may take to answer'),
+      patience: z
+        .number()
+        .positive()
+        .default(5)
+        .describe(
+          'seconds an own server waits for a group of a partner; then it gets 504, and a NOTIFY when the group comes',
+        ),
+      failureMemory: z
+        .number()
+        .min(0)
+        .max(3600)
+        .default(3)
+        .describe('seconds during which a group that its home did not give is not asked for again'),
     })
     .optional()
     .describe('reference point CSC-16: XCAP for partner systems; absent = no partner can reach us'),

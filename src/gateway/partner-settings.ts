@@ -15,6 +15,8 @@ const unusedTimes = {
   brake: { share: 0.25, atLeast: 10, window: 3600 },
   revalidate: 300,
   timeout: 10,
+  patience: 5,
+  failureMemory: 3,
 };
 
 /** Builds the checks of credentials. Throws when a file cannot be read or an address not be understood. */

@@ -8,8 +8,7 @@ export function takenOver(running: Configuration, changed: Configuration): Confi
   if (running.interconnect === undefined || changed.interconnect === undefined) {
     return { ...running, partners, identity, logging };
   }
-  const { brake, retry, revalidate, timeout } = changed.interconnect;
-  const interconnect = { ...running.interconnect, brake, retry, revalidate, timeout };
+  const interconnect = { ...running.interconnect, ...reloadable(changed.interconnect) };
   return { ...running, interconnect, partners, identity, logging };
 }
 
@@ -22,8 +21,19 @@ export function restartKeys(running: Configuration, changed: Configuration): rea
 function lasting(configuration: Configuration): Readonly<Record<string, unknown>> {
   const { partners: _partners, identity: _identity, logging: _logging, interconnect, ...rest } = configuration;
   if (interconnect === undefined) return rest;
-  const { brake: _brake, retry: _retry, revalidate: _revalidate, timeout: _timeout, ...fixed } = interconnect;
-  return { ...rest, interconnect: fixed };
+  return { ...rest, interconnect: { ...interconnect, ...reloadable(undefined) } };
+}
+
+/** Keys of the section `interconnect` that reload takes over. */
+const reloadableKeys = ['brake', 'failureMemory', 'patience', 'retry', 'revalidate', 'timeout'] as const;
+
+type ReloadableKey = (typeof reloadableKeys)[number];
+
+function reloadable<Section extends Partial<Record<ReloadableKey, unknown>> | undefined>(
+  section: Section,
+): Pick<NonNullable<Section>, ReloadableKey & keyof NonNullable<Section>> {
+  const entries = reloadableKeys.map((key) => [key, section?.[key]] as const);
+  return Object.fromEntries(entries) as Pick<NonNullable<Section>, ReloadableKey & keyof NonNullable<Section>>;
 }
 
 function differing(

@@ -309,7 +309,8 @@ function settingsOf(name: string, given: SystemSettings): InterconnectionSetting
       retry: { first: 1, ceiling: 60 },
       brake: given.brake ?? { share: 0.25, atLeast: 10, window: 3600 },
       revalidate: given.revalidate ?? 1000,
-      timeout: 10,
+      patience: 5,
+      failureMemory: 3,
     },
   };
 }

@@ -18,9 +18,18 @@ import { OutboundViews } from './outbound.ts';
 import { type DeliveryAttempt, Outbox } from './outbox.ts';
 import { type InterconnectionSettings, Partners } from './partners.ts';
 import { Planning } from './plan.ts';
-import type { DeliveryProgress, OwnFacing, PartnerFacing, PartnerGms, PartnerView, PullOutcome } from './ports.ts';
+import type {
+  DeliveryProgress,
+  OwnFacing,
+  PartnerFacing,
+  PartnerGms,
+  PartnerView,
+  PullOutcome,
+  PullProgress,
+} from './ports.ts';
 import { Primary } from './primary.ts';
 import { progressOf } from './progress.ts';
+import { Pulls } from './pull.ts';
 import { RefusalJournal } from './refusal-journal.ts';
 import { Requests } from './request.ts';
 import { Revalidation } from './revalidate.ts';
@@ -46,6 +55,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   readonly #acceptance: Acceptance;
   readonly #requests: Requests;
   readonly #revalidation: Revalidation;
+  readonly #pulls: Pulls;
   readonly #onAttempt: InterconnectionOptions['onAttempt'];
   readonly #outboxes = new Map<string, Outbox>();
   #current: CurrentSettings;
@@ -82,6 +92,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     this.#primary = new Primary(this.#context, this.#views);
     this.#acceptance = new Acceptance(this.#context);
     this.#requests = new Requests(this.#context);
+    this.#pulls = new Pulls(this.#context, this.#requests);
     this.#revalidation = new Revalidation(this.#context, this.#requests);
     options.documents.causeDeliveries((change) => this.#primary.deliveriesOf(change));
   }
@@ -113,6 +124,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     await Promise.all([
       this.#planned,
       this.#revalidation.stop(),
+      this.#pulls.stop(),
       this.#requests.stop(),
       this.#context.refusals.stop(),
       ...[...this.#outboxes.values()].map((outbox) => outbox.stop()),
@@ -121,7 +133,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
 
   /** Resolves when planning and revalidation have ended and no delivery is under way or due; for tests and draining. */
   async idle(): Promise<void> {
-    await Promise.all([this.#planned, this.#revalidation.idle(), this.#context.refusals.idle()]);
+    await Promise.all([this.#planned, this.#pulls.idle(), this.#revalidation.idle(), this.#context.refusals.idle()]);
     await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.idle()));
   }
 
@@ -166,6 +178,14 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     if (canonical === undefined) throw new Refusal('bad-request', { phrase: 'The group ID is no URI' });
     this.#requests.requestable(canonical);
     return this.#requests.refresh(canonical, actor);
+  }
+
+  pullAll(partner: string, pattern: string, actor: string): Promise<PullProgress> {
+    return this.#pulls.begin(partner, pattern, actor);
+  }
+
+  pullProgress(partner: string): PullProgress | undefined {
+    return this.#pulls.progress(partner);
   }
 
   async release(groupId: string, actor: string): Promise<PullOutcome> {

@@ -18,8 +18,11 @@ export interface PartnerSettings {
 export interface InterconnectionSettings {
   readonly system: SystemConfiguration;
   readonly partners: readonly PartnerSettings[];
-  /** Retry pauses, revalidation interval, time-out (seconds), and the brake. */
-  readonly interconnect: Pick<NonNullable<Configuration['interconnect']>, 'brake' | 'retry' | 'revalidate' | 'timeout'>;
+  /** Retry pauses, revalidation interval, patience and memory (seconds), and the brake. */
+  readonly interconnect: Pick<
+    NonNullable<Configuration['interconnect']>,
+    'brake' | 'failureMemory' | 'patience' | 'retry' | 'revalidate'
+  >;
 }
 
 export class Partners {

@@ -81,6 +81,23 @@ export interface DeliveryProgress {
   readonly until?: string | undefined;
 }
 
+/** How far the pull of all known groups of a partner that match a pattern is. */
+export interface PullProgress {
+  readonly pattern: string;
+  /** ISO 8601. */
+  readonly started: string;
+  /** ISO 8601; absent = it runs. */
+  readonly finished?: string | undefined;
+  /** Groups to be asked for; the other counts add up to it. */
+  readonly total: number;
+  readonly stored: number;
+  readonly unchanged: number;
+  readonly removed: number;
+  readonly failed: number;
+  /** The first of the failures. */
+  readonly failures: readonly { readonly groupId: string; readonly code: string }[];
+}
+
 /** What our own faces (CSC-2, CSC-3, management) ask. */
 export interface OwnFacing {
   /**
@@ -90,6 +107,13 @@ export interface OwnFacing {
   group(principal: Principal, groupId: string): Promise<ServedDocument>;
   /** Flow B by an operator; throws the Refusal of the precondition or answer that failed. */
   pull(groupId: string, actor: string): Promise<PullOutcome>;
+  /**
+   * Flow B by an operator for every group of a partner that is known here (held, or asked for in vain) and matches a pattern. Resolves
+   * when it has begun; joins a pull of this partner that runs. Throws `partner-unknown`.
+   */
+  pullAll(partner: string, pattern: string, actor: string): Promise<PullProgress>;
+  /** The pull of a partner that runs or ran last; undefined when there was none since the start. */
+  pullProgress(partner: string): PullProgress | undefined;
   /** Serves a foreign group that waited for an operator (`accept: manual`). Throws `not-found` when nothing of it waits. */
   release(groupId: string, actor: string): Promise<PullOutcome>;
   /** Flow A by an operator: queues a delivery of one of our groups to a partner now. Throws the Refusal of the failed precondition. */

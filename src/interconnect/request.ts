@@ -1,5 +1,6 @@
 // Flow B on the partner's side: asks the primary for a group, once for all who want it, and keeps what comes.
 // TS 23.280 clause 10.2.7: each precondition of the request is a check with its own refusal.
+import { LRUCache } from 'lru-cache';
 import NodeCache from 'node-cache';
 import { Refusal, type RefusalCode } from '../refusals.ts';
 import type { SourceRecord } from '../store/store.ts';
@@ -11,8 +12,8 @@ import { causeOf, entry } from './journal.ts';
 import type { PartnerSettings } from './partners.ts';
 import type { FetchOutcome, PullOutcome } from './ports.ts';
 
-/** A failed request is not repeated for other askers during this time, seconds. */
-const failureMemory = 3;
+/** How often forgotten failures are cleared away, seconds. */
+const housekeeping = 3;
 /** Failed requests remembered at once. */
 const failuresRemembered = 10_000;
 
@@ -25,11 +26,12 @@ export class Requests {
   readonly #context: InterconnectionContext;
   readonly #underWay = new Map<string, Promise<PullOutcome>>();
   readonly #failures = new NodeCache({
-    stdTTL: failureMemory,
     maxKeys: failuresRemembered,
-    checkperiod: failureMemory,
+    checkperiod: housekeeping,
     useClones: false,
   });
+  /** Groups that own servers and operators asked for and that did not come. */
+  readonly #wanted = new LRUCache<string, true>({ max: failuresRemembered });
 
   constructor(context: InterconnectionContext) {
     this.#context = context;
@@ -78,6 +80,11 @@ export class Requests {
     await Promise.allSettled(this.#underWay.values());
   }
 
+  /** Canonical IDs of groups that were asked for in vain, most recent first; bounded. */
+  wanted(): readonly string[] {
+    return [...this.#wanted.keys()];
+  }
+
   /** Forgets failures: settings changed, or an operator asks. */
   forgetFailures(): void {
     this.#failures.flushAll();
@@ -90,10 +97,12 @@ export class Requests {
     const answer = await this.#context.gms.fetch(name, groupId, held?.primaryTag);
     try {
       const outcome = await this.#take(answer, held, groupId, actor, partner);
+      this.#wanted.delete(groupId);
       this.#failures.del(groupId);
       return outcome;
     } catch (error) {
       if (error instanceof Refusal) this.#remember(groupId, error);
+      if (held === undefined) this.#wanted.set(groupId, true);
       if (held !== undefined && held.staleSince === undefined) await this.#markStale(groupId);
       // Of a copy that is stale for long the same failure is not told again and again.
       if (actor !== 'system' || held?.staleSince === undefined) {
@@ -184,8 +193,11 @@ export class Requests {
   }
 
   #remember(groupId: string, { code, phrase }: Refusal): void {
+    const { failureMemory } = this.#context.current().settings.interconnect;
+    // For this cache a time of 0 would mean for ever.
+    if (failureMemory === 0) return;
     try {
-      this.#failures.set<RememberedFailure>(groupId, { code, phrase });
+      this.#failures.set<RememberedFailure>(groupId, { code, phrase }, failureMemory);
     } catch {
       // Full: this failure is simply not remembered.
     }
@@ -194,7 +206,7 @@ export class Requests {
   async #inTime(request: Promise<PullOutcome>): Promise<PullOutcome> {
     const { clock } = this.#context;
     const late = Promise.withResolvers<never>();
-    const cancel = clock.after(this.#context.current().settings.interconnect.timeout * 1000, () =>
+    const cancel = clock.after(this.#context.current().settings.interconnect.patience * 1000, () =>
       late.reject(new Refusal('partner-unreachable', { cause: 'no answer in time' })),
     );
     try {

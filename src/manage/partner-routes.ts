@@ -8,7 +8,7 @@ import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord } from '../store/store.ts';
 import type { ListedPartner } from './listings.ts';
 import { type ManagementContext, operator } from './management-context.ts';
-import { bodyGroupId, groupIdOf, pathValue, queryValue } from './request-values.ts';
+import { bodyGroupId, bodyPattern, groupIdOf, pathValue, queryValue } from './request-values.ts';
 
 const states: readonly DeliveryRecord['state'][] = ['queued', 'delivered', 'parked', 'braked'];
 
@@ -21,12 +21,23 @@ export function partnerRoutes(context: ManagementContext): Router {
   });
   router.post('/:partner/pull', json, async (request, response) => {
     const partner = partnerOf(context, request);
+    const pattern = bodyPattern(request);
+    if (pattern !== undefined) {
+      response.status(202).json(await context.own.pullAll(partner.name, pattern, operator.identity));
+      return;
+    }
     const groupId = bodyGroupId(request);
     const domain = uriDomain(groupId);
     if (domain !== undefined && !partner.domains.includes(domain)) {
       throw new Refusal('partner-not-authoritative', { phrase: `${partner.name} is not the home of this group` });
     }
     response.json({ groupId, ...(await context.own.pull(groupId, operator.identity)) });
+  });
+  router.get('/:partner/pull', (request, response) => {
+    const progress = context.own.pullProgress(partnerOf(context, request).name);
+    if (progress === undefined)
+      throw new Refusal('not-found', { phrase: 'Nothing was pulled by pattern since the start' });
+    response.json(progress);
   });
   router.post('/:partner/push', json, async (request, response) => {
     const { name } = partnerOf(context, request);

@@ -48,6 +48,15 @@ export function bodyGroupId(request: Request): string {
   return canonicalGroupId(groupId);
 }
 
+/** The pattern over group IDs in a JSON body `{ "groups": … }`; undefined when there is none. */
+export function bodyPattern(request: Request): string | undefined {
+  const body: unknown = request.body;
+  const pattern = typeof body === 'object' && body !== null && 'groups' in body ? body.groups : undefined;
+  if (pattern === undefined) return undefined;
+  if (typeof pattern === 'string' && pattern !== '') return pattern;
+  throw new Refusal('bad-request', { phrase: 'groups must be a pattern over group IDs' });
+}
+
 /** If-Match and If-None-Match (RFC 9110 clause 13.1). */
 export function preconditionsOf(request: Request): Preconditions {
   const list = (name: string): Preconditions['ifMatch'] => {

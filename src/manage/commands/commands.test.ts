@@ -17,7 +17,7 @@ import { check } from './check.ts';
 import { deliveryDrop, deliveryList, deliveryRelease, deliveryRetry } from './delivery.ts';
 import { groupDelete, groupGet, groupList, groupPut } from './group.ts';
 import { AddressProblem, type ManagementClient, ManagementFailure, managementClient } from './management-client.ts';
-import { partnerList, partnerPull, partnerPush } from './partner.ts';
+import { partnerList, partnerPull, partnerPullAll, partnerPush } from './partner.ts';
 import { subscriptionList } from './subscription.ts';
 import { columns, type Terminal } from './terminal.ts';
 
@@ -102,6 +102,19 @@ test('TS 23.280 10.2.7: pull and push play the flows by hand, deliveries are lis
   expect(await printed((terminal) => deliveryRetry(atRed, 'blue', groupId, terminal))).toContain('will be delivered');
   expect(await printed((terminal) => deliveryDrop(atRed, 'blue', groupId, terminal))).toContain('dropped');
   expect(await deliveries()).toEqual([]);
+});
+
+test('TS 23.280 10.2.7: a pull by pattern asks for every known group and tells how it went', async () => {
+  const pull = (pattern: string, code = 0): Promise<string> =>
+    printed((terminal) => partnerPullAll(atBlue, 'red', pattern, plain, terminal), code);
+  await expect(partnerPull(atBlue, 'red', 'sip:none@red.example', plain, { out: String, err: String })).rejects.toThrow(
+    'not-found',
+  );
+  expect(await pull('sip:harbour-*@red.example')).toBe('1 of 1 asked for: 0 stored, 1 unchanged, 0 removed, 0 failed');
+  expect(await pull('sip:no*', 1)).toBe(
+    '1 of 1 asked for: 0 stored, 0 unchanged, 0 removed, 1 failed\nsip:none@red.example failed: not-found',
+  );
+  expect(await pull('sip:x*')).toBe('0 of 0 asked for: 0 stored, 0 unchanged, 0 removed, 0 failed');
 });
 
 test('the brake is released by partner and by group', async () => {

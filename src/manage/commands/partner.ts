@@ -1,4 +1,6 @@
 // `mcgw partner …`: the partner systems of a running gateway.
+import { setTimeout } from 'node:timers/promises';
+import type { PullProgress } from '../../interconnect/ports.ts';
 import type { ListedPartner } from '../listings.ts';
 import type { ListOptions } from './group.ts';
 import type { ManagementClient } from './management-client.ts';
@@ -48,6 +50,38 @@ export async function partnerPull(
     json ? JSON.stringify(outcome, null, 2) : `${groupId} ${said}${tag === undefined ? '' : `, tag "${tag}"`}`,
   );
   return exitCodes.done;
+}
+
+/** Flow B by hand for all known groups that match a pattern; tells progress until it has ended. */
+export async function partnerPullAll(
+  client: ManagementClient,
+  partner: string,
+  pattern: string,
+  { json }: ListOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const path = `partners/${encodeURIComponent(partner)}/pull`;
+  let progress = (await post(client, path, { groups: pattern })) as PullProgress;
+  let told = Date.now();
+  while (progress.finished === undefined) {
+    await setTimeout(pollInterval);
+    progress = (await client.json(path)) as PullProgress;
+    if (Date.now() - told < tellInterval) continue;
+    told = Date.now();
+    terminal.err(progressLine(progress));
+  }
+  const failures = progress.failures.map(({ groupId, code }) => `\n${groupId} failed: ${code}`).join('');
+  terminal.out(json ? JSON.stringify(progress, null, 2) : progressLine(progress) + failures);
+  return progress.failed === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+/** Milliseconds between two questions for progress, and between two lines about it. */
+const pollInterval = 100;
+const tellInterval = 1000;
+
+function progressLine({ total, stored, unchanged, removed, failed }: PullProgress): string {
+  const asked = stored + unchanged + removed + failed;
+  return `${asked} of ${total} asked for: ${stored} stored, ${unchanged} unchanged, ${removed} removed, ${failed} failed`;
 }
 
 /** Flow A by hand: queues the delivery of one of our groups to the partner. */

@@ -1,0 +1,104 @@
+// Flow B by an operator for many groups: all that are known of a partner and match a pattern, a few at a time, with progress.
+// XCAP has no listing of another system's groups, so known means: held here, or asked for here in vain.
+import { matchesPattern } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
+import { isoTime } from './clock.ts';
+import type { InterconnectionContext } from './context.ts';
+import type { PullProgress } from './ports.ts';
+import type { Requests } from './request.ts';
+
+/** Requests of one pull that are under way at once. */
+const concurrency = 4;
+/** Failures that are told with their group. */
+const mostFailures = 100;
+
+interface Running {
+  progress: PullProgress;
+  readonly work: Promise<void>;
+}
+
+export class Pulls {
+  readonly #context: InterconnectionContext;
+  readonly #requests: Requests;
+  readonly #pulls = new Map<string, Running>();
+  #stopped = false;
+
+  constructor(context: InterconnectionContext, requests: Requests) {
+    this.#context = context;
+    this.#requests = requests;
+  }
+
+  /** Begins a pull, or joins the one of this partner that runs. Throws `partner-unknown`. */
+  async begin(partner: string, pattern: string, actor: string): Promise<PullProgress> {
+    const { partners } = this.#context.current();
+    if (partners.named(partner) === undefined) throw new Refusal('partner-unknown');
+    const running = this.#pulls.get(partner);
+    if (running?.progress.finished === undefined && running !== undefined) return running.progress;
+    const held = (await this.#context.store.sources(partner)).map(({ groupId }) => groupId);
+    const wanted = this.#requests
+      .wanted()
+      .filter((groupId) => partners.homeOf(groupId)?.configuration.name === partner);
+    const groups = [...new Set([...held, ...wanted])].filter((groupId) => matchesPattern(pattern, groupId)).sort();
+    const started = isoTime(this.#context.clock.now());
+    const begun: PullProgress = {
+      pattern,
+      started,
+      total: groups.length,
+      stored: 0,
+      unchanged: 0,
+      removed: 0,
+      failed: 0,
+      failures: [],
+    };
+    const work = Promise.resolve().then(() => this.#run(partner, groups, actor));
+    this.#pulls.set(partner, { progress: begun, work });
+    return begun;
+  }
+
+  /** The pull of a partner that runs or ran last. */
+  progress(partner: string): PullProgress | undefined {
+    return this.#pulls.get(partner)?.progress;
+  }
+
+  /** Asks for no further group; resolves when requests under way have ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.idle();
+  }
+
+  /** Resolves when no pull runs. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#pulls.values()].map(({ work }) => work));
+  }
+
+  async #run(partner: string, groups: readonly string[], actor: string): Promise<void> {
+    const waiting = groups.values();
+    const worker = async (): Promise<void> => {
+      for (const groupId of waiting) {
+        if (this.#stopped) return;
+        await this.#pull(partner, groupId, actor);
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+    this.#note(partner, () => ({ finished: isoTime(this.#context.clock.now()) }));
+  }
+
+  async #pull(partner: string, groupId: string, actor: string): Promise<void> {
+    try {
+      const { outcome } = await this.#requests.refresh(groupId, actor);
+      this.#note(partner, (progress) => ({ [outcome]: progress[outcome] + 1 }));
+    } catch (error) {
+      if (!(error instanceof Refusal)) this.#context.onFault(error);
+      const code = error instanceof Refusal ? error.code : 'internal-error';
+      this.#note(partner, ({ failed, failures }) => ({
+        failed: failed + 1,
+        failures: failures.length < mostFailures ? [...failures, { groupId, code }] : failures,
+      }));
+    }
+  }
+
+  #note(partner: string, change: (progress: PullProgress) => Partial<PullProgress>): void {
+    const running = this.#pulls.get(partner);
+    if (running !== undefined) running.progress = { ...running.progress, ...change(running.progress) };
+  }
+}
