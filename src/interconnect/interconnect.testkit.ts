@@ -327,9 +327,10 @@ function linkOf(system: TestSystem, systems: ReadonlyMap<string, TestSystem>): P
     act: (other: TestSystem) => Promise<Outcome>,
     refused: (refusal: Refusal) => Outcome,
     failed: (reason: string) => Outcome,
+    signal: AbortSignal | undefined,
   ): Promise<Outcome> => {
     system.sent.push(message);
-    const fault = await system.link(message);
+    const fault = await Promise.race([system.link(message), abortOf(signal)]);
     const other = systems.get(message.partner);
     if (other === undefined || fault === 'down') return failed('no connection');
     if (typeof fault === 'object') return fault as Outcome;
@@ -350,7 +351,7 @@ function linkOf(system: TestSystem, systems: ReadonlyMap<string, TestSystem>): P
   };
   const me = system.asPartner;
   return {
-    provide: (partner, groupId, bytes) =>
+    provide: (partner, groupId, bytes, _knownTag, signal) =>
       ask<ProvideOutcome>(
         { kind: 'provide', partner, groupId },
         async (other) => {
@@ -359,8 +360,9 @@ function linkOf(system: TestSystem, systems: ReadonlyMap<string, TestSystem>): P
         },
         refusedOrFailed,
         (reason) => ({ outcome: 'failed', reason }),
+        signal,
       ),
-    withdraw: (partner, groupId) =>
+    withdraw: (partner, groupId, signal) =>
       ask<ProvideOutcome>(
         { kind: 'withdraw', partner, groupId },
         async (other) => {
@@ -369,8 +371,9 @@ function linkOf(system: TestSystem, systems: ReadonlyMap<string, TestSystem>): P
         },
         (refusal) => (refusal.row.status === 404 ? { outcome: 'accepted', created: false } : refusedOrFailed(refusal)),
         (reason) => ({ outcome: 'failed', reason }),
+        signal,
       ),
-    fetch: (partner, groupId, knownTag) =>
+    fetch: (partner, groupId, knownTag, signal) =>
       ask<FetchOutcome>(
         { kind: 'fetch', partner, groupId },
         async (other) => {
@@ -380,6 +383,14 @@ function linkOf(system: TestSystem, systems: ReadonlyMap<string, TestSystem>): P
         },
         (refusal) => (refusal.row.status === 404 ? { outcome: 'absent' } : refusedOrFailed(refusal)),
         (reason) => ({ outcome: 'failed', reason }),
+        signal,
       ),
   };
+}
+
+function abortOf(signal: AbortSignal | undefined): Promise<'down'> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) resolve('down');
+    else signal?.addEventListener('abort', () => resolve('down'), { once: true });
+  });
 }

@@ -48,6 +48,9 @@ export interface InterconnectionOptions {
   readonly onFault: (fault: unknown) => void;
 }
 
+/** How long requests of ours may go on when the gateway stops, milliseconds. */
+const stopPatience = 8_000;
+
 export class Interconnection implements PartnerFacing, OwnFacing {
   readonly #context: InterconnectionContext;
   readonly #views: OutboundViews;
@@ -58,6 +61,8 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   readonly #pulls: Pulls;
   readonly #onAttempt: InterconnectionOptions['onAttempt'];
   readonly #outboxes = new Map<string, Outbox>();
+  /** Aborts when deliveries under way must end. */
+  readonly #ending = new AbortController();
   #current: CurrentSettings;
   #planning: Planning | undefined;
   #planned: Promise<void> = Promise.resolve();
@@ -115,12 +120,19 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     if (this.#started) this.#follow();
   }
 
-  /** Finishes what is under way and starts nothing new; deliveries stay queued in the store. */
+  /**
+   * Finishes what is under way and starts nothing new; deliveries stay queued in the store. What nobody waits for is ended at once, what
+   * is still under way after a short patience too.
+   */
   async stop(): Promise<void> {
     this.#started = false;
     this.#stopListening();
     this.#cancelTurn();
     this.#planning?.stop();
+    const cancelEnd = this.#context.clock.after(stopPatience, () => {
+      this.#requests.abort();
+      this.#ending.abort(new Error('the gateway stops'));
+    });
     await Promise.all([
       this.#planned,
       this.#revalidation.stop(),
@@ -129,6 +141,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       this.#context.refusals.stop(),
       ...[...this.#outboxes.values()].map((outbox) => outbox.stop()),
     ]);
+    cancelEnd();
   }
 
   /** Resolves when planning and revalidation have ended and no delivery is under way or due; for tests and draining. */
@@ -303,6 +316,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
 
   #outboxFor(name: string): Outbox {
     const { clock, gms, onFault, random, store } = this.#context;
+    const { signal } = this.#ending;
     let last = this.#current.partners.named(name)?.configuration;
     return new Outbox({
       partner: () => {
@@ -313,7 +327,10 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       retry: () => this.#current.settings.interconnect.retry,
       content: (delivery) => this.#primary.content(delivery),
       store,
-      gms,
+      gms: {
+        provide: (partner, groupId, bytes, knownTag) => gms.provide(partner, groupId, bytes, knownTag, signal),
+        withdraw: (partner, groupId) => gms.withdraw(partner, groupId, signal),
+      },
       clock,
       random,
       onAttempt: this.#onAttempt,

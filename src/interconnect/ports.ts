@@ -19,17 +19,26 @@ export type FetchOutcome =
   | { readonly outcome: 'refused'; readonly status: number; readonly reason: string }
   | { readonly outcome: 'failed'; readonly reason: string };
 
-/** The group management server of one partner system, over whatever protocol. Methods never throw for what the partner does. */
+/**
+ * The group management server of one partner system, over whatever protocol. Methods never throw for what the partner does. A `signal`
+ * that aborts ends the request, which then is `failed`.
+ */
 export interface PartnerGms {
   /**
    * Group information provision request, TS 23.280 clause 10.2.7. `knownTag` = tag the partner gave for what it holds; where it holds
    * something else, an answer got lost, and the content, which is the newest, replaces that all the same.
    */
-  provide(partner: string, groupId: string, bytes: Uint8Array, knownTag: string | undefined): Promise<ProvideOutcome>;
+  provide(
+    partner: string,
+    groupId: string,
+    bytes: Uint8Array,
+    knownTag: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<ProvideOutcome>;
   /** Deletion or withdrawal of a provided group; an absent group counts as accepted. */
-  withdraw(partner: string, groupId: string): Promise<ProvideOutcome>;
+  withdraw(partner: string, groupId: string, signal?: AbortSignal): Promise<ProvideOutcome>;
   /** Group information request; `knownTag` = tag of the copy held, for revalidation. */
-  fetch(partner: string, groupId: string, knownTag: string | undefined): Promise<FetchOutcome>;
+  fetch(partner: string, groupId: string, knownTag: string | undefined, signal?: AbortSignal): Promise<FetchOutcome>;
 }
 
 /** What the CSC-16 face hands over: every call is checked against the agreement; refusals are uniform outside it. */

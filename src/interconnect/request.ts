@@ -14,6 +14,8 @@ import type { FetchOutcome, PullOutcome } from './ports.ts';
 
 /** How often forgotten failures are cleared away, seconds. */
 const housekeeping = 3;
+/** Why a request ends before its time. */
+const stopping = 'the gateway stops';
 /** Failed requests remembered at once. */
 const failuresRemembered = 10_000;
 
@@ -22,9 +24,17 @@ interface RememberedFailure {
   readonly phrase: string;
 }
 
+/** A request that callers share. */
+interface UnderWay {
+  readonly outcome: Promise<PullOutcome>;
+  readonly abort: AbortController;
+  /** Callers of our faces that have no answer yet. */
+  waiting: number;
+}
+
 export class Requests {
   readonly #context: InterconnectionContext;
-  readonly #underWay = new Map<string, Promise<PullOutcome>>();
+  readonly #underWay = new Map<string, UnderWay>();
   readonly #failures = new NodeCache({
     maxKeys: failuresRemembered,
     checkperiod: housekeeping,
@@ -32,6 +42,8 @@ export class Requests {
   });
   /** Groups that own servers and operators asked for and that did not come. */
   readonly #wanted = new LRUCache<string, true>({ max: failuresRemembered });
+
+  #stopped = false;
 
   constructor(context: InterconnectionContext) {
     this.#context = context;
@@ -62,22 +74,44 @@ export class Requests {
     this.requestable(groupId);
     const failure = this.#failures.get<RememberedFailure>(groupId);
     if (failure !== undefined) throw new Refusal(failure.code, { phrase: failure.phrase });
-    return this.#inTime(this.refresh(groupId, actor));
+    const request = this.#share(groupId, actor);
+    request.waiting += 1;
+    try {
+      return await this.#inTime(request.outcome);
+    } finally {
+      request.waiting -= 1;
+      if (this.#stopped) abortUnattended(request);
+    }
   }
 
   /** Asks the primary whether the group is still as held here, and stores or removes accordingly. Shares a request under way. */
-  refresh(groupId: string, actor: string): Promise<PullOutcome> {
+  async refresh(groupId: string, actor: string): Promise<PullOutcome> {
+    return this.#share(groupId, actor).outcome;
+  }
+
+  #share(groupId: string, actor: string): UnderWay {
     const underWay = this.#underWay.get(groupId);
     if (underWay !== undefined) return underWay;
-    const request = this.#refresh(groupId, actor).finally(() => this.#underWay.delete(groupId));
+    if (this.#stopped) throw new Refusal('unavailable', { cause: stopping });
+    const abort = new AbortController();
+    const outcome = this.#refresh(groupId, actor, abort.signal).finally(() => this.#underWay.delete(groupId));
+    const request: UnderWay = { outcome, abort, waiting: 0 };
     this.#underWay.set(groupId, request);
     return request;
   }
 
-  /** Forgets failures and ends the housekeeping; resolves when requests under way have ended. */
+  /** Ends the requests that no caller of our faces waits for, and starts none; resolves when those under way have ended. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#failures.close();
-    await Promise.allSettled(this.#underWay.values());
+    const underWay = [...this.#underWay.values()];
+    for (const request of underWay) abortUnattended(request);
+    await Promise.allSettled(underWay.map(({ outcome }) => outcome));
+  }
+
+  /** Ends all requests under way, whoever waits for them. */
+  abort(): void {
+    for (const { abort } of this.#underWay.values()) abort.abort(new Error(stopping));
   }
 
   /** Canonical IDs of groups that were asked for in vain, most recent first; bounded. */
@@ -90,11 +124,13 @@ export class Requests {
     this.#failures.flushAll();
   }
 
-  async #refresh(groupId: string, actor: string): Promise<PullOutcome> {
+  async #refresh(groupId: string, actor: string, signal: AbortSignal): Promise<PullOutcome> {
     const partner = this.requestable(groupId);
     const held = await this.#context.documents.findSource(groupId);
     const name = partner.configuration.name;
-    const answer = await this.#context.gms.fetch(name, groupId, held?.primaryTag);
+    const answer = await this.#context.gms.fetch(name, groupId, held?.primaryTag, signal);
+    // Nothing is learnt of the primary by that: the copy is not stale, the group not missing.
+    if (answer.outcome === 'failed' && signal.aborted) throw new Refusal('unavailable', { cause: stopping });
     try {
       const outcome = await this.#take(answer, held, groupId, actor, partner);
       this.#wanted.delete(groupId);
@@ -215,4 +251,8 @@ export class Requests {
       cancel();
     }
   }
+}
+
+function abortUnattended({ abort, waiting }: UnderWay): void {
+  if (waiting === 0) abort.abort(new Error(stopping));
 }

@@ -67,6 +67,7 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
     method: 'GET' | 'PUT' | 'DELETE',
     groupId: string,
     headers: Readonly<Record<string, string>>,
+    signal: AbortSignal | undefined,
     body?: Uint8Array,
   ): Promise<PartnerReply> {
     const route = partners.get(partner);
@@ -76,28 +77,29 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
       path: method === 'GET' ? groupPath(groupId, undefined) : groupPath(groupId, route.provideBelow),
       headers: { ...headers, 'X-3GPP-Asserted-Identity': quotedTag(options.identity) },
       body,
+      signal,
     });
   }
 
   return {
-    async provide(partner, groupId, bytes, knownTag) {
+    async provide(partner, groupId, bytes, knownTag, signal) {
       const content = { 'Content-Type': groupMediaType };
       const condition = knownTag === undefined ? {} : { 'If-Match': quotedTag(knownTag) };
-      const reply = await request(partner, 'PUT', groupId, { ...content, ...condition }, bytes);
+      const reply = await request(partner, 'PUT', groupId, { ...content, ...condition }, signal, bytes);
       const stale = reply.reply === 'answer' && reply.status === 412 && knownTag !== undefined;
       // What we hold is newer than whatever the partner has: the tag only tells that somebody else changed or removed it
-      return provideOutcome(stale ? await request(partner, 'PUT', groupId, content, bytes) : reply);
+      return provideOutcome(stale ? await request(partner, 'PUT', groupId, content, signal, bytes) : reply);
     },
 
-    async withdraw(partner, groupId) {
-      const reply = await request(partner, 'DELETE', groupId, {});
+    async withdraw(partner, groupId, signal) {
+      const reply = await request(partner, 'DELETE', groupId, {}, signal);
       const gone = reply.reply === 'answer' && (reply.status === 404 || reply.status === 410);
       return gone ? { outcome: 'accepted', created: false } : provideOutcome(reply);
     },
 
-    async fetch(partner, groupId, knownTag) {
+    async fetch(partner, groupId, knownTag, signal) {
       const condition = knownTag === undefined ? {} : { 'If-None-Match': quotedTag(knownTag) };
-      const reply = await request(partner, 'GET', groupId, { Accept: groupMediaType, ...condition });
+      const reply = await request(partner, 'GET', groupId, { Accept: groupMediaType, ...condition }, signal);
       return fetchOutcome(reply, knownTag !== undefined);
     },
 

@@ -111,6 +111,21 @@ describe('several roots', () => {
     expect(await red.withdraw('red', group)).toMatchObject({ outcome: 'accepted' });
   });
 
+  test('a request that is ended fails at once, and no other root is asked', async () => {
+    const ended = new AbortController();
+    const asked: string[] = [];
+    const frozen = await partner.gms(() => {
+      asked.push('frozen');
+      ended.abort(new Error('the gateway stops'));
+    });
+    const other = await partner.gms(() => asked.push('other'));
+    expect(await partner.client([frozen, other]).fetch('red', group, undefined, ended.signal)).toEqual({
+      outcome: 'failed',
+      reason: expect.stringMatching(/the gateway stops/),
+    });
+    expect(asked).toEqual(['frozen']);
+  });
+
   test('nothing answers: the reason names the last root', async () => {
     expect(await partner.client([refused]).fetch('red', group, undefined)).toEqual({
       outcome: 'failed',

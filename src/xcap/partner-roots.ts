@@ -15,6 +15,8 @@ export interface PartnerRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | undefined;
+  /** Ends the request; no other root is tried then. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** `none`: no root gave an answer below 500; the reason is that of the last one tried. */
@@ -63,6 +65,7 @@ export function partnerRoots(
           avoidUntil.delete(connection);
           return reply;
         }
+        if (request.signal?.aborted) return reply;
         avoidUntil.set(connection, now() + avoidance);
         last = reply;
       }
@@ -95,7 +98,7 @@ async function ask(
 
 async function attempt(
   { root, pool, basePath }: RootConnection,
-  { method, path, headers, body }: PartnerRequest,
+  { method, path, headers, body, signal }: PartnerRequest,
   timeout: number,
   now: () => number,
 ): Promise<PartnerReply> {
@@ -104,7 +107,7 @@ async function attempt(
     path: basePath + path,
     headers: { ...headers, 'Accept-Encoding': 'identity' },
     body: body ?? null,
-    signal: AbortSignal.timeout(timeout),
+    signal: AbortSignal.any([AbortSignal.timeout(timeout), ...(signal === undefined ? [] : [signal])]),
   });
   const content = new Uint8Array(await answer.body.arrayBuffer());
   const field = (name: string): string | undefined => single(answer.headers[name]);
