@@ -37,12 +37,18 @@ export async function openSipEngine(
   if (sip.engine !== 'embedded') {
     const { drachtio } = sip.engine;
     return {
-      access: { control: drachtio, listening: sip.listen, largestFrame: drachtioFrame, resumesDialogs: false },
+      access: {
+        control: drachtio,
+        listening: sip.listen,
+        largestFrame: drachtioFrame,
+        resumesDialogs: false,
+        inflates: false,
+      },
     };
   }
   const dialogs = await subscriptionDialogs(store, Date.now());
   const engine = await startEngineInWorker({ ...engineOptions(configuration, sip), dialogs });
-  return { engine, access: { ...engine, resumesDialogs: true } };
+  return { engine, access: { ...engine, resumesDialogs: true, inflates: true } };
 }
 
 /** Where we subscribe at a partner; undefined when the configuration names no way to it over SIP. */

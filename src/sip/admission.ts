@@ -49,6 +49,8 @@ export interface AdmissionOptions {
   readonly documents: Pick<Documents, 'findGroup'>;
   readonly served: ServedUsers;
   readonly missing: MissingGroups | undefined;
+  /** Content codings accepted, for Accept-Encoding. */
+  readonly codings: string;
   readonly authenticate: Authenticator['sip'];
   readonly viewOf: (principal: Principal) => FaceView | undefined;
   /** Milliseconds since 1970. */
@@ -90,7 +92,7 @@ export class Admission {
         'SIP request refused',
       );
     }
-    const { status, headers } = refusalAnswer(refusal, this.#warnAgent);
+    const { status, headers } = refusalAnswer(refusal, this.#warnAgent, this.#options.codings);
     try {
       await request.respond(status, headers);
     } catch (failure) {
@@ -103,7 +105,7 @@ export class Admission {
     await request.respond(200, {
       Allow: allowedMethods,
       Accept: acceptedBodyTypes.join(', '),
-      'Accept-Encoding': 'identity',
+      'Accept-Encoding': this.#options.codings,
       'Allow-Events': eventPackage,
       Supported: 'gruu',
     });
@@ -158,6 +160,8 @@ export class Admission {
       kept,
       expires,
     );
+    notifier.pace(subscription, asked.rates, granted);
+    subscription.suppress = asked.suppressIfMatch;
     try {
       if (granted > 0) await rows.put(subscription, true);
       await request.respond(200, { ...acceptance(granted, contact), To: `${hdr(request.headers, 'to')};tag=${toTag}` });
@@ -185,14 +189,18 @@ export class Admission {
     const entries = written === undefined ? undefined : this.#entries(facts.principal, written);
     const granted = this.#grant(asked.expires);
     const expires = now() + granted * 1000;
-    if (entries !== undefined) notifier.replaceEntries(subscription, entries);
+    notifier.pace(subscription, asked.rates, granted);
+    const { suppressIfMatch } = asked;
+    const known = suppressIfMatch !== undefined && notifier.isKnown(subscription, suppressIfMatch, entries);
+    if (entries !== undefined && !known) notifier.replaceEntries(subscription, entries);
     if (granted > 0 && subscription.dialog !== '') {
       subscription.dialog = refreshed(subscription.dialog, request, dialog, asked.contact);
       subscription.state.expires = expires;
-      await rows.put(subscription, true);
+      await rows.put(subscription, known ? undefined : true);
     }
-    await request.respond(200, acceptance(granted, facts.contact));
-    notifier.subscribed(subscription, granted > 0 ? expires : undefined);
+    await request.respond(known ? 204 : 200, acceptance(granted, facts.contact));
+    if (known) notifier.refreshed(subscription, granted > 0 ? expires : undefined);
+    else notifier.subscribed(subscription, granted > 0 ? expires : undefined);
     void this.#askForMissing(facts.principal, subscription.entries);
   }
 

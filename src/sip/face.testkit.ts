@@ -61,6 +61,7 @@ export async function runFace(
       listening: engine.listening,
       largestFrame: at.largestFrame ?? engine.largestFrame,
       resumesDialogs: at.resumesDialogs ?? true,
+      inflates: true,
     },
     gms: 'sip:gms@red.example',
     xcapRoot,
@@ -172,7 +173,7 @@ export class Subscriber {
   async subscribe(
     entries: readonly string[] | undefined,
     headers: Readonly<Record<string, string | undefined>> = {},
-    body?: string,
+    body?: string | Uint8Array,
   ): Promise<Received> {
     return this.request('SUBSCRIBE', headers, body ?? (entries === undefined ? '' : resourceList(entries)));
   }
@@ -180,7 +181,7 @@ export class Subscriber {
   async request(
     method: string,
     headers: Readonly<Record<string, string | undefined>> = {},
-    body = '',
+    body: string | Uint8Array = '',
   ): Promise<Received> {
     this.cseq += 1;
     const cseq = this.cseq;
@@ -197,7 +198,7 @@ export class Subscriber {
             Event: 'xcap-diff',
             Accept: 'application/xcap-diff+xml',
             Expires: '600',
-            'Content-Type': body === '' ? undefined : 'application/resource-lists+xml',
+            'Content-Type': body.length === 0 ? undefined : 'application/resource-lists+xml',
           }
         : {}),
       'P-Asserted-Identity': this.identity === undefined ? undefined : `<${this.identity}>`,
@@ -210,7 +211,8 @@ export class Subscriber {
       .map(([name, value]) => `${name}: ${value}\r\n`)
       .join('');
     const answer = this.next((message) => message.status >= 200 && message.cseq === cseq);
-    this.#socket.send(`${method} ${uri} SIP/2.0\r\n${head}\r\n${body}`, this.#server, '127.0.0.1');
+    const octets = Buffer.concat([Buffer.from(`${method} ${uri} SIP/2.0\r\n${head}\r\n`), Buffer.from(body)]);
+    this.#socket.send(octets, this.#server, '127.0.0.1');
     const response = await answer;
     if (response.status === 200 && method === 'SUBSCRIBE') {
       this.toTag = /;tag=([^;]+)/.exec(response.header('To') ?? '')?.[1] ?? '';

@@ -4,10 +4,12 @@ import type { ChangeEvent } from '../documents/documents.ts';
 import { type Principal, principalName } from '../identity/principal.ts';
 import type { TimerQueue } from './engine/timer-queue.ts';
 import { notifyBody } from './notify-body.ts';
+import { grantedRates, keptTimes, paceOf, type Rates, rateParameters } from './rate-control.ts';
 import { eventPackage, notifyBodyType } from './refusal-answer.ts';
 import { type Addresses, addressesOf, componentKey, nodesKey, type ResourceEntry, selBelow } from './resource-entry.ts';
 import { SendWindow } from './send-window.ts';
 import type { SipPort } from './sip-port.ts';
+import { mostTagged, sameEntries, stateTag } from './state-tag.ts';
 import { type Telling, type ToldResource, targetsToCompare, tellChanges, tellEverything } from './state-teller.ts';
 import {
   advance,
@@ -131,6 +133,7 @@ export class Notifier implements SubscriptionKeeper {
     const subscription = this.create(facts, entries, JSON.stringify(dialog), expires);
     subscription.cseq = reserved;
     subscription.reserved = reserved;
+    subscription.rates = row.rates;
     subscription.told = new Map(Object.entries(told ?? {}));
     subscription.compareAll = true;
     if (row.tooMuchTold === true) subscription.state.ending = 'deactivated';
@@ -155,6 +158,31 @@ export class Notifier implements SubscriptionKeeper {
     subscription.entries = entries;
     subscription.dirty = undefined;
     this.#index.add(subscription, entries);
+  }
+
+  /** Sets the rates that a SUBSCRIBE asks for, or leaves us free (RFC 6446 clause 4.1). `duration` in seconds. */
+  pace(subscription: WatchedSubscription, asked: Rates | undefined, duration: number): void {
+    const interval = this.#options.interval(subscription.facts.principal);
+    subscription.rates = asked === undefined ? undefined : grantedRates(asked, interval, duration);
+  }
+
+  /**
+   * Whether a refresh needs no NOTIFY: the subscriber knows the state by its tag, and nothing is owed (RFC 5839 clause 6.3).
+   * @param entries the list that came with it, if any
+   */
+  isKnown(subscription: WatchedSubscription, tag: string, entries: readonly ResourceEntry[] | undefined): boolean {
+    const { state, told, dirty, compareAll } = subscription;
+    // RFC 5875 4.7: another set of URIs is another state
+    if (entries !== undefined && !sameEntries(subscription.entries, entries)) return false;
+    if (tag === '*') return true;
+    const idle = state.owed === 'nothing' && !state.outstanding && dirty === undefined && !compareAll;
+    return idle && tag === stateTag(subscription.entries, told);
+  }
+
+  /** Takes a refresh that is answered 204; `expires` absent = it ended the subscription. */
+  refreshed(subscription: WatchedSubscription, expires: number | undefined): void {
+    if (expires === undefined) this.#remove(subscription, 'ended without a NOTIFY');
+    else subscription.state.expires = expires;
   }
 
   /** Called when the 200 to a SUBSCRIBE has left. `expires` absent = it was the last one. */
@@ -234,8 +262,11 @@ export class Notifier implements SubscriptionKeeper {
 
   #step(subscription: WatchedSubscription, event: SubscriptionEvent): void {
     if (subscription.removed) return;
+    const now = this.#options.timers.now();
     const interval = this.#options.interval(subscription.facts.principal);
-    this.#act(subscription, advance(subscription.state, event, this.#options.timers.now(), interval));
+    const { rates, sentLately, state } = subscription;
+    const { shortest, longest } = paceOf(rates, interval, sentLately, now);
+    this.#act(subscription, advance(state, event, now, shortest, longest));
   }
 
   #act(subscription: WatchedSubscription, effect: SubscriptionEffect): void {
@@ -295,9 +326,17 @@ export class Notifier implements SubscriptionKeeper {
     if (subscription.dialog !== '' && subscription.cseq > 0 && subscription.cseq + 1 > subscription.reserved) {
       await this.#options.rows.put(subscription);
     }
-    const body = owed === 'nothing' ? '' : notifyBody(view.xcapRoot, changes);
+    const tag = more ? undefined : tagAfter(subscription, owed, changes);
+    // RFC 5839 5.5: who comes back with the tag of this state has it already
+    const known = subscription.suppress === '*' || (tag !== undefined && subscription.suppress === tag);
+    const body = owed === 'nothing' || (known && !more) ? '' : notifyBody(view.xcapRoot, changes);
+    subscription.suppress = undefined;
+    noteSending(subscription, this.#options.timers.now());
     const left = Math.max(0, state.expires - this.#options.timers.now());
-    const headers = notifyHeaders(facts, more ? undefined : reason, left, body !== '');
+    const headers = {
+      ...notifyHeaders(subscription, more ? undefined : reason, left, body !== ''),
+      ...(tag === undefined ? {} : { 'SIP-ETag': tag }),
+    };
     const outcome = await this.#port.notify(facts.id, headers, body);
     if (outcome.cseq !== undefined) subscription.cseq = outcome.cseq;
     const told = outcome.status >= 200 && outcome.status < 300;
@@ -350,7 +389,7 @@ function takeAsTold(subscription: WatchedSubscription, owed: Owed, changes: read
 
 /** RFC 6665 clause 8.2: the Event of a NOTIFY has the package and the `id` of the SUBSCRIBE, nothing else. */
 function notifyHeaders(
-  facts: SubscriptionFacts,
+  { facts, rates }: WatchedSubscription,
   reason: EndReason | undefined,
   left: number,
   hasBody: boolean,
@@ -358,8 +397,31 @@ function notifyHeaders(
   return {
     Event: facts.eventId === '' ? eventPackage : `${eventPackage};id=${facts.eventId}`,
     'Subscription-State':
-      reason === undefined ? `active;expires=${Math.ceil(left / 1000)}` : `terminated;reason=${reason}`,
+      reason === undefined
+        ? `active;expires=${Math.ceil(left / 1000)}${rateParameters(rates)}`
+        : `terminated;reason=${reason}`,
     Contact: facts.contact,
     ...(hasBody ? { 'Content-Type': notifyBodyType } : {}),
   };
+}
+
+/** The tag of the state that the subscriber has once it was told this; undefined when it was told nothing, or too much. */
+function tagAfter(
+  { entries, told }: WatchedSubscription,
+  owed: Owed,
+  changes: readonly ToldResource[],
+): string | undefined {
+  if (owed === 'nothing' || told.size + changes.length > mostTagged) return undefined;
+  const after = new Map(owed === 'full' ? [] : told);
+  for (const { watch, newTag } of changes) {
+    if (newTag === undefined) after.delete(watch);
+    else after.set(watch, newTag);
+  }
+  return stateTag(entries, after);
+}
+
+function noteSending({ rates, sentLately }: WatchedSubscription, now: number): void {
+  if (rates?.adaptiveMinRate === undefined) return;
+  sentLately.push(now);
+  if (sentLately.length > keptTimes) sentLately.shift();
 }

@@ -20,8 +20,9 @@ const sipStatus = new Set([400, 403, 404, 405, 406, 413, 414, 415, 420, 423, 481
 /**
  * Renders a refusal.
  * @param warnAgent host that stands in the Warning, RFC 3261 clause 25.1
+ * @param codings content codings accepted, for 415
  */
-export function refusalAnswer(refusal: Refusal, warnAgent: string): SipAnswer {
+export function refusalAnswer(refusal: Refusal, warnAgent: string, codings: string): SipAnswer {
   const { detail, row } = refusal;
   const status = statusInSip(row.status);
   const headers: Record<string, string> = {
@@ -31,7 +32,7 @@ export function refusalAnswer(refusal: Refusal, warnAgent: string): SipAnswer {
   if (status === 406) headers.Accept = detail.accept?.join(', ') ?? notifyBodyType;
   if (status === 415) {
     headers.Accept = detail.accept?.join(', ') ?? '';
-    headers['Accept-Encoding'] = 'identity';
+    headers['Accept-Encoding'] = codings;
   }
   if (status === 420) headers.Unsupported = detail.unsupported?.join(', ') ?? '';
   if (status === 423) headers['Min-Expires'] = String(detail.minimumExpires ?? 0);

@@ -17,7 +17,7 @@ describe('RFC 6665 4.2.1 and RFC 5875 4: refusals', () => {
       { 'Content-Type': 'application/pidf+xml' },
       { Accept: expect.stringContaining('resource-lists') as never },
     ],
-    ['a content coding', 415, { 'Content-Encoding': 'deflate' }, { 'Accept-Encoding': 'identity' }],
+    ['a content coding', 415, { 'Content-Encoding': 'gzip' }, { 'Accept-Encoding': 'identity, deflate' }],
     ['a short duration', 423, { Expires: '30' }, { 'Min-Expires': '60' }],
     ['a broken duration', 400, { Expires: 'soon' }, {}],
     ['no Contact', 400, { Contact: undefined }, {}],

@@ -31,6 +31,8 @@ export interface SipEngineAccess {
   readonly largestFrame: number;
   /** True when it was started with the dialogs of `subscriptionDialogs`; otherwise it has those that it kept, if it has run on. */
   readonly resumesDialogs: boolean;
+  /** True when bodies that come deflated are inflated there. */
+  readonly inflates: boolean;
 }
 
 export interface SipFaceOptions {
@@ -146,6 +148,7 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
     documents,
     served,
     missing: options.interconnect === undefined ? undefined : new MissingGroups(options.interconnect, log),
+    codings: engine.inflates ? 'identity, deflate' : 'identity',
     authenticate: options.authenticate,
     viewOf,
     now: () => timers.now(),

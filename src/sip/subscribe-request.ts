@@ -7,6 +7,7 @@ import type { DialogRecord } from './engine/dialog-record.ts';
 import { splitValues } from './engine/grammar.ts';
 import type { TransportName } from './engine/transport.ts';
 import { accepts, deltaSeconds, type HeaderFields, hdr, parseParameterised, tokenList } from './headers.ts';
+import { type Rates, readRates } from './rate-control.ts';
 import { eventPackage, notifyBodyType } from './refusal-answer.ts';
 import type { IncomingRequest } from './sip-port.ts';
 import { readSubscriptionBody, type SubscriptionBody } from './subscription-body.ts';
@@ -34,6 +35,9 @@ export interface SubscribeFacts {
   /** URI of the Contact; undefined when there is none. */
   readonly contact: string | undefined;
   readonly body: SubscriptionBody;
+  /** Entity tag, or `*`, under which nothing needs to be told (RFC 5839 clause 7.2). */
+  readonly suppressIfMatch: string | undefined;
+  readonly rates: Rates | undefined;
 }
 
 /** Reads Call-ID, tags and CSeq. Throws Refusal `bad-request` when one is missing or broken. */
@@ -98,7 +102,14 @@ export function readSubscribe(request: IncomingRequest, mostEntries: number): Su
     },
     mostEntries,
   );
-  return { eventId: event.parameters.get('id') ?? '', expires: seconds, contact: contactOf(headers), body };
+  return {
+    eventId: event.parameters.get('id') ?? '',
+    expires: seconds,
+    contact: contactOf(headers),
+    body,
+    suppressIfMatch: hdr(headers, 'suppress-if-match'),
+    rates: readRates(event.parameters),
+  };
 }
 
 function contactOf(headers: HeaderFields): string | undefined {

@@ -3,6 +3,7 @@ import type { Principal } from '../identity/principal.ts';
 import type { Store, SubscriptionRecord, SubscriptionWrite } from '../store/store.ts';
 import type { DialogRecord } from './engine/dialog-record.ts';
 import type { TimerOwner, TimerQueue } from './engine/timer-queue.ts';
+import type { Rates } from './rate-control.ts';
 import type { WatchedSubscription } from './watched-subscription.ts';
 
 /** CSeq numbers reserved with one write, so that a restart never falls behind what was sent (RFC 3261 clause 12.2.1.1). */
@@ -22,6 +23,7 @@ export interface SubscriptionRow {
   readonly contact: string;
   readonly peer: string;
   readonly asserted?: string | undefined;
+  readonly rates?: Rates | undefined;
   /** `uri` of each entry as subscribed. */
   readonly entries: readonly string[];
   readonly dialog: DialogRecord;
@@ -177,6 +179,7 @@ function write(subscription: WatchedSubscription, reserved: number, full: boolea
     contact: facts.contact,
     peer: facts.peer,
     asserted: facts.asserted,
+    rates: subscription.rates,
     entries: subscription.entries.map((entry) => entry.sel),
     reserved,
     ...(tooMuchTold ? { tooMuchTold } : {}),

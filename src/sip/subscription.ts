@@ -90,12 +90,14 @@ const longestPause = 300_000;
 /**
  * Advances the state by one event.
  * @param interval least time between two NOTIFYs, milliseconds
+ * @param longest time after which one goes out although nothing changed, milliseconds
  */
 export function advance(
   state: SubscriptionState,
   event: SubscriptionEvent,
   now: number,
   interval: number,
+  longest = Number.POSITIVE_INFINITY,
 ): SubscriptionEffect {
   switch (event.event) {
     case 'subscribed':
@@ -129,7 +131,7 @@ export function advance(
     case 'timer':
       break;
   }
-  return next(state, now, interval);
+  return next(state, now, interval, longest);
 }
 
 /** Books the answer to the outstanding NOTIFY; answers why the subscription is over, if it is. */
@@ -154,13 +156,18 @@ function answered(state: SubscriptionState, answer: NotifyAnswer, now: number): 
   return undefined;
 }
 
-function next(state: SubscriptionState, now: number, interval: number): SubscriptionEffect {
+function next(state: SubscriptionState, now: number, interval: number, longest: number): SubscriptionEffect {
   if (state.ending === undefined && now >= state.expires) state.ending = 'timeout';
   if (!state.accepted || state.outstanding) {
     return { effect: 'wait', until: state.ending === undefined ? state.expires : Number.POSITIVE_INFINITY };
   }
   if (state.ending !== undefined) return notify(state, now);
-  if (state.owed === 'nothing') return { effect: 'wait', until: state.expires };
+  if (state.owed === 'nothing') {
+    // RFC 6446 6.3: with a minimum rate the current state is told although it is known
+    const due = Math.max(state.sent + longest, state.notBefore);
+    if (due > now) return { effect: 'wait', until: Math.min(due, state.expires) };
+    state.owed = 'full';
+  }
   const earliest = state.immediate ? now : Math.max(state.sent + interval, state.notBefore);
   return earliest > now ? { effect: 'wait', until: Math.min(earliest, state.expires) } : notify(state, now);
 }

@@ -1,6 +1,7 @@
 // One subscription in memory, kept small because there are many: plain fields, shared entries, one timer in a common queue.
 import type { Principal } from '../identity/principal.ts';
 import type { Timer, TimerOwner } from './engine/timer-queue.ts';
+import type { Rates } from './rate-control.ts';
 import type { Resource, ResourceEntry, WatchedNode } from './resource-entry.ts';
 import type { SubscriptionState } from './subscription.ts';
 
@@ -46,6 +47,12 @@ export class WatchedSubscription implements TimerOwner {
   dirty: Map<string, Target> | undefined;
   /** Set after a restart until everything was compared once. */
   compareAll = false;
+  /** Rates in use, when the subscriber asked for any. */
+  rates: Rates | undefined;
+  /** When the last NOTIFYs went out; kept for the adaptive rate alone. */
+  readonly sentLately: number[] = [];
+  /** The first NOTIFY needs no body when the state has this tag (RFC 5839 clause 5.5). */
+  suppress: string | undefined;
   timer: Timer | undefined;
   /** CSeq of the last NOTIFY, 0 = none yet. */
   cseq = 0;

@@ -3,6 +3,7 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { parseAddress } from './address.ts';
 import { type ApplicationMessage, chosenTag } from './application-message.ts';
+import { decoded } from './content-coding.ts';
 import { timeText } from './control-frames.ts';
 import type { Application, SipOrder } from './control-server.ts';
 import { type Core, contactOf, type Delivery, type EngineDialog, extendDialog } from './core.ts';
@@ -67,7 +68,9 @@ export class IncomingRequests {
     }
     const dialog = core.dialogs.find(request);
     if (!this.#passes(request, flow, dialog)) return;
-    this.#deliver(key, request, flow, dialog);
+    const plain = decoded(request);
+    if (typeof plain === 'number') this.#refuse(request, flow, plain);
+    else this.#deliver(key, plain, flow, dialog);
   }
 
   /** The checks of RFC 3261 8.2.1 to 8.2.2 and 12.2.2, in their order; false when the request has been refused. */
@@ -172,7 +175,8 @@ export class IncomingRequests {
       accepted && request.method === 'SUBSCRIBE' ? `Contact: ${contactOf(source.local, source.address)}\r\n` : '';
     const tag = request.to.tag === '' ? localTag : '';
     const text = applicationResponse(request, source, message, tag, contact, hostPort);
-    if (dialog && accepted) this.#afterAcceptance(dialog, request, message);
+    // RFC 5839 7.1: 204 extends a subscription as 200 does
+    if (dialog && (accepted || status === 204)) this.#afterAcceptance(dialog, request, message);
     const time = timeText(wallTime());
     const place = `${source.address}|${source.port}|${time}|${transaction.id}|${dialog?.id ?? ''}`;
     application.reply(order.id, `OK|application|${text.length}||${place}||Msg sent:|`, text);
