@@ -78,12 +78,15 @@ const table = {
   'unknown-xui': { status: 404, phrase: 'No such XCAP user identifier here' },
   'selector-not-understood': { status: 404, phrase: 'The node selector is not understood' },
   'method-not-allowed': { status: 405, phrase: 'The resource does not support this method' },
+  'request-timeout': { status: 408, phrase: 'The request did not arrive in time' },
   'precondition-failed': { status: 412, phrase: 'The precondition of the request does not hold' },
   'document-too-large': { status: 413, phrase: 'The body is larger than this server accepts' },
   'uri-too-long': { status: 414, phrase: 'The request target is longer than this server accepts' },
   'unsupported-media-type': { status: 415, phrase: 'The media type of the body does not fit the resource' },
+  'header-too-large': { status: 431, phrase: 'The header is larger than this server accepts' },
   'not-implemented': { status: 501, phrase: 'The operation is not implemented' },
   unavailable: { status: 503, phrase: 'The server cannot answer now, try again' },
+  'http-version-not-supported': { status: 505, phrase: 'This server speaks HTTP/1.1' },
 
   // TS 23.280 clause 10.2.7: preconditions of the two flows, told inside the agreement only
   'group-not-homed-here': { status: 404, phrase: 'The group is not defined in this system' },

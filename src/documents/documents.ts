@@ -118,8 +118,22 @@ export interface Documents {
    * A view that differs from the stored bytes has a tag of its own.
    */
   view(principal: Principal, document: ServedDocument): ServedDocument;
-  /** Creates or replaces a whole document in the users tree. Throws the Refusal of every broken rule; nothing is stored then. */
-  put(principal: Principal, key: DocumentKey, body: Uint8Array, preconditions: Preconditions): Promise<PutOutcome>;
+  /**
+   * The document under a key as this principal may see it. Throws Refusal `forbidden`, or `not-found`. Rights come before existence
+   * (RFC 4825 clause 8): for who may not look there, both are `forbidden`.
+   */
+  read(principal: Principal, key: DocumentKey): Promise<ServedDocument>;
+  /**
+   * Creates or replaces a whole document in the users tree. A `body` that still has to come is asked for once the caller's rights, the
+   * parent and the preconditions have been found right, and what it throws is passed on. Throws the Refusal of every broken rule;
+   * nothing is stored then.
+   */
+  put(
+    principal: Principal,
+    key: DocumentKey,
+    body: Uint8Array | (() => Promise<Uint8Array>),
+    preconditions: Preconditions,
+  ): Promise<PutOutcome>;
   delete(principal: Principal, key: DocumentKey, preconditions: Preconditions): Promise<void>;
   /**
    * Creates or replaces an element or attribute of a document in the users tree (RFC 4825 clauses 7.4 and 7.7). `body` is asked for once

@@ -33,6 +33,18 @@ export function mayWriteGroups(principal: Principal, groupIds: readonly string[]
 }
 
 /**
+ * Whether a principal may learn which documents exist under a canonical key, so that `not found` tells it nothing it may not know.
+ * Asked where there is no document, whose members could decide.
+ */
+export function maySearch(principal: Principal, key: DocumentKey): boolean {
+  if (key.auid === capabilitiesAuid) return true;
+  if (principal.role === 'partner') return false;
+  if (key.auid === directoryAuid) return principal.role === 'administrator' || isOwner(principal, key);
+  if (key.auid === groupsAuid && principal.role !== 'client') return true;
+  return key.tree === 'global' || isOwner(principal, key);
+}
+
+/**
  * Whether a principal may read a document. Groups: administrators, own MC service servers, and members that are served here, by MCPTT,
  * MCVideo or MCData ID. A document with several groups shows each the members of the others, so clients do not get it.
  * Others: RFC 4825 clause 5.7, the owner of a users tree, and in the global tree every user of this system.
@@ -43,11 +55,8 @@ export function mayRead(
   served: Pick<ServedUsers, 'isServed'>,
 ): boolean {
   const { key } = document;
-  if (key.auid === capabilitiesAuid) return true;
-  if (principal.role === 'partner') return false;
-  if (key.auid === directoryAuid) return principal.role === 'administrator' || isOwner(principal, key);
-  if (key.auid === groupsAuid) return mayReadGroup(principal, document.group, served);
-  return key.tree === 'global' || isOwner(principal, key);
+  if (key.auid !== groupsAuid || principal.role === 'partner') return maySearch(principal, key);
+  return mayReadGroup(principal, document.group, served);
 }
 
 /** The identities under which a client receives service here; nothing else of it counts for groups. */

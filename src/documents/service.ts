@@ -4,6 +4,7 @@ import type { SystemConfiguration } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ServedUsers } from '../identity/served.ts';
 import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
 import type { DocumentFilter, DocumentKey, DocumentSummary, SourceRecord, Store } from '../store/store.ts';
 import type { GroupFacts } from '../xml/group-document.ts';
 import type { XmlLimits } from '../xml/limits.ts';
@@ -13,6 +14,7 @@ import { type ApplicationUsage, builtInUsages, groupsAuid } from './application-
 import { DocumentCache } from './cache.ts';
 import { Committer } from './committer.ts';
 import { ComposedDocuments } from './composed.ts';
+import { canonicalKey } from './document-key.ts';
 import type {
   ChangeEvent,
   DeliveriesOf,
@@ -29,6 +31,7 @@ import { DocumentJudge } from './judge.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { NodeWriter } from './node-writer.ts';
 import { DocumentReader } from './reader.ts';
+import { maySearch } from './rights.ts';
 import { viewOf } from './view.ts';
 import { DocumentWriter } from './writer.ts';
 
@@ -138,7 +141,18 @@ export class DocumentService implements Documents {
     return viewOf(principal, document, this.#served, this.#now());
   }
 
-  put(principal: Principal, key: DocumentKey, body: Uint8Array, preconditions: Preconditions): Promise<PutOutcome> {
+  async read(principal: Principal, key: DocumentKey): Promise<ServedDocument> {
+    const document = await this.find(key);
+    if (document !== undefined) return this.view(principal, document);
+    throw new Refusal(maySearch(principal, canonicalKey(key, this.#served) ?? key) ? 'not-found' : 'forbidden');
+  }
+
+  put(
+    principal: Principal,
+    key: DocumentKey,
+    body: Uint8Array | (() => Promise<Uint8Array>),
+    preconditions: Preconditions,
+  ): Promise<PutOutcome> {
     return this.#writer.put(principal, key, body, preconditions);
   }
 

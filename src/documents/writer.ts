@@ -75,16 +75,17 @@ export class DocumentWriter {
   async put(
     principal: Principal,
     address: DocumentKey,
-    body: Uint8Array,
+    body: Uint8Array | (() => Promise<Uint8Array>),
     preconditions: Preconditions,
   ): Promise<PutOutcome> {
     const { usage, key } = this.#target(address);
     checkName(key);
-    this.#options.judge.checkSize(body);
-    // The caller's buffer may be part of a pool, and nobody may change what is stored.
-    const bytes = new Uint8Array(body);
-    const tag = entityTag(bytes);
     const before = await this.#current(principal, key, preconditions);
+    const given = typeof body === 'function' ? await body() : body;
+    this.#options.judge.checkSize(given);
+    // The caller's buffer may be part of a pool, and nobody may change what is stored.
+    const bytes = new Uint8Array(given);
+    const tag = entityTag(bytes);
     if (before?.tag === tag) return { created: false, changed: false, tag };
     const judged = await this.#options.judge.judge(usage, bytes);
     if (usage.auid === groupsAuid) await this.#checkGroupIds(principal, judged.groupIds);

@@ -1,28 +1,29 @@
 // Request bodies: read within a limit, and got rid of when nobody wants them.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../refusals.ts';
-import { mediaType } from './media-type.ts';
+import type { Exchange } from './exchange.ts';
+import { charset, mediaType } from './media-type.ts';
 
 /** The caller went away before the body was complete: there is nobody to answer. */
 export class RequestAborted extends Error {}
 
 /**
- * Reads the whole body of a request, at most `limit` octets. Answers an expectation of 100 (RFC 9110 clause 10.1.1) only now, since
- * the caller has passed every check that needs no body. Throws `document-too-large`, `unsupported-media-type` for a content coding,
- * RequestAborted.
+ * Reads the whole body of a request, at most `limit` octets, on the account of `caller`. Answers an expectation of 100 (RFC 9110 clause
+ * 10.1.1) only now, since the caller has passed every check that needs no body. Throws `document-too-large`, `unavailable` when bodies
+ * in flight hold too much, `unsupported-media-type` for a content coding, RequestAborted.
  */
 export async function readBody(
-  request: IncomingMessage,
-  response: ServerResponse,
-  expectsContinue: boolean,
+  { request, response, expectsContinue, account }: Exchange,
+  caller: string,
   limit: number,
 ): Promise<Uint8Array> {
   const coding = request.headers['content-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'identity') throw new Refusal('unsupported-media-type');
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > limit) throw new Refusal('document-too-large');
+  account.check(caller, declared);
   if (expectsContinue) response.writeContinue();
-  return collect(request, limit);
+  return collect(request, limit, (octets) => account.take(caller, octets));
 }
 
 /** True when the request announces a body. */
@@ -52,9 +53,31 @@ export function requireMediaType(request: IncomingMessage, expected: string): vo
   }
 }
 
-function collect(request: IncomingMessage, limit: number): Promise<Uint8Array> {
+/**
+ * Checks what a PUT says of its body. Throws `bad-request` for a part of a resource, `unsupported-media-type` unless it is `expected`,
+ * `not-utf-8` for another encoding.
+ */
+export function requirePutType(request: IncomingMessage, expected: string): void {
+  // RFC 9110 14.5: a part that was stored as the whole would destroy the rest
+  if (request.headers['content-range'] !== undefined) {
+    throw new Refusal('bad-request', { phrase: 'A part of a resource cannot be put' });
+  }
+  requireMediaType(request, expected);
+  // RFC 7303 3.2: the parameter outranks what the document declares; RFC 4825 5.3: documents are UTF-8
+  const encoding = charset(request.headers['content-type']);
+  if (encoding !== undefined && !utf8Names.has(encoding)) throw new Refusal('not-utf-8');
+}
+
+/** What is UTF-8 under these names of IANA; of US-ASCII it is a superset. */
+const utf8Names: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii']);
+
+/** So many chunks of a body are joined, since each costs far more than its octets. */
+const joinedChunks = 256;
+
+function collect(request: IncomingMessage, limit: number, take: (octets: number) => void): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
+    let joined = 0;
     let size = 0;
     const settle = (act: () => void): void => {
       request.off('data', onData).off('end', onEnd).off('error', onAbort).off('close', onAbort);
@@ -62,8 +85,14 @@ function collect(request: IncomingMessage, limit: number): Promise<Uint8Array> {
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > limit) settle(() => reject(new Refusal('document-too-large')));
-      else chunks.push(chunk);
+      try {
+        if (size > limit) throw new Refusal('document-too-large');
+        take(chunk.length);
+      } catch (refusal) {
+        settle(() => reject(refusal));
+        return;
+      }
+      if (chunks.push(chunk) - joined >= joinedChunks) chunks.push(Buffer.concat(chunks.splice(joined++)));
     };
     const onEnd = (): void =>
       settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));

@@ -58,16 +58,23 @@ export function memoryDocuments(): MemoryDocuments {
       checkOwner(principal, document.key);
       return document;
     },
+    async read(principal: Principal, key: DocumentKey): Promise<ServedDocument> {
+      const found = await read(stored.get(at(key)));
+      checkOwner(principal, key);
+      if (found === undefined) throw new Refusal('not-found');
+      return found;
+    },
     async put(
       principal: Principal,
       key: DocumentKey,
-      body: Uint8Array,
+      bringBody: () => Promise<Uint8Array>,
       preconditions: Preconditions,
     ): Promise<PutOutcome> {
       checkOwner(principal, key);
       if (key.name.includes('/')) throw new Refusal('no-parent', { ancestor: key.xui });
       const before = stored.get(at(key));
       if (!preconditionsHold(preconditions, before?.tag)) throw new Refusal('precondition-failed');
+      const body = await bringBody();
       const text = Buffer.from(body).toString();
       if (!text.startsWith('<')) throw new Refusal('not-well-formed');
       if (text.includes('taken')) {

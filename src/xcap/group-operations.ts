@@ -7,7 +7,7 @@ import { readGmopOperation } from '../xml/small-body.ts';
 import type { Answer } from './answer.ts';
 import { readBody, requireMediaType } from './body.ts';
 import { quotedTag } from './entity-tags.ts';
-import type { Exchange } from './http-listener.ts';
+import type { Exchange } from './exchange.ts';
 
 const operationMediaType = 'application/vnd.3gpp.GMOP+xml';
 
@@ -21,16 +21,17 @@ const limits: XmlLimits = {
 };
 
 /**
- * Answers one operation on the group that `read` gives as the caller may see it. Throws `unsupported-media-type`, `bad-request` for what
- * is no operation, `not-implemented` for one that is not offered, and whatever `read` throws.
+ * Answers one operation of `caller` on the group that `read` gives as that one may see it. Throws `unsupported-media-type`,
+ * `bad-request` for what is no operation, `not-implemented` for one that is not offered, and what `readBody` and `read` throw.
  */
 export async function answerOperation(
-  { request, response, expectsContinue }: Exchange,
+  exchange: Exchange,
+  caller: string,
   read: () => Promise<ServedDocument>,
   groupMediaType: string,
 ): Promise<Answer> {
-  requireMediaType(request, operationMediaType);
-  const body = await readBody(request, response, expectsContinue, limits.documentBytes);
+  requireMediaType(exchange.request, operationMediaType);
+  const body = await readBody(exchange, caller, limits.documentBytes);
   if (operationOf(body) !== 'get-excluding-memberlist') throw new Refusal('not-implemented');
   const { bytes, tag } = withoutMembers(await read());
   return {

@@ -40,6 +40,32 @@ describe('RFC 9112 6 and 7: framing that two readers could see differently', () 
     expect(face.text(listKey)).toBe('<a/>');
   });
 
+  test('RFC 9112 3.2: two Host fields are 400, and the connection ends', async () => {
+    const wire = await start();
+    wire.write(`${get.replace('\r\n', '\r\nHost: red.example\r\n')}${get}`);
+    const all = await wire.rest();
+    expect(all).toMatch(/^HTTP\/1\.1 400 /);
+    expect(all.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+  });
+
+  test.each([
+    ['gzip, chunked', 'Transfer-Encoding: gzip, chunked\r\n'],
+    ['gzip and chunked in two fields', 'Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n'],
+  ])(
+    'RFC 9112 6.1: the transfer coding %s is 501, nothing is stored, and the connection ends',
+    async (_name, field) => {
+      const wire = await start();
+      wire.write(
+        `PUT ${listPath} HTTP/1.1\r\nHost: x\r\nContent-Type: ${listType}\r\nX-3GPP-Asserted-Identity: ${ines}\r\n${field}\r\n`,
+      );
+      wire.write(`4\r\n<b/>\r\n0\r\n\r\n${get}`);
+      const all = await wire.rest();
+      expect(all).toMatch(/^HTTP\/1\.1 501 [\s\S]*\r\n\r\nnot-implemented: /);
+      expect(all.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+      expect(face.text(listKey)).toBe('<a/>');
+    },
+  );
+
   test('no Host field is 400', async () => {
     face = await runningFace();
     expect(await exchange(face.url, `GET ${listPath} HTTP/1.1\r\n\r\n`)).toMatchObject({ status: 400 });
@@ -60,6 +86,25 @@ describe('RFC 9112 6 and 7: framing that two readers could see differently', () 
     const all = await wire.rest();
     release();
     expect(all).toBe('');
+  });
+
+  test.each([
+    ['HTTP/2.0', get.replace('HTTP/1.1', 'HTTP/2.0')],
+    ['HTTP/0.9', get.replace('HTTP/1.1', 'HTTP/0.9')],
+    ['HTTP/3.7', get.replace('HTTP/1.1', 'HTTP/3.7')],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  ])('RFC 9110 15.6.6: %s is 505, and the connection ends', async (_name, raw) => {
+    const wire = await start();
+    wire.write(raw);
+    expect(await wire.rest()).toMatch(
+      /^HTTP\/1\.1 505 HTTP Version Not Supported\r\n[\s\S]*\r\nhttp-version-not-supported: /,
+    );
+  });
+
+  test.each(['FOO', 'GETX', 'get', 'M-SEARCHES'])('RFC 9110 9.1: the unknown method %s is 501', async (method) => {
+    const wire = await start();
+    wire.write(get.replace('GET', method));
+    expect(await wire.rest()).toMatch(/^HTTP\/1\.1 501 Not Implemented\r\n[\s\S]*\r\n\r\nnot-implemented: .+\n$/);
   });
 
   test('a broken chunk ends the request with 400', async () => {
@@ -105,6 +150,18 @@ describe('limits', () => {
       status: 414,
       body: expect.stringMatching(/^uri-too-long: /),
     });
+  });
+
+  test('RFC 9110 15.5.15: so is one that is longer than the whole header may be', async () => {
+    const wire = await start();
+    wire.write(rawRequest('GET', `${listPath}${'x'.repeat(64 * 1024)}`, asserted));
+    expect(await wire.rest()).toMatch(/^HTTP\/1\.1 414 URI Too Long\r\n[\s\S]*\r\n\r\nuri-too-long: .+\n$/);
+  });
+
+  test('a header longer than several packets is 431', async () => {
+    const wire = await start();
+    wire.write(rawRequest('GET', listPath, { 'X-A': 'a'.repeat(200 * 1024) }));
+    expect(await wire.rest()).toMatch(/^HTTP\/1\.1 431 /);
   });
 
   test('a header over the limit is 431', async () => {
@@ -155,6 +212,79 @@ describe('limits', () => {
     expect(await second.rest()).toBe('');
     wire.write(get);
     expect(await wire.answer()).toMatchObject({ status: 200 });
+    wire.destroy();
+  });
+});
+
+describe('bodies in flight', () => {
+  const size = 64 * 1024;
+  const limits = { documentBytes: size, bodiesInFlightBytes: 16 * size, bodiesInFlightBytesPerCaller: 4 * size };
+  const head = rawRequest('PUT', listPath, { ...put, 'Content-Length': String(size) });
+  const body = `<${'a'.repeat(size - 3)}/>`;
+  const allButOne = body.slice(0, -1);
+
+  test('one caller holds its share: what goes beyond is 503 before it is complete, the rest is stored', async () => {
+    const first = await start(limits);
+    const wires = [first, ...(await Promise.all(Array.from({ length: 19 }, () => Wire.open(face.url))))];
+    const answered = new Map<Wire, string>();
+    const { promise: enough, resolve } = Promise.withResolvers<void>();
+    const all = Promise.all(
+      wires.map(async (wire) => {
+        wire.write(head + allButOne);
+        const answer = await wire.answer();
+        answered.set(wire, `${answer?.status} ${answer?.headers['retry-after']} ${answer?.headers.connection}`);
+        if (answered.size === 16) resolve();
+      }),
+    );
+    await enough;
+    expect(new Set(answered.values())).toEqual(new Set(['503 1 close']));
+    const admitted = wires.filter((wire) => !answered.has(wire));
+    expect(face.text(listKey)).toBe('<a/>');
+    for (const wire of admitted) wire.write('>');
+    await all;
+    expect(admitted.map((wire) => answered.get(wire)?.slice(0, 3))).toEqual(['200', '200', '200', '200']);
+    for (const wire of wires) wire.destroy();
+  });
+
+  test('it comes back when the caller goes away, and others are not kept out meanwhile', async () => {
+    const greedy = await start({ ...limits, bodiesInFlightBytesPerCaller: size });
+    greedy.write(rawRequest('PUT', listPath, { ...put, Expect: '100-continue', 'Content-Length': String(size) }));
+    expect(await greedy.answer()).toMatchObject({ status: 100 });
+    greedy.write(allButOne);
+    const second = (): Promise<number> =>
+      face.send('PUT', listPath, { 'Content-Type': listType }, body).then((it) => it.status);
+    while ((await second()) === 200);
+    const admin = { 'X-3GPP-Asserted-Identity': 'sip:admin@blue.example', 'Content-Type': listType };
+    expect(await face.send('PUT', listPath, admin, body)).toMatchObject({ status: 200 });
+    greedy.destroy();
+    while ((await second()) === 503);
+    expect(await second()).toBe(200);
+  });
+
+  test('what was only announced keeps nobody out', async () => {
+    const wire = await start(limits);
+    const idle = await Promise.all(Array.from({ length: 40 }, () => Wire.open(face.url)));
+    for (const one of idle) one.write(head);
+    wire.write(head + body);
+    expect(await wire.answer()).toMatchObject({ status: 200 });
+    for (const one of [wire, ...idle]) one.destroy();
+  });
+
+  test('who may not write is refused before the body is read', async () => {
+    const wire = await start(limits);
+    const eve = { ...put, 'X-3GPP-Asserted-Identity': 'sip:eve@blue.example', 'Content-Length': String(size) };
+    wire.write(rawRequest('PUT', listPath, eve));
+    expect(await wire.answer()).toMatchObject({ status: 403 });
+    wire.destroy();
+  });
+
+  test('a body of many tiny chunks is put together', async () => {
+    const wire = await start(limits);
+    const text = `<${'abc'.repeat(1000)}/>`;
+    const chunks = [...text].map((octet) => `1\r\n${octet}\r\n`).join('');
+    wire.write(`${rawRequest('PUT', listPath, { ...put, 'Transfer-Encoding': 'chunked' })}${chunks}0\r\n\r\n`);
+    expect(await wire.answer()).toMatchObject({ status: 200 });
+    expect(face.text(listKey)).toBe(text);
     wire.destroy();
   });
 });
@@ -235,10 +365,18 @@ describe('RFC 9112 9: connections', () => {
     wire.destroy();
   });
 
-  test('CONNECT gets no tunnel', async () => {
+  test('RFC 9110 9.3.6: CONNECT is 501, and the connection ends', async () => {
     const wire = await start();
     wire.write('CONNECT red.example:443 HTTP/1.1\r\nHost: red.example:443\r\n\r\n');
-    expect(await wire.rest()).not.toMatch(/^HTTP\/1\.1 2/);
+    expect(await wire.rest()).toMatch(/^HTTP\/1\.1 501 [\s\S]*\r\nConnection: close\r\n\r\nnot-implemented: /);
+  });
+
+  test('CONNECT behind a request that is still being served is never answered in its place', async () => {
+    const wire = await start();
+    const release = face.hold();
+    wire.write(`${get}CONNECT red.example:443 HTTP/1.1\r\nHost: red.example:443\r\n\r\n`);
+    expect(await wire.rest()).toBe('');
+    release();
   });
 
   test('TRACE is refused and echoes nothing', async () => {

@@ -9,6 +9,9 @@ import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { Refusal } from '../refusals.ts';
 import { type Answer, faultAnswer, refusalAnswer } from './answer.ts';
 import { announcesBody, discardBody, RequestAborted } from './body.ts';
+import { BodyBudget, type BodyBudgetLimits } from './body-budget.ts';
+import type { Exchange } from './exchange.ts';
+import { headRefusal, type ParserError, parserRefusal, rawAnswer } from './protocol-refusals.ts';
 
 /** PEM texts. */
 export interface TlsMaterial {
@@ -26,8 +29,7 @@ export interface ListenOptions {
 }
 
 /** Bounds on what a peer may cost. Times in milliseconds. */
-export interface FaceLimits {
-  readonly documentBytes: number;
+export interface FaceLimits extends BodyBudgetLimits {
   /** Longest request target; longer is 414. */
   readonly targetBytes: number;
   /** Request line and header fields together; more is 431. */
@@ -48,6 +50,8 @@ export interface FaceLimits {
 
 export const defaultLimits: FaceLimits = {
   documentBytes: 4 * 1024 * 1024,
+  bodiesInFlightBytes: 64 * 1024 * 1024,
+  bodiesInFlightBytesPerCaller: 16 * 1024 * 1024,
   targetBytes: 8192,
   headerBytes: 32 * 1024,
   headersTimeout: 10_000,
@@ -72,13 +76,6 @@ export interface AnswerFacts {
   readonly status: number;
   /** From the complete header to the answer handed to the socket. */
   readonly milliseconds: number;
-}
-
-export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** The caller waits for 100 (Continue) before it sends the body. */
-  readonly expectsContinue: boolean;
 }
 
 interface ConnectionState {
@@ -112,6 +109,8 @@ export interface HttpListener {
 const pipelineDepth = 1000;
 /** So many octets of an unwanted body beyond the largest wanted one are taken before the connection is cut. */
 const discardAllowance = 64 * 1024;
+/** So long may a peer take to read why its connection ends, milliseconds. */
+const lastWordTimeout = 2_000;
 
 /** Starts to listen. Throws when the address cannot be bound or the TLS material not be used. */
 export async function startHttpListener(options: HttpListenerOptions): Promise<HttpListener> {
@@ -120,18 +119,37 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
   const ready = new Set<Socket>();
   const states = new WeakMap<Duplex, ConnectionState>();
   let closing = false;
+  const refused = new WeakSet<Duplex>();
+  const budget = new BodyBudget(limits);
   const server = makeServer(options);
 
   const send = (exchange: Exchange, answer: Answer, last: boolean): void => {
     const { request, response } = exchange;
-    if (announcesBody(request) && !request.complete) {
-      // Nobody knows whether a body that was never asked for will still come
-      if (exchange.expectsContinue) response.shouldKeepAlive = false;
-      else discardBody(request, limits.documentBytes + discardAllowance);
+    const unread = announcesBody(request) && !request.complete;
+    // Nobody knows whether a body that was never asked for will still come; and who is told to try later need not send the rest now
+    if (closing || last || (unread && (exchange.expectsContinue || answer.status === 503))) {
+      response.shouldKeepAlive = false;
     }
-    if (closing || last) response.shouldKeepAlive = false;
     response.writeHead(answer.status, answer.headers as string[]);
-    response.end(answer.body);
+    if (!unread || exchange.expectsContinue) {
+      response.end(answer.body);
+      return;
+    }
+    discardBody(request, limits.documentBytes + discardAllowance);
+    if (response.shouldKeepAlive) {
+      response.end(answer.body);
+      return;
+    }
+    // RFC 9112 9.6: closing while octets arrive would reset the connection, and the answer be lost
+    response.write(answer.body ?? '');
+    request.once('close', () => response.end());
+    setTimeout(() => request.socket.destroySoon(), lastWordTimeout).unref();
+  };
+
+  const refuse = (socket: Duplex, refusal: Refusal): void => {
+    refused.add(socket);
+    socket.end(rawAnswer(refusal));
+    setTimeout(() => socket.destroy(), lastWordTimeout).unref();
   };
 
   const serve = async (exchange: Exchange, state: ConnectionState): Promise<void> => {
@@ -148,6 +166,7 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
       options.log.error({ err: error, method }, 'an answer could not be sent');
       socket.destroy();
     }
+    exchange.account.close();
     state.queue.shift();
     const next = state.queue[0];
     // Behind the last answer of a connection there is no other
@@ -170,15 +189,26 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
     socket.once('close', () => set.delete(socket));
   };
 
-  server.on('request', (request, response) => enqueue({ request, response, expectsContinue: false }));
-  server.on('checkContinue', (request, response) => enqueue({ request, response, expectsContinue: true }));
+  const exchangeOf = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Exchange => {
+    return { request, response, expectsContinue, account: budget.open() };
+  };
+  server.on('request', (request, response) => enqueue(exchangeOf(request, response, false)));
+  server.on('checkContinue', (request, response) => enqueue(exchangeOf(request, response, true)));
+  // RFC 9110 9.3.6: this is no proxy
+  server.on('connect', (_request, socket: Duplex) => {
+    socket.on('error', () => undefined);
+    if ((states.get(socket)?.queue.length ?? 0) > 0) socket.destroy();
+    else refuse(socket, new Refusal('not-implemented', { phrase: 'This server makes no tunnels' }));
+  });
   server.on('connection', (socket: Socket) => track(connections, socket));
   server.on(listen.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => track(ready, socket));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+  server.on('clientError', (error: ParserError, socket: Duplex) => {
+    // What still arrives behind a refusal is told here again
+    if (refused.has(socket)) return;
     // An answer to bytes behind a request that is still being served would be taken for the answer to that request
     const [served, ...behind] = states.get(socket)?.queue ?? [];
     const inBody = behind.length === 0 && served?.request.complete === false && !served.response.headersSent;
-    if (socket.writable && (served === undefined || inBody)) socket.end(protocolErrorAnswer(error.code));
+    if (socket.writable && (served === undefined || inBody)) refuse(socket, parserRefusal(error));
     else socket.destroy();
   });
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
@@ -215,8 +245,13 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
 }
 
 async function answerOf(exchange: Exchange, options: HttpListenerOptions): Promise<Answer | undefined> {
-  const { request } = exchange;
+  const { request, response } = exchange;
   try {
+    const refusal = headRefusal(request);
+    if (refusal !== undefined) {
+      response.shouldKeepAlive = false;
+      throw refusal;
+    }
     if ((request.url ?? '').length > options.limits.targetBytes) throw new Refusal('uri-too-long');
     return await options.handle(exchange);
   } catch (error) {
@@ -267,17 +302,6 @@ function secureContext(tls: TlsMaterial): SecureContextOptions {
     // A resumed session carries no chain to check, and would outlive a withdrawn certificate
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
-}
-
-function protocolErrorAnswer(code: string | undefined): string {
-  const [status, phrase] =
-    code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', 'bad-request: The header is larger than this server accepts']
-      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', 'bad-request: The request did not arrive in time']
-        : ['400 Bad Request', 'bad-request: The request is no valid HTTP'];
-  const head = `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${phrase.length + 1}\r\n`;
-  return `${head}Connection: close\r\n\r\n${phrase}\n`;
 }
 
 function boundUrl(address: AddressInfo, secure: boolean): string {

@@ -9,12 +9,12 @@ import type { PartnerFacing } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import { composeXcapCaps } from '../xml/compose.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
-import { readBody, requireMediaType } from './body.ts';
+import { readBody, requirePutType } from './body.ts';
 import { preconditionsOf, quotedTag } from './entity-tags.ts';
+import type { Exchange } from './exchange.ts';
 import {
   type AnswerFacts,
   defaultLimits,
-  type Exchange,
   type FaceLimits,
   type FaceLog,
   type HttpListener,
@@ -98,14 +98,14 @@ function offered(request: IncomingMessage, root: XcapRoot): Offered {
 
 async function acceptProvision(
   groups: InterconnectFaceOptions['groups'],
-  { request, response, expectsContinue }: Exchange,
+  exchange: Exchange,
   from: PartnerPrincipal,
   groupId: string,
   limits: FaceLimits,
 ): Promise<Answer> {
-  requireMediaType(request, groupsUsage.mimeType);
-  const preconditions = preconditionsOf(request.headers);
-  const body = await readBody(request, response, expectsContinue, limits.documentBytes);
+  requirePutType(exchange.request, groupsUsage.mimeType);
+  const preconditions = preconditionsOf(exchange.request.headers);
+  const body = await readBody(exchange, from.partner, limits.documentBytes);
   const { created, tag } = await groups.acceptProvision(from, groupId, body, preconditions);
   return emptyAnswer(created ? 201 : 200, ['ETag', quotedTag(tag)]);
 }

@@ -1,15 +1,15 @@
 // Elements, attributes and namespace bindings of documents, RFC 4825 clauses 7.4 to 7.10 and 10: what each method does to them.
 import type { ApplicationUsage } from '../documents/application-usage.ts';
 import type { Documents, NodeAddress, ServedDocument } from '../documents/documents.ts';
-import type { Principal } from '../identity/principal.ts';
+import { type Principal, principalName } from '../identity/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
 import { type FetchedNode, fetchNode } from '../xml/node-edit.ts';
 import { bindSelector, type NodeSelector } from '../xml/node-selector.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
-import { readBody, requireMediaType } from './body.ts';
+import { readBody, requirePutType } from './body.ts';
 import { preconditionsOf, quotedTag } from './entity-tags.ts';
-import type { Exchange } from './http-listener.ts';
+import type { Exchange } from './exchange.ts';
 import { contentAnswer } from './read-answer.ts';
 
 /** A request for a node, and the document that it is about. */
@@ -82,11 +82,11 @@ function bind({ usage, node: { selector, bindings } }: NodeRequest): NodeSelecto
 }
 
 async function putNode({ exchange, ...about }: NodeRequest, key: DocumentKey): Promise<Answer> {
-  const { request, response, expectsContinue } = exchange;
+  const { request } = exchange;
   const kind = about.node.selector.terminal?.kind ?? 'element';
   const body = async (): Promise<Uint8Array> => {
-    requireMediaType(request, mediaTypes[kind]);
-    return readBody(request, response, expectsContinue, about.bodyBytes);
+    requirePutType(request, mediaTypes[kind]);
+    return readBody(exchange, principalName(about.principal), about.bodyBytes);
   };
   const preconditions = preconditionsOf(request.headers);
   const { created, tag } = await about.documents.putNode(about.principal, key, about.node, body, preconditions);

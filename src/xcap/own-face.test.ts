@@ -59,6 +59,32 @@ describe('RFC 4825 7.1: create or replace a document', () => {
     if (status === 415) expect(answer.headers.accept).toBe(listType);
   });
 
+  test.each([
+    ['utf-16', 409],
+    ['"UTF-16"', 409],
+    ['iso-8859-1', 409],
+    ['"iso\\-8859-1"', 409],
+    ['UTF-8', 201],
+    ['"utf-8"', 201],
+    ['us-ascii', 201],
+  ])('RFC 7303 3.2: charset=%s outranks what the document declares: %i', async (charset, status) => {
+    const type = { 'Content-Type': `${listType}; profile="a;charset=x" ;CharSet=${charset}` };
+    const answer = await face.send('PUT', listPath, type, '<?xml version="1.0" encoding="UTF-8"?><a/>');
+    expect(answer.status).toBe(status);
+    if (status === 409) expect(answer.body).toContain('<not-utf-8');
+    expect(face.text(listKey) === undefined).toBe(status === 409);
+  });
+
+  test('RFC 9110 14.5: Content-Range is 400, a part is never stored as the whole', async () => {
+    face.store(listKey, '<a/>');
+    const part = { ...put, 'Content-Range': 'bytes 0-3/100' };
+    expect(await face.send('PUT', listPath, part, '<b/>')).toMatchObject({
+      status: 400,
+      body: expect.stringMatching(/^bad-request: /),
+    });
+    expect(face.text(listKey)).toBe('<a/>');
+  });
+
   test('no media type at all is 415', async () => {
     expect(await face.send('PUT', listPath, {}, '<a/>')).toMatchObject({ status: 415 });
     expect(face.text(listKey)).toBeUndefined();

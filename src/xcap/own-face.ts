@@ -5,19 +5,19 @@ import { LRUCache } from 'lru-cache';
 import { type ApplicationUsage, groupsAuid } from '../documents/application-usage.ts';
 import type { Documents, NodeAddress, ServedDocument } from '../documents/documents.ts';
 import type { OwnCredentials } from '../identity/authenticate.ts';
-import type { Principal } from '../identity/principal.ts';
+import { type Principal, principalName } from '../identity/principal.ts';
 import type { OwnFacing } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
 import { parseNodeSelector } from '../xml/node-selector.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
-import { readBody, requireMediaType } from './body.ts';
-import { listsTag, preconditionsOf, quotedTag } from './entity-tags.ts';
+import { readBody, requirePutType } from './body.ts';
+import { preconditionsOf, quotedTag } from './entity-tags.ts';
+import type { Exchange } from './exchange.ts';
 import { answerOperation } from './group-operations.ts';
 import {
   type AnswerFacts,
   defaultLimits,
-  type Exchange,
   type FaceLimits,
   type FaceLog,
   type HttpListener,
@@ -139,13 +139,28 @@ async function answerGroup(
   switch (request.method) {
     case 'GET':
     case 'HEAD':
-      return contentAnswer(request, await face.groups.group(principal, groupId), usage.mimeType);
+      return contentAnswer(request, await readGroup(face, principal, groupId), usage.mimeType);
     case 'POST':
-      return answerOperation(exchange, () => face.groups.group(principal, groupId), usage.mimeType);
+      return answerOperation(
+        exchange,
+        principalName(principal),
+        () => readGroup(face, principal, groupId),
+        usage.mimeType,
+      );
     case 'OPTIONS':
       return emptyAnswer(200, allowHeader(groupMethods));
     default:
       throw notAllowed(groupMethods);
+  }
+}
+
+// A group is named by an ID that anybody can guess: who may not read it is told no more than that there is none for him
+async function readGroup({ groups }: Face, principal: Principal, groupId: string): Promise<ServedDocument> {
+  try {
+    return await groups.group(principal, groupId);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'forbidden') throw error;
+    throw new Refusal('not-found', { cause: 'the caller may not read this group' });
   }
 }
 
@@ -155,14 +170,14 @@ async function answerNodeOf(
   principal: Principal,
   { resource, usage, node }: Addressed & { readonly node: NodeAddress },
 ): Promise<Answer> {
-  const { documents, groups, limits } = face;
+  const { documents, limits } = face;
   const about = { exchange, principal, usage, node, documents, bodyBytes: limits.documentBytes };
   // TS 24.481: nodes of a group are written in its owner's tree
   if (resource.resource === 'group') {
-    return answerNode({ ...about, read: () => groups.group(principal, resource.groupId), writable: undefined });
+    return answerNode({ ...about, read: () => readGroup(face, principal, resource.groupId), writable: undefined });
   }
   const { key } = resource;
-  const read = (): Promise<ServedDocument> => readDocument(documents, principal, key);
+  const read = (): Promise<ServedDocument> => documents.read(principal, key);
   try {
     return await answerNode({ ...about, read, writable: isReadOnly(key, usage) ? undefined : key });
   } catch (error) {
@@ -200,44 +215,25 @@ async function answerDocument(
     case 'OPTIONS':
       return emptyAnswer(200, allowHeader(methods));
     default:
-      return contentAnswer(request, await readDocument(face.documents, principal, key), usage.mimeType);
+      return contentAnswer(request, await face.documents.read(principal, key), usage.mimeType);
   }
-}
-
-async function readDocument(documents: Documents, principal: Principal, key: DocumentKey): Promise<ServedDocument> {
-  const document = await documents.find(key);
-  if (document === undefined) throw new Refusal('not-found');
-  return documents.view(principal, document);
 }
 
 async function putDocument(
   { documents, limits }: Face,
-  { request, response, expectsContinue }: Exchange,
+  exchange: Exchange,
   principal: Principal,
   key: DocumentKey,
   usage: ApplicationUsage,
 ): Promise<Answer> {
-  const preconditions = preconditionsOf(request.headers);
-  try {
-    requireMediaType(request, usage.mimeType);
-  } catch (refusal) {
-    await preferPrecondition();
-    throw refusal;
-  }
-  const body = await readBody(request, response, expectsContinue, limits.documentBytes);
-  const { created, tag } = await documents.put(principal, key, body, preconditions);
+  const { request } = exchange;
+  const body = async (): Promise<Uint8Array> => {
+    requirePutType(request, usage.mimeType);
+    return readBody(exchange, principalName(principal), limits.documentBytes);
+  };
+  const { created, tag } = await documents.put(principal, key, body, preconditionsOf(request.headers));
   // RFC 4825 8.2.7: the 200 carries no content, and both carry the tag
   return emptyAnswer(created ? 201 : 200, ['ETag', quotedTag(tag)]);
-
-  // A precondition that fails is told before a wrong media type, to those who may see the document
-  async function preferPrecondition(): Promise<void> {
-    const document = await documents.find(key);
-    if (document === undefined) return;
-    const { tag: current } = documents.view(principal, document);
-    const { ifMatch, ifNoneMatch } = preconditions;
-    if (ifMatch !== undefined && !listsTag(ifMatch, current)) throw new Refusal('precondition-failed');
-    if (ifNoneMatch !== undefined && listsTag(ifNoneMatch, current)) throw new Refusal('precondition-failed');
-  }
 }
 
 function allowHeader(methods: readonly string[]): readonly string[] {
