@@ -6,7 +6,7 @@ import { type GroupFacts, readGroup } from '../xml/group-document.ts';
 import { OffsetIndex } from '../xml/offset-index.ts';
 import { capabilitiesAuid, directoryAuid, groupsAuid, resourceListsAuid } from './application-usage.ts';
 import { administrator, client, groupDocument, homeKey, server, serviceIdentity } from './documents.testkit.ts';
-import { mayRead, mayWrite, mayWriteGroups } from './rights.ts';
+import { mayRead, maySearch, mayWrite, mayWriteGroups } from './rights.ts';
 
 const served = servedUsers({
   domains: ['red.example'],
@@ -46,6 +46,19 @@ describe('who may write', () => {
 
   test('RFC 4825 5.7: the global tree is written by who is trusted explicitly', () => {
     expect(everyone.filter((principal) => mayWrite(principal, global(resourceListsAuid)))).toEqual([administrator]);
+  });
+});
+
+describe('who may learn that a document is not there', () => {
+  test.each<[string, DocumentKey, readonly Principal[]]>([
+    ['a list', own(resourceListsAuid, 'sip:alice@red.example'), [alice]],
+    ['a shared list', global(resourceListsAuid), [administrator, limited, server, alice]],
+    ['a group of others', homeKey('alpha'), [administrator, limited, server]],
+    ['a group in the own tree', own(groupsAuid, 'sip:alice@red.example'), [administrator, limited, server, alice]],
+    ['a directory', own(directoryAuid, 'sip:alice@red.example'), [administrator, limited, alice]],
+    ['capabilities', global(capabilitiesAuid), everyone],
+  ])('RFC 4825 8: %s', (_name, key, allowed) => {
+    expect(everyone.filter((principal) => maySearch(principal, key))).toEqual(allowed);
   });
 });
 

@@ -195,6 +195,50 @@ describe('RFC 4825 5.7: rights', () => {
   });
 });
 
+describe('RFC 4825 8: rights come before existence', () => {
+  const eve = 'sip:eve@red.example';
+  const gmop = '<document xmlns="urn:3gpp:ns:mcpttGMOP:1.0"><request><get-excluding-memberlist/></request></document>';
+  const seen = ({ status, body, headers }: WireAnswer) => ({ status, body, type: headers['content-type'] });
+
+  test.each([
+    ['a document', '/resource-lists/users/sip:alice@red.example/index', 403],
+    ['an element', '/resource-lists/users/sip:alice@red.example/index/~~/resource-lists', 403],
+    ['a directory', '/org.openmobilealliance.xcap-directory/users/sip:alice@red.example/directory.xml', 403],
+    ['a group in the users tree', groupPath, 403],
+    ['an element of it', `${groupPath}/~~/group/list-service`, 403],
+    ['an element with a prefix that is not bound', `${groupPath}/~~/p:group`, 403],
+    ['a group by its ID', byGroupId, 404],
+    ['an element of it', `${byGroupId}/~~/group/list-service`, 404],
+  ])('%s looks to a stranger as if it were not there, and the other way round', async (_name, target, status) => {
+    const methods = [
+      'GET',
+      'HEAD',
+      ...(target === byGroupId ? ['POST'] : []),
+      ...(status === 403 ? ['PUT', 'DELETE'] : []),
+    ];
+    const ask = async () => {
+      const answers: object[] = [];
+      for (const method of methods) {
+        const type = method === 'POST' ? 'application/vnd.3gpp.GMOP+xml' : 'text/plain';
+        const body = method === 'POST' ? gmop : method === 'PUT' ? '<a/>' : undefined;
+        answers.push(seen(await as(eve, method, target, { 'Content-Type': type }, body)));
+      }
+      return answers;
+    };
+    const absent = await ask();
+    await putGroup();
+    const type = { 'Content-Type': 'application/resource-lists+xml' };
+    await as(alice, 'PUT', '/resource-lists/users/sip:alice@red.example/index', type, lists);
+    expect(await ask()).toEqual(absent);
+    expect(absent[0]).toMatchObject({ status });
+  });
+
+  test('the owner of a tree is told what is not there', async () => {
+    const answer = await as(alice, 'GET', '/resource-lists/users/sip:alice@red.example/index');
+    expect(answer).toMatchObject({ status: 404, body: 'not-found: No such resource\n' });
+  });
+});
+
 describe('documents that the server composes', () => {
   test('RFC 4825 12: capabilities list themselves and the groups', async () => {
     const answer = await as(alice, 'GET', '/xcap-caps/global/index');
