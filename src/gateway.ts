@@ -106,7 +106,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     (face: string) =>
     ({ method, status, milliseconds }: { method: string; status: number; milliseconds: number }): void =>
       metrics.httpAnswered(face, method, status, milliseconds);
-  const limits = { documentBytes: configuration.limits.documentBytes, drainTimeout: drainTime };
+  const { documentBytes, bodiesInFlightBytes, bodiesInFlightBytesPerCaller } = configuration.limits;
+  const limits = { documentBytes, bodiesInFlightBytes, bodiesInFlightBytesPerCaller, drainTimeout: drainTime };
   const served = servedUsers(configuration.system);
   const xcap = await startXcapFace({
     listen: { ...configuration.xcap.listen, tls: listenerTls(configuration.xcap.listen) },

@@ -381,6 +381,18 @@ export const configurationSchema = z.strictObject({
         .min(0)
         .default(64 * 1024 * 1024)
         .describe('memory for documents kept ready, bytes'),
+      bodiesInFlightBytes: z
+        .int()
+        .min(0)
+        .default(64 * 1024 * 1024)
+        .describe(
+          'memory for request bodies of one XCAP face that are not answered yet, bytes; at least two of the largest documents; beyond it 503',
+        ),
+      bodiesInFlightBytesPerCaller: z
+        .int()
+        .min(0)
+        .default(16 * 1024 * 1024)
+        .describe('of this for one user, server or partner, bytes; at least one of the largest documents'),
     })
     .prefault({})
     .describe('bounds on what one request may cost'),
