@@ -93,6 +93,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   });
   const openedSip = await openSip(site, store, documents, interconnection);
   const sip = openedSip?.face;
+  if (sip !== undefined) interconnection.useWatch((listener) => sip.watchPartners(listener));
   const metrics = createMetrics({
     store,
     deliveryProgress: () => interconnection.deliveryProgress(),

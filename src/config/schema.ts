@@ -211,6 +211,12 @@ export const configurationSchema = z.strictObject({
         .describe(
           'seconds an own server waits for a group of a partner; then it gets 504, and a NOTIFY when the group comes',
         ),
+      catchUpRate: z
+        .number()
+        .positive()
+        .max(10_000)
+        .default(50)
+        .describe('requests a second to one partner, at most, for groups that it told to have changed'),
       failureMemory: z
         .number()
         .min(0)
@@ -375,12 +381,6 @@ export const configurationSchema = z.strictObject({
         .max(64 * 1024 * 1024)
         .default(4 * 1024 * 1024)
         .describe('largest document accepted, bytes'),
-      elementDepth: z.int().min(8).max(250).default(64).describe('deepest nesting of elements accepted'),
-      cacheBytes: z
-        .int()
-        .min(0)
-        .default(64 * 1024 * 1024)
-        .describe('memory for documents kept ready, bytes'),
       bodiesInFlightBytes: z
         .int()
         .min(0)
@@ -393,6 +393,12 @@ export const configurationSchema = z.strictObject({
         .min(0)
         .default(16 * 1024 * 1024)
         .describe('of this for one user, server or partner, bytes; at least one of the largest documents'),
+      elementDepth: z.int().min(8).max(250).default(64).describe('deepest nesting of elements accepted'),
+      cacheBytes: z
+        .int()
+        .min(0)
+        .default(64 * 1024 * 1024)
+        .describe('memory for documents kept ready, bytes'),
     })
     .prefault({})
     .describe('bounds on what one request may cost'),

@@ -25,6 +25,8 @@ export interface ServedDocument {
   readonly modified: string;
   /** Built on first use, then cached with the document. */
   readonly index: OffsetIndex;
+  /** Set on a copy of a foreign group that cannot be checked for changes at its home now: ISO 8601 since when. */
+  readonly staleSince?: string | undefined;
   /** Typed facts of a group document; undefined for other usages. */
   readonly group?: GroupFacts | undefined;
 }

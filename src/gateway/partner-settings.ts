@@ -16,6 +16,7 @@ const unusedTimes = {
   revalidate: 300,
   timeout: 10,
   patience: 5,
+  catchUpRate: 50,
   failureMemory: 3,
 };
 

@@ -25,7 +25,7 @@ function lasting(configuration: Configuration): Readonly<Record<string, unknown>
 }
 
 /** Keys of the section `interconnect` that reload takes over. */
-const reloadableKeys = ['brake', 'failureMemory', 'patience', 'retry', 'revalidate', 'timeout'] as const;
+const reloadableKeys = ['brake', 'catchUpRate', 'failureMemory', 'patience', 'retry', 'revalidate', 'timeout'] as const;
 
 type ReloadableKey = (typeof reloadableKeys)[number];
 

@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import type { InterconnectionSettings, Partners } from './partners.ts';
 import type { PartnerGms } from './ports.ts';
 import type { RefusalJournal } from './refusal-journal.ts';
+import type { Staleness } from './staleness.ts';
 
 /** Settings of now; read at every use, since a reload replaces them. */
 export interface CurrentSettings {
@@ -23,6 +24,7 @@ export interface InterconnectionContext {
   readonly random: () => number;
   readonly current: () => CurrentSettings;
   readonly brake: Brake;
+  readonly staleness: Staleness;
   /** Where refusals towards partners are noted. */
   readonly refusals: RefusalJournal;
   /** Derivations and stores of one foreign group follow each other, so that an older one never overtakes a newer one. */

@@ -67,7 +67,9 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
   // What is only kept must be as sound as what is served: its release shall not fail for reasons known now.
   if (hold) await nameCulprit(context, arrival, rulesSee);
   try {
-    return await documents.putForeign(group, arrival.preconditions);
+    const outcome = await documents.putForeign(group, arrival.preconditions);
+    context.staleness.forget(groupId);
+    return outcome;
   } catch (error) {
     if (error instanceof Refusal && contentFaults.has(error.code)) await nameCulprit(context, arrival, rulesSee);
     throw error;

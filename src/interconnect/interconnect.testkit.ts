@@ -109,12 +109,14 @@ export interface SystemSettings {
   readonly partners: Readonly<Record<string, PartnerSketch>>;
   readonly revalidate?: number;
   readonly brake?: BrakeSettings;
+  readonly catchUpRate?: number;
 }
 
 export interface PartnerSketch {
   readonly agreement: Partial<Record<keyof PartnerConfiguration['agreement'], unknown>>;
   readonly xcapRoots?: readonly string[];
   readonly provide?: PartnerConfiguration['provide']['to'];
+  readonly sip?: readonly string[];
   /** Rules of a policy file as YAML. */
   readonly inbound?: string;
   readonly outbound?: string;
@@ -293,6 +295,7 @@ function settingsOf(name: string, given: SystemSettings): InterconnectionSetting
       xcapRoots: sketch.xcapRoots ?? [`https://gms.${partner}.example/xcap-root`],
       agreement: sketch.agreement,
       provide: { to: sketch.provide ?? 'byGroupID' },
+      sip: sketch.sip ?? [],
     })),
   });
   return {
@@ -310,6 +313,7 @@ function settingsOf(name: string, given: SystemSettings): InterconnectionSetting
       brake: given.brake ?? { share: 0.25, atLeast: 10, window: 3600 },
       revalidate: given.revalidate ?? 1000,
       patience: 5,
+      catchUpRate: given.catchUpRate ?? 50,
       failureMemory: 3,
     },
   };

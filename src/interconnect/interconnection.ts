@@ -24,6 +24,8 @@ import type {
   PartnerFacing,
   PartnerGms,
   PartnerView,
+  PartnerWatch,
+  PartnerWatchListener,
   PullOutcome,
   PullProgress,
 } from './ports.ts';
@@ -33,6 +35,8 @@ import { Pulls } from './pull.ts';
 import { RefusalJournal } from './refusal-journal.ts';
 import { Requests } from './request.ts';
 import { Revalidation } from './revalidate.ts';
+import { Staleness } from './staleness.ts';
+import { StayCurrent } from './stay-current.ts';
 
 export interface InterconnectionOptions {
   readonly documents: Documents;
@@ -59,6 +63,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   readonly #requests: Requests;
   readonly #revalidation: Revalidation;
   readonly #pulls: Pulls;
+  readonly #stayCurrent: StayCurrent;
   readonly #onAttempt: InterconnectionOptions['onAttempt'];
   readonly #outboxes = new Map<string, Outbox>();
   /** Aborts when deliveries under way must end. */
@@ -66,6 +71,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   #current: CurrentSettings;
   #planning: Planning | undefined;
   #planned: Promise<void> = Promise.resolve();
+  #loaded: Promise<void> = Promise.resolve();
   #started = false;
   #stopListening: () => void = () => undefined;
   #cancelTurn: () => void = () => undefined;
@@ -89,6 +95,11 @@ export class Interconnection implements PartnerFacing, OwnFacing {
         clock: options.clock ?? systemClock,
         onFault: options.onFault,
       }),
+      staleness: new Staleness({
+        documents: options.documents,
+        store: options.store,
+        clock: options.clock ?? systemClock,
+      }),
       foreignWrites: new KeyedQueue(),
       onFault: options.onFault,
     };
@@ -98,16 +109,38 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     this.#acceptance = new Acceptance(this.#context);
     this.#requests = new Requests(this.#context);
     this.#pulls = new Pulls(this.#context, this.#requests);
-    this.#revalidation = new Revalidation(this.#context, this.#requests);
+    this.#stayCurrent = new StayCurrent(this.#context, this.#requests);
+    this.#revalidation = new Revalidation(this.#context, this.#requests, (partner) =>
+      this.#stayCurrent.isTold(partner),
+    );
     options.documents.causeDeliveries((change) => this.#primary.deliveriesOf(change));
+  }
+
+  /**
+   * Stays current by subscription from the start on. `watchPartners` makes the port that tells the listener; without it, revalidation
+   * asks on its timer alone.
+   */
+  useWatch(watchPartners: (listener: PartnerWatchListener) => PartnerWatch): void {
+    this.#stayCurrent.use(watchPartners(this.#stayCurrent));
+  }
+
+  staleSince(groupId: string): string | undefined {
+    return this.#context.staleness.since(canonicalUri(groupId) ?? groupId);
   }
 
   /** Begins to deliver, to revalidate, and to catch up with settings that changed while the gateway was down. */
   start(): void {
     this.#started = true;
-    this.#stopListening = this.#context.documents.onChange(() => {
+    this.#stopListening = this.#context.documents.onChange(({ changes }) => {
       for (const outbox of this.#outboxes.values()) outbox.wake();
+      for (const { key, groupId, previousTag, tag } of changes) {
+        if (key.tree !== 'global' || groupId === undefined) continue;
+        if (tag === undefined) this.#context.staleness.forget(groupId);
+        // What came or went is watched from now on, or no more.
+        if (tag === undefined || previousTag === undefined) this.#stayCurrent.follow();
+      }
     });
+    this.#loaded = this.#context.staleness.load().catch(this.#context.onFault);
     this.#follow();
     this.#revalidation.start();
   }
@@ -137,6 +170,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       this.#planned,
       this.#revalidation.stop(),
       this.#pulls.stop(),
+      this.#stayCurrent.stop(),
       this.#requests.stop(),
       this.#context.refusals.stop(),
       ...[...this.#outboxes.values()].map((outbox) => outbox.stop()),
@@ -146,7 +180,14 @@ export class Interconnection implements PartnerFacing, OwnFacing {
 
   /** Resolves when planning and revalidation have ended and no delivery is under way or due; for tests and draining. */
   async idle(): Promise<void> {
-    await Promise.all([this.#planned, this.#pulls.idle(), this.#revalidation.idle(), this.#context.refusals.idle()]);
+    await Promise.all([
+      this.#loaded,
+      this.#planned,
+      this.#pulls.idle(),
+      this.#stayCurrent.idle(),
+      this.#revalidation.idle(),
+      this.#context.refusals.idle(),
+    ]);
     await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.idle()));
   }
 
@@ -176,14 +217,35 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     if (canonical === undefined) throw new Refusal('not-found', { cause: 'the group ID is no URI' });
     const { documents } = this.#context;
     const stored = await documents.findGroup(canonical);
-    if (stored !== undefined) return documents.view(principal, stored);
+    if (stored !== undefined) return this.#marked(documents.view(principal, stored));
     if (!mayTrigger(principal, canonical) || this.#current.partners.isHomed(canonical)) throw new Refusal('not-found');
     const held = await documents.findSource(canonical);
     if (held?.heldSince !== undefined) throw new Refusal('not-found', { cause: 'the group waits for its release' });
     await this.#requests.bring(canonical, principalName(principal));
     const brought = await documents.findGroup(canonical);
     if (brought === undefined) throw new Refusal('not-found');
-    return documents.view(principal, brought);
+    return this.#marked(documents.view(principal, brought));
+  }
+
+  // A stale copy says so to whoever reads it; the document itself is shared by all readers.
+  #marked(document: ServedDocument): ServedDocument {
+    const staleSince = document.groupId === undefined ? undefined : this.#context.staleness.since(document.groupId);
+    if (staleSince === undefined) return document;
+    const { key, tag, bytes, groupId, modified } = document;
+    return {
+      key,
+      tag,
+      bytes,
+      groupId,
+      modified,
+      staleSince,
+      get index() {
+        return document.index;
+      },
+      get group() {
+        return document.group;
+      },
+    };
   }
 
   async pull(groupId: string, actor: string): Promise<PullOutcome> {
@@ -300,6 +362,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     this.#planning = planning;
     this.#planned = before.then(() => planning.run()).catch(this.#context.onFault);
     this.#awaitTurn();
+    this.#stayCurrent.follow();
   }
 
   /** Agreements begin and end by themselves: what that changes is planned then. */

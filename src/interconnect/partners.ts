@@ -21,7 +21,7 @@ export interface InterconnectionSettings {
   /** Retry pauses, revalidation interval, patience and memory (seconds), and the brake. */
   readonly interconnect: Pick<
     NonNullable<Configuration['interconnect']>,
-    'brake' | 'failureMemory' | 'patience' | 'retry' | 'revalidate'
+    'brake' | 'catchUpRate' | 'failureMemory' | 'patience' | 'retry' | 'revalidate'
   >;
 }
 

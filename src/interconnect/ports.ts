@@ -114,6 +114,8 @@ export interface OwnFacing {
    * MC service server or administrator, flow B runs first; concurrent askers share one request. Throws a Refusal.
    */
   group(principal: Principal, groupId: string): Promise<ServedDocument>;
+  /** Since when the copy of a foreign group cannot be checked for changes, ISO 8601; undefined for every other group. */
+  staleSince(groupId: string): string | undefined;
   /** Flow B by an operator; throws the Refusal of the precondition or answer that failed. */
   pull(groupId: string, actor: string): Promise<PullOutcome>;
   /**

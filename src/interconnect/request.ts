@@ -5,7 +5,6 @@ import NodeCache from 'node-cache';
 import { Refusal, type RefusalCode } from '../refusals.ts';
 import type { SourceRecord } from '../store/store.ts';
 import { judgeAgreement, notActive } from './agreement.ts';
-import { isoTime } from './clock.ts';
 import type { InterconnectionContext } from './context.ts';
 import { storeForeign } from './foreign.ts';
 import { causeOf, entry } from './journal.ts';
@@ -139,7 +138,7 @@ export class Requests {
     } catch (error) {
       if (error instanceof Refusal) this.#remember(groupId, error);
       if (held === undefined) this.#wanted.set(groupId, true);
-      if (held !== undefined && held.staleSince === undefined) await this.#markStale(groupId);
+      if (held !== undefined && held.staleSince === undefined) await this.#context.staleness.mark(groupId);
       // Of a copy that is stale for long the same failure is not told again and again.
       if (actor !== 'system' || held?.staleSince === undefined) {
         const detail = { partner: name, ...causeOf(error) };
@@ -161,7 +160,7 @@ export class Requests {
       case 'fetched':
         return this.#store(answer, held, groupId, actor, partner);
       case 'unchanged':
-        if (held?.staleSince !== undefined) await this.#context.documents.markStale(groupId, undefined);
+        await this.#context.staleness.clear(groupId);
         return { outcome: 'unchanged' };
       case 'absent':
         if (held === undefined) throw new Refusal('not-found', { cause: 'the primary does not give this group' });
@@ -191,7 +190,6 @@ export class Requests {
         actor,
         action: 'group-fetched',
       });
-      if (held?.staleSince !== undefined) await this.#context.documents.markStale(groupId, undefined);
       return { outcome: 'stored', changed, tag };
     } catch (error) {
       // A provision overtook the request: what the primary pushed meanwhile is at least as new.
@@ -222,10 +220,6 @@ export class Requests {
       if (error.code === 'precondition-failed') return { outcome: 'unchanged' };
       throw error;
     }
-  }
-
-  async #markStale(groupId: string): Promise<void> {
-    await this.#context.documents.markStale(groupId, isoTime(this.#context.clock.now()));
   }
 
   #remember(groupId: string, { code, phrase }: Refusal): void {

@@ -1,8 +1,7 @@
-// Keeps requested foreign groups current without SIP: on a timer, one conditional request after another for each partner.
+// Keeps requested foreign groups current where no subscription does: on a timer, one conditional request after another for each partner.
 // An unreachable primary makes its copies stale, not gone; they stay served.
 import { Refusal } from '../refusals.ts';
 import { judgeAgreement } from './agreement.ts';
-import { isoTime } from './clock.ts';
 import type { InterconnectionContext } from './context.ts';
 import type { PartnerSettings } from './partners.ts';
 import type { Requests } from './request.ts';
@@ -13,11 +12,14 @@ const failuresUntilSilence = 2;
 export class Revalidation {
   readonly #context: InterconnectionContext;
   readonly #requests: Requests;
+  readonly #isTold: (partner: string) => boolean;
   #cancelTimer: () => void = () => undefined;
   #round: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  constructor(context: InterconnectionContext, requests: Requests) {
+  /** `isTold`: the partner tells of changes by itself. */
+  constructor(context: InterconnectionContext, requests: Requests, isTold: (partner: string) => boolean) {
+    this.#isTold = isTold;
     this.#context = context;
     this.#requests = requests;
   }
@@ -60,12 +62,14 @@ export class Revalidation {
     let failures = 0;
     for (const { groupId, staleSince } of held) {
       if (this.#stopped) return;
+      // What the partner tells needs no question, unless an earlier one failed.
+      if (this.#isTold(name) && staleSince === undefined) continue;
       // A group that we may not request is kept current by its home's provision alone.
       if (judgeAgreement(agreement, ['weRequest'], groupId, clock.now()).verdict !== 'allowed') continue;
       if (failures < failuresUntilSilence) {
         failures = (await this.#ask(groupId)) ? 0 : failures + 1;
       } else if (staleSince === undefined) {
-        await this.#context.documents.markStale(groupId, isoTime(clock.now()));
+        await this.#context.staleness.mark(groupId);
       }
     }
   }

@@ -8,17 +8,23 @@ import { listsTag, preconditionsOf, quotedTag } from './entity-tags.ts';
 export interface Content {
   readonly tag: string;
   readonly bytes: Uint8Array;
+  /** Since when a copy cannot be checked for changes at its home, ISO 8601; absent = it is current. */
+  readonly staleSince?: string | undefined;
 }
 
 /**
  * 200 with the content and its tag, or 304 when If-None-Match holds (RFC 9110 clause 13.2.2). Throws `precondition-failed` when
- * If-Match does not.
+ * If-Match does not. A stale copy is marked by a Cache-Status whose `ttl` is below zero by its seconds (RFC 9211 clause 2.4).
  */
-export function contentAnswer({ headers }: IncomingMessage, { tag, bytes }: Content, mimeType: string): Answer {
+export function contentAnswer(
+  { headers }: IncomingMessage,
+  { tag, bytes, staleSince }: Content,
+  mimeType: string,
+): Answer {
   const { ifMatch, ifNoneMatch } = preconditionsOf(headers);
   if (ifMatch !== undefined && !listsTag(ifMatch, tag)) throw new Refusal('precondition-failed');
   if (ifNoneMatch !== undefined && listsTag(ifNoneMatch, tag)) {
-    return { status: 304, headers: ['ETag', quotedTag(tag), 'Cache-Control', 'no-cache'] };
+    return { status: 304, headers: ['ETag', quotedTag(tag), 'Cache-Control', 'no-cache', ...staleMark(staleSince)] };
   }
   return {
     status: 200,
@@ -32,7 +38,14 @@ export function contentAnswer({ headers }: IncomingMessage, { tag, bytes }: Cont
       // RFC 4825 9: what changes at any time is revalidated each time
       'Cache-Control',
       'no-cache',
+      ...staleMark(staleSince),
     ],
     body: bytes,
   };
+}
+
+function staleMark(staleSince: string | undefined): readonly string[] {
+  if (staleSince === undefined) return [];
+  const seconds = Math.max(1, Math.floor((Date.now() - Date.parse(staleSince)) / 1000));
+  return ['Cache-Status', `mcgw; hit; ttl=-${seconds}; detail=stale`];
 }
