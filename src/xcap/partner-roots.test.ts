@@ -1,4 +1,6 @@
 // Which server the client towards partners believes, and which of several it asks.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { certificateFacts } from '../identity/certificates.ts';
 import { type TestCertificate, testAuthority, testCertificate } from './certificates.testkit.ts';
@@ -124,6 +126,26 @@ describe('several roots', () => {
       reason: expect.stringMatching(/the gateway stops/),
     });
     expect(asked).toEqual(['frozen']);
+  });
+
+  test('a request that waits for a connection is ended too', async () => {
+    const ended = new AbortController();
+    const sockets = new Set<Socket>();
+    // Takes connections and says nothing: the handshake never ends
+    const frozen = createServer((socket) => {
+      sockets.add(socket);
+      ended.abort(new Error('the gateway stops'));
+    });
+    frozen.listen(0, '127.0.0.1');
+    await once(frozen, 'listening');
+    const { port } = frozen.address() as AddressInfo;
+    const red = partner.client([`https://127.0.0.1:${port}/xcap-root`], {}, 60_000);
+    const requests = Array.from({ length: 20 }, () => red.fetch('red', group, undefined, ended.signal));
+    const outcomes = await Promise.all(requests);
+    expect(outcomes.filter((one) => one.outcome === 'failed' && /the gateway stops/.test(one.reason))).toHaveLength(20);
+    await red.close();
+    for (const socket of sockets) socket.destroy();
+    frozen.close();
   });
 
   test('nothing answers: the reason names the last root', async () => {

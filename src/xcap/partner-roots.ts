@@ -102,13 +102,15 @@ async function attempt(
   timeout: number,
   now: () => number,
 ): Promise<PartnerReply> {
-  const answer = await pool.request({
+  const end = AbortSignal.any([AbortSignal.timeout(timeout), ...(signal === undefined ? [] : [signal])]);
+  const asked = pool.request({
     method,
     path: basePath + path,
     headers: { ...headers, 'Accept-Encoding': 'identity' },
     body: body ?? null,
-    signal: AbortSignal.any([AbortSignal.timeout(timeout), ...(signal === undefined ? [] : [signal])]),
+    signal: end,
   });
+  const answer = await unlessAborted(asked, end);
   const content = new Uint8Array(await answer.body.arrayBuffer());
   const field = (name: string): string | undefined => single(answer.headers[name]);
   const status = answer.statusCode;
@@ -120,6 +122,18 @@ async function attempt(
   const retryAfter = parseRetryAfter(field('retry-after'), now);
   if (status >= 500) return { reply: 'none', reason: `${root}: ${reason}`, retryAfter };
   return { reply: 'answer', status, contentType, entityTag: field('etag'), retryAfter, body: content, reason };
+}
+
+// undici looks at the signal of a request only when it has a connection for it, which a frozen partner never gives
+async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 function single(field: Dispatcher.ResponseData['headers'][string]): string | undefined {
