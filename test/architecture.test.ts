@@ -6,11 +6,12 @@ import { describe, expect, test } from '@jest/globals';
 
 const source = fileURLToPath(new URL('../src/', import.meta.url));
 
-/** Rooms that each room may import beside itself. `config` stands for the schema types; `refusals` is the one table. */
+/** Rooms that each room may import beside itself. `config` stands for the schema types; `refusals` is the one table, `folders` makes some. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   refusals: [],
+  folders: [],
   xml: ['identity', 'config', 'refusals'],
-  store: [],
+  store: ['folders'],
   identity: ['config', 'refusals'],
   documents: ['store', 'xml', 'identity', 'config', 'refusals'],
   policy: ['xml', 'identity', 'config', 'refusals'],
@@ -19,7 +20,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'sip/engine': [],
   sip: ['sip/engine', 'interconnect', 'documents', 'store', 'xml', 'identity', 'config', 'refusals'],
   manage: ['interconnect', 'documents', 'policy', 'store', 'xml', 'identity', 'config', 'refusals'],
-  config: ['identity', 'refusals'],
+  config: ['identity', 'refusals', 'folders'],
   demo: [],
   gateway: ['*'],
   main: ['*'],

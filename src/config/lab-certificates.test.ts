@@ -15,6 +15,11 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+test('a folder that cannot be made is an error at once', async () => {
+  const options = { folder: '/proc/x', force: false, days: 10, now: Date.now() };
+  await expect(writeLabCertificates(options)).rejects.toThrow(/^ENOENT/);
+});
+
 test('keys can be read by their owner only', () => {
   for (const name of ['ca.key', 'red.key', 'blue.key']) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
 });

@@ -1,9 +1,10 @@
 // A lab certificate authority and certificates of the example systems red and blue, for trying interconnection on one machine.
 // Not for real use: the CA key lies beside what it signs.
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
+import { makeFolders } from '../folders.ts';
 
 const day = 24 * 60 * 60 * 1000;
 
@@ -53,7 +54,7 @@ export async function writeLabCertificates({
       { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
     ],
   });
-  await mkdir(folder, { recursive: true });
+  makeFolders(folder);
   const written: string[] = [];
   const write = async (name: string, pem: string, mode: number): Promise<void> => {
     const file = join(folder, name);

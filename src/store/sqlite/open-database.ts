@@ -1,9 +1,10 @@
 // Opens the one file of the SQLite store: creates it for this user alone, takes it exclusively, sets durability, migrates.
 // Whatever goes wrong becomes a StoreError that names the file and the reason.
 
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeFolders } from '../../folders.ts';
 import { StoreError } from '../store-error.ts';
 import { migrate } from './migrations.ts';
 
@@ -55,7 +56,7 @@ export const sqliteResult = {
 function createFile(path: string): void {
   if (existsSync(path)) return;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolders(dirname(path), 0o700);
     closeSync(openSync(path, 'wx', 0o600));
     const directory = openSync(dirname(path), 'r');
     fsyncSync(directory);

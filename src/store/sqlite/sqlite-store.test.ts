@@ -113,6 +113,10 @@ describe('the file of the SQLite store', () => {
     });
   });
 
+  test('a place where the kernel makes no directory is an error at once', async () => {
+    await expect(openSqliteStore('/proc/x/y.db')).rejects.toMatchObject({ reason: 'not-writable' });
+  });
+
   test('a read-only directory is an error that names the file', async () => {
     await chmod(directory, 0o555);
     // Root writes everywhere: then the writer runs as nobody.
