@@ -161,6 +161,7 @@ export class Admission {
       expires,
     );
     notifier.pace(subscription, asked.rates, granted);
+    subscription.diffProcessing = asked.diffProcessing;
     subscription.suppress = asked.suppressIfMatch;
     try {
       if (granted > 0) await rows.put(subscription, true);
@@ -190,6 +191,7 @@ export class Admission {
     const granted = this.#grant(asked.expires);
     const expires = now() + granted * 1000;
     notifier.pace(subscription, asked.rates, granted);
+    subscription.diffProcessing = asked.diffProcessing;
     const { suppressIfMatch } = asked;
     const known = suppressIfMatch !== undefined && notifier.isKnown(subscription, suppressIfMatch, entries);
     if (entries !== undefined && !known) notifier.replaceEntries(subscription, entries);

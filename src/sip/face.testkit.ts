@@ -293,7 +293,7 @@ export function resourceList(uris: readonly string[]): string {
 
 /** The document elements of an xcap-diff body as `sel previous new`, `-` for what is absent. */
 export function changesOf(notify: Received): readonly string[] {
-  return [...notify.body.matchAll(/<(?:\w+:)?document ([^>]*)\/>/g)].map(([, attributes = '']) => {
+  return [...notify.body.matchAll(/<(?:\w+:)?document ([^>]*?)\/?>/g)].map(([, attributes = '']) => {
     const value = (name: string): string => new RegExp(`(?:^| )${name}="([^"]*)"`).exec(attributes)?.[1] ?? '-';
     return `${value('sel')} ${value('previous-etag')} ${value('new-etag')}`;
   });

@@ -2,6 +2,7 @@
 // When a subscription speaks is decided in subscription.ts, what it says in state-teller.ts, who may subscribe in admission.ts.
 import type { ChangeEvent } from '../documents/documents.ts';
 import { type Principal, principalName } from '../identity/principal.ts';
+import { DocumentPatches } from './document-patches.ts';
 import type { TimerQueue } from './engine/timer-queue.ts';
 import { notifyBody } from './notify-body.ts';
 import { grantedRates, keptTimes, paceOf, type Rates, rateParameters } from './rate-control.ts';
@@ -77,6 +78,7 @@ export class Notifier implements SubscriptionKeeper {
   readonly #subscriptions = new Map<string, WatchedSubscription>();
   readonly #bySubscriber = new Map<string, number>();
   readonly #index = new SubscriptionIndex<WatchedSubscription>();
+  readonly #patches = new DocumentPatches();
   readonly #window: SendWindow<Task>;
   #port: SipPort | undefined;
   #onEmpty: (() => void) | undefined;
@@ -134,6 +136,7 @@ export class Notifier implements SubscriptionKeeper {
     subscription.cseq = reserved;
     subscription.reserved = reserved;
     subscription.rates = row.rates;
+    subscription.diffProcessing = row.diffProcessing ?? 'no-patching';
     subscription.told = new Map(Object.entries(told ?? {}));
     subscription.compareAll = true;
     if (row.tooMuchTold === true) subscription.state.ending = 'deactivated';
@@ -193,7 +196,8 @@ export class Notifier implements SubscriptionKeeper {
   /** Finds the subscriptions that a commit concerns, and no others. */
   onChange(event: ChangeEvent): void {
     const concerned = new Set<WatchedSubscription>();
-    for (const { key, groupId, previousGroupId } of event.changes) {
+    for (const { key, groupId, previousGroupId, previousTag, tag } of event.changes) {
+      if (previousTag !== undefined && tag !== undefined) this.#patches.step(previousTag, tag);
       for (const address of addressesOf(key, groupId)) this.#mark(address, concerned);
       if (previousGroupId === undefined) continue;
       for (const address of addressesOf(key, previousGroupId)) this.#mark(address, concerned);
@@ -373,8 +377,8 @@ export class Notifier implements SubscriptionKeeper {
     resources: VisibleResources,
   ): Promise<Telling> {
     const { largestBody } = this.#options;
-    if (owed === 'full') return tellEverything(subscription, resources, largestBody);
-    if (owed === 'changes') return tellChanges(subscription, targets, resources, largestBody);
+    if (owed === 'full') return tellEverything(subscription, resources, largestBody, this.#patches);
+    if (owed === 'changes') return tellChanges(subscription, targets, resources, largestBody, this.#patches);
     return { changes: [], rest: undefined };
   }
 }

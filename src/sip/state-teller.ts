@@ -1,5 +1,9 @@
 // What one NOTIFY tells: the difference between what a subscriber was told and what it may see now (RFC 5875 clause 4.7,
 // mode no-patching), as much of it as fits.
+
+import type { PatchOperation } from '../xml/xml-diff.ts';
+import type { DocumentPatches, DocumentVersion } from './document-patches.ts';
+import { patchOctets } from './notify-body.ts';
 import { componentKey, isBelow, type ResourceEntry, resourceOfWatch, selBelow, watchKey } from './resource-entry.ts';
 import type { VisibleNode } from './visible-node.ts';
 import type { VisibleResources } from './visible-resources.ts';
@@ -14,6 +18,8 @@ export interface ToldResource {
   readonly newTag: string | undefined;
   /** A component that is there. */
   readonly node?: VisibleNode | undefined;
+  /** What turns the document told before into this one; empty = its content is the same. */
+  readonly patch?: readonly PatchOperation[] | undefined;
 }
 
 /** What fits one NOTIFY, and what is left for the next. */
@@ -22,14 +28,18 @@ export interface Telling {
   readonly rest: Map<string, Target> | undefined;
 }
 
+/** Documents of one NOTIFY that are kept for later patches: a whole collection would drive all others out. */
+const mostKept = 100;
+
 /** Everything there is and may be read, without previous tags. */
 export async function tellEverything(
   subscription: WatchedSubscription,
   resources: VisibleResources,
   largestBody: number,
+  patches: DocumentPatches,
 ): Promise<Telling> {
   const targets = await allTargets(subscription, resources);
-  return tell(subscription, targets, () => undefined, resources, largestBody);
+  return tell(subscription, targets, () => undefined, resources, largestBody, patches);
 }
 
 /** Every resource that the entries name now, and every one that was told before: what a comparison after a restart looks at. */
@@ -94,8 +104,9 @@ export function tellChanges(
   targets: Map<string, Target>,
   resources: VisibleResources,
   largestBody: number,
+  patches: DocumentPatches,
 ): Promise<Telling> {
-  return tell(subscription, targets, (watch) => subscription.told.get(watch), resources, largestBody);
+  return tell(subscription, targets, (watch) => subscription.told.get(watch), resources, largestBody, patches);
 }
 
 async function tell(
@@ -104,19 +115,38 @@ async function tell(
   toldTag: (watch: string) => string | undefined,
   resources: VisibleResources,
   largestBody: number,
+  patches: DocumentPatches,
 ): Promise<Telling> {
   const changes: ToldResource[] = [];
   const { principal } = subscription.facts;
+  const mode = subscription.diffProcessing;
+  const newTagOf = async (
+    { node: watched, resource }: Target,
+    node: VisibleNode | undefined,
+    version: DocumentVersion | undefined,
+  ): Promise<string | undefined> => {
+    if (watched !== undefined) return node?.digest;
+    return mode === 'no-patching' ? resources.tag(principal, resource) : version?.tag;
+  };
   let octets = 0;
   let read = 0;
   for (const [watch, target] of targets) {
     // Tags from a cache come without leaving the microtask queue: others get their turn.
     if (++read % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
     const node = target.node === undefined ? undefined : await resources.node(principal, target.resource, target.node);
-    const newTag = target.node === undefined ? await resources.tag(principal, target.resource) : node?.digest;
+    const version =
+      target.node === undefined && mode !== 'no-patching'
+        ? await resources.version(principal, target.resource)
+        : undefined;
+    const newTag = await newTagOf(target, node, version);
     const previousTag = toldTag(watch);
     if (newTag !== previousTag) {
-      const change = fitting({ watch, target, previousTag, newTag, node }, largestBody);
+      if (version !== undefined && changes.length < mostKept) patches.keep(watch, version);
+      const patch =
+        version === undefined || previousTag === undefined
+          ? undefined
+          : patches.between(watch, previousTag, version, mode);
+      const change = fitting({ watch, target, previousTag, newTag, node, patch }, largestBody);
       octets += octetsOf(change);
       if (octets > largestBody && changes.length > 0) return { changes, rest: targets };
       changes.push(change);
@@ -126,17 +156,20 @@ async function tell(
   return { changes, rest: undefined };
 }
 
-/** RFC 5875 4.7: an element too large for a NOTIFY is named without its content, and fetched by who wants it. */
+/** RFC 5875 4.7: an element or patch too large for a NOTIFY is left out, and the content fetched by who wants it. */
 function fitting(change: ToldResource, largestBody: number): ToldResource {
   const { node } = change;
-  if (node?.kind !== 'element' || octetsOf(change) <= largestBody) return change;
-  return { ...change, node: { ...node, shown: undefined } };
+  if (octetsOf(change) <= largestBody) return change;
+  if (change.patch !== undefined) return { ...change, patch: undefined };
+  return node?.kind === 'element' ? { ...change, node: { ...node, shown: undefined } } : change;
 }
 
 /** Octets that a change takes in a body, or more: some characters are escaped. */
-function octetsOf({ target, previousTag, newTag, node }: ToldResource): number {
+function octetsOf({ target, previousTag, newTag, node, patch }: ToldResource): number {
   const frame = 64 + 2 * Buffer.byteLength(target.sel);
-  if (node === undefined) return frame + (newTag?.length ?? 0) + (previousTag?.length ?? 0);
+  if (node === undefined) {
+    return frame + (newTag?.length ?? 0) + (previousTag?.length ?? 0) + (patch === undefined ? 0 : patchOctets(patch));
+  }
   if (node.kind === 'attribute') return frame + 6 * Buffer.byteLength(node.value);
   if (node.shown === undefined) return frame;
   let octets = frame + Buffer.byteLength(node.shown.markup);

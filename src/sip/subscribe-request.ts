@@ -2,6 +2,7 @@
 // who sent it and what may be told is decided elsewhere.
 import { canonicalUri, uriDomain } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
+import { type DiffProcessing, readDiffProcessing } from './document-patches.ts';
 import { parseAddress, parseSipUri } from './engine/address.ts';
 import type { DialogRecord } from './engine/dialog-record.ts';
 import { splitValues } from './engine/grammar.ts';
@@ -38,6 +39,7 @@ export interface SubscribeFacts {
   /** Entity tag, or `*`, under which nothing needs to be told (RFC 5839 clause 7.2). */
   readonly suppressIfMatch: string | undefined;
   readonly rates: Rates | undefined;
+  readonly diffProcessing: DiffProcessing;
 }
 
 /** Reads Call-ID, tags and CSeq. Throws Refusal `bad-request` when one is missing or broken. */
@@ -109,6 +111,7 @@ export function readSubscribe(request: IncomingRequest, mostEntries: number): Su
     body,
     suppressIfMatch: hdr(headers, 'suppress-if-match'),
     rates: readRates(event.parameters),
+    diffProcessing: readDiffProcessing(event.parameters.get('diff-processing')),
   };
 }
 

@@ -66,6 +66,7 @@ describe('what is kept of a subscription', () => {
     expect(last()).toEqual({
       ...one.facts,
       id: undefined,
+      diffProcessing: 'no-patching',
       entries: [group],
       reserved: 0,
       told: { 'group sip:a@red.example': 't1' },

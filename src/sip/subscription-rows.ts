@@ -1,6 +1,7 @@
 // Subscriptions in the store: what is kept of each, written at once where an answer depends on it and in batches otherwise.
 import type { Principal } from '../identity/principal.ts';
 import type { Store, SubscriptionRecord, SubscriptionWrite } from '../store/store.ts';
+import type { DiffProcessing } from './document-patches.ts';
 import type { DialogRecord } from './engine/dialog-record.ts';
 import type { TimerOwner, TimerQueue } from './engine/timer-queue.ts';
 import type { Rates } from './rate-control.ts';
@@ -24,6 +25,7 @@ export interface SubscriptionRow {
   readonly peer: string;
   readonly asserted?: string | undefined;
   readonly rates?: Rates | undefined;
+  readonly diffProcessing?: DiffProcessing | undefined;
   /** `uri` of each entry as subscribed. */
   readonly entries: readonly string[];
   readonly dialog: DialogRecord;
@@ -180,6 +182,7 @@ function write(subscription: WatchedSubscription, reserved: number, full: boolea
     peer: facts.peer,
     asserted: facts.asserted,
     rates: subscription.rates,
+    diffProcessing: subscription.diffProcessing,
     entries: subscription.entries.map((entry) => entry.sel),
     reserved,
     ...(tooMuchTold ? { tooMuchTold } : {}),

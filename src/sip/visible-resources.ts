@@ -11,6 +11,7 @@ import type { DocumentFilter, DocumentKey, DocumentSummary } from '../store/stor
 import { defaultXmlLimits } from '../xml/limits.ts';
 import { namespaces } from '../xml/names.ts';
 import { OffsetIndex } from '../xml/offset-index.ts';
+import type { DocumentVersion } from './document-patches.ts';
 import {
   addressesOf,
   type CollectionEntry,
@@ -27,6 +28,8 @@ export interface VisibleResources {
   servable(principal: Principal, entry: ResourceEntry): boolean;
   /** Entity tag of the principal's view; undefined when there is none or it may not be read. */
   tag(principal: Principal, resource: Resource): Promise<string | undefined>;
+  /** The document in the principal's view; undefined when there is none or it may not be read. */
+  version(principal: Principal, resource: Resource): Promise<DocumentVersion | undefined>;
   /** An element or attribute as the principal's view has it; undefined when there is none or the document may not be read. */
   node(principal: Principal, resource: Resource, node: WatchedNode): Promise<VisibleNode | undefined>;
   /** What there is below a collection, readable or not. */
@@ -61,6 +64,7 @@ export function ownResources(documents: Documents, served: ServedUsers): Visible
     async tag(principal, resource) {
       return (await viewed(principal, resource))?.tag;
     },
+    version: viewed,
     async node(principal, resource, node) {
       const selector = boundSelector(node, documents.usage(auidOf(resource))?.defaultDocumentNamespace);
       const document = selector === undefined ? undefined : await viewed(principal, resource);
@@ -88,6 +92,11 @@ export function partnerResources(partners: PartnerFacing): VisibleResources {
     async tag(principal, resource) {
       if (principal.role !== 'partner' || resource.kind !== 'group') return undefined;
       return (await unlessRefused(() => partners.groupForPartner(principal, resource.groupId)))?.tag;
+    },
+    async version(principal, resource) {
+      if (principal.role !== 'partner' || resource.kind !== 'group') return undefined;
+      const view = await unlessRefused(() => partners.groupForPartner(principal, resource.groupId));
+      return view === undefined ? undefined : { tag: view.tag, index: indexes.of(view) };
     },
     async node(principal, resource, node) {
       if (principal.role !== 'partner' || resource.kind !== 'group') return undefined;

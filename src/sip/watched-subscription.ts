@@ -1,5 +1,6 @@
 // One subscription in memory, kept small because there are many: plain fields, shared entries, one timer in a common queue.
 import type { Principal } from '../identity/principal.ts';
+import type { DiffProcessing } from './document-patches.ts';
 import type { Timer, TimerOwner } from './engine/timer-queue.ts';
 import type { Rates } from './rate-control.ts';
 import type { Resource, ResourceEntry, WatchedNode } from './resource-entry.ts';
@@ -47,6 +48,8 @@ export class WatchedSubscription implements TimerOwner {
   dirty: Map<string, Target> | undefined;
   /** Set after a restart until everything was compared once. */
   compareAll = false;
+  /** How changes of documents are shown; a SUBSCRIBE sets it for what follows its own NOTIFY. */
+  diffProcessing: DiffProcessing = 'no-patching';
   /** Rates in use, when the subscriber asked for any. */
   rates: Rates | undefined;
   /** When the last NOTIFYs went out; kept for the adaptive rate alone. */
