@@ -5,17 +5,24 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-const lowest = 20_000;
+const lowest = 10_000;
 const beyond = 32_000;
 
-/** The preferred port when nothing holds it on loopback, over TCP and UDP; any free one otherwise or without preference. */
-export async function freePort(preferred?: number): Promise<number> {
-  if (preferred !== undefined && (await isFree(preferred))) return preferred;
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const port = randomInt(lowest, beyond);
-    if (await isFree(port)) return port;
-  }
-  throw new Error(`no free port between ${lowest} and ${beyond}`);
+/**
+ * Gives ports, never the same twice: the preferred one when nothing holds it on loopback, over TCP and UDP; any free one otherwise or
+ * without preference.
+ */
+export function portChooser(): (preferred?: number) => Promise<number> {
+  const given = new Set<number>();
+  return async (preferred) => {
+    const candidates = Array.from({ length: 100 }, () => randomInt(lowest, beyond));
+    for (const port of preferred === undefined ? candidates : [preferred, ...candidates]) {
+      if (given.has(port) || !(await isFree(port))) continue;
+      given.add(port);
+      return port;
+    }
+    throw new Error(`no free port between ${lowest} and ${beyond}`);
+  };
 }
 
 async function isFree(port: number): Promise<boolean> {

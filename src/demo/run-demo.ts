@@ -58,7 +58,7 @@ async function setStage(
   const folder = await demoFolder();
   closing.push(() => folder.remove());
   await createCertificates(folder.path);
-  const ports = { red: await choosePorts('red', 'preferred'), blue: await choosePorts('blue', 'preferred') };
+  const ports = await choosePorts('preferred');
   const redToBlue = new Observations<Exchange>();
   const blueToRed = new Observations<Exchange>();
   closing.push(closeTap(await tap(folder.path, 'red', 'blue', ports.blue, redToBlue)));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { freePort } from './free-ports.ts';
+import { portChooser } from './free-ports.ts';
 
 export interface SystemPorts {
   readonly xcap: number;
@@ -81,17 +81,21 @@ export function labCa(folder: string): Promise<string> {
   return readFile(join(folder, 'certificates', 'ca.crt'), 'utf8');
 }
 
-/** Ports for one system: `preferred` ones where they are free, or any. */
-export async function choosePorts(name: SystemName, choice: 'preferred' | 'any'): Promise<SystemPorts> {
-  const port = (face: keyof SystemPorts): Promise<number> =>
-    freePort(choice === 'preferred' ? preferredPorts[name][face] : undefined);
-  return {
-    xcap: await port('xcap'),
-    interconnect: await port('interconnect'),
-    sip: await port('sip'),
-    manage: await port('manage'),
-    tap: await port('tap'),
+/** Ports for both systems, no two alike: `preferred` ones where they are free, or any. */
+export async function choosePorts(choice: 'preferred' | 'any'): Promise<Record<SystemName, SystemPorts>> {
+  const choose = portChooser();
+  const portsOf = async (name: SystemName): Promise<SystemPorts> => {
+    const port = (face: keyof SystemPorts): Promise<number> =>
+      choose(choice === 'preferred' ? preferredPorts[name][face] : undefined);
+    return {
+      xcap: await port('xcap'),
+      interconnect: await port('interconnect'),
+      sip: await port('sip'),
+      manage: await port('manage'),
+      tap: await port('tap'),
+    };
   };
+  return { red: await portsOf('red'), blue: await portsOf('blue') };
 }
 
 /** Writes the configuration and policies of one system into the folder and starts `mcgw serve` on them. */

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import { stringify } from 'yaml';
-import { freePort } from '../demo/free-ports.ts';
+import { portChooser } from '../demo/free-ports.ts';
 import { changesOf, Subscriber } from '../sip/face.testkit.ts';
 import { token } from './gateway.testkit.ts';
 
@@ -63,7 +63,8 @@ async function putGroup(manage: string): Promise<void> {
 }
 
 test('an engine in a process of its own serves the gateway, keeps subscriptions while it restarts, and ends when stopped', async () => {
-  const [sip, control] = [await freePort(), await freePort()];
+  const choose = portChooser();
+  const [sip, control] = [await choose(), await choose()];
   const configuration = {
     system: {
       name: 'red',

@@ -31,7 +31,7 @@ beforeAll(async () => {
   const folder = await demoFolder();
   closing.push(() => folder.remove());
   await createCertificates(folder.path);
-  const ports = { red: await choosePorts('red', 'any'), blue: await choosePorts('blue', 'any') };
+  const ports = await choosePorts('any');
   red = await startSystem(folder.path, 'red', ports);
   closing.push(() => red.stop());
   ({ document } = await harbour());

@@ -44,7 +44,7 @@ async function deliveryOf(
 }
 
 test('TS 23.280 10.2.7: a partner killed between store and answer holds the group once after the retry', async () => {
-  const ports = { red: await choosePorts('red', 'any'), blue: await choosePorts('blue', 'any') };
+  const ports = await choosePorts('any');
   const exchanges = new Observations<Exchange>();
   const lost = new Observations<Exchange>();
   let withholding = true;

@@ -30,7 +30,7 @@ async function listed({ manageUrl, manageToken }: RunningSystem): Promise<Listed
 
 /** Ports such that each system reaches the other directly, with nothing in between. */
 async function directPorts(): Promise<Record<'red' | 'blue', SystemPorts>> {
-  const [red, blue] = [await choosePorts('red', 'any'), await choosePorts('blue', 'any')];
+  const { red, blue } = await choosePorts('any');
   return { red: { ...red, tap: red.interconnect }, blue: { ...blue, tap: blue.interconnect } };
 }
 
