@@ -6,7 +6,8 @@ import { Refusal } from '../refusals.ts';
 import type { DocumentKey, DocumentSummary, SourceRecord } from '../store/store.ts';
 import type { HeldGroup, ListedGroup } from './listings.ts';
 import { type ManagementContext, operator } from './management-context.ts';
-import { groupIdOf, preconditionsOf, queryNumber, queryValue } from './request-values.ts';
+import { otherMethods } from './problem-answer.ts';
+import { groupIdOf, preconditionsOf, queryFlag, queryNumber, queryValue } from './request-values.ts';
 
 const mediaType = 'application/vnd.oma.poc.groups+xml';
 const pageSize = 1000;
@@ -25,9 +26,9 @@ export function groupRoutes(context: ManagementContext, documentBytes: number): 
     .get((request, response) => read(context, request, response))
     .put(body, (request, response) => write(context, request, response))
     .delete((request, response) => remove(context, request, response))
-    .all(() => {
-      throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD', 'PUT', 'DELETE'] });
-    });
+    .all(otherMethods('GET', 'HEAD', 'PUT', 'DELETE'));
+  router.all('/', otherMethods('GET', 'HEAD'));
+  router.all('/:groupId/release', otherMethods('POST'));
   return router;
 }
 
@@ -47,7 +48,7 @@ async function list(context: ManagementContext, request: Request, response: Resp
   const { store, documents } = context;
   const limit = Math.max(1, queryNumber(request, 'limit', pageSize, 10_000));
   const partner = queryValue(request, 'partner');
-  if (queryValue(request, 'held') === 'true') {
+  if (queryFlag(request, 'held', false)) {
     response.json(await listHeld(context, partner));
     return;
   }
@@ -86,6 +87,10 @@ async function write(context: ManagementContext, request: Request, response: Res
   const { documents } = context;
   const groupId = groupIdOf(request);
   if (!context.isHomed(groupId)) throw new Refusal('group-not-homed-here');
+  // A body without a media type is taken to be what belongs here.
+  if (request.get('content-type') !== undefined && request.is([mediaType, 'application/xml', 'text/xml']) === false) {
+    throw new Refusal('unsupported-media-type', { phrase: `The body must be ${mediaType} or application/xml` });
+  }
   const body: unknown = request.body;
   const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
   // the document must be that of the group in the path, or it would be stored under another ID

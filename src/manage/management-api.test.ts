@@ -342,6 +342,58 @@ describe('two systems', () => {
   });
 });
 
+describe('requests that do not fit', () => {
+  const id = encodeURIComponent(groupId);
+  test.each([
+    ['/healthz', 'POST', 'GET, HEAD'],
+    ['/metrics', 'DELETE', 'GET, HEAD'],
+    ['/api/v1/groups', 'POST', 'GET, HEAD'],
+    [`/api/v1/groups/${id}`, 'POST', 'GET, HEAD, PUT, DELETE'],
+    [`/api/v1/groups/${id}/release`, 'GET', 'POST'],
+    ['/api/v1/partners', 'DELETE', 'GET, HEAD'],
+    ['/api/v1/partners/blue/pull', 'PUT', 'GET, HEAD, POST'],
+    ['/api/v1/partners/blue/push', 'GET', 'POST'],
+    ['/api/v1/deliveries', 'POST', 'GET, HEAD'],
+    ['/api/v1/deliveries/blue/release', 'GET', 'POST'],
+    [`/api/v1/deliveries/blue/${id}`, 'PUT', 'DELETE'],
+    [`/api/v1/deliveries/blue/${id}/retry`, 'GET', 'POST'],
+    ['/api/v1/subscriptions', 'POST', 'GET, HEAD'],
+    ['/api/v1/journal', 'DELETE', 'GET, HEAD'],
+  ] as const)('RFC 9110 15.5.6: %s with %s is 405 with the methods it has', async (path, method, allow) => {
+    const answer = await ask(path, { method });
+    expect(answer).toMatchObject({ status: 405, json: { code: 'method-not-allowed' } });
+    expect(answer.headers.allow).toBe(allow);
+  });
+
+  test.each([
+    ['/api/v1/groups?patner=blue', 'patner'],
+    ['/api/v1/groups?held=maybe', 'held'],
+    ['/api/v1/groups?partner=', 'partner'],
+    ['/api/v1/groups?%zz=1', '%zz'],
+    [`/api/v1/groups/${id}?version=1`, 'version'],
+    ['/api/v1/deliveries?state=queued&state=parked', 'state'],
+    ['/api/v1/journal?limit=many', 'limit'],
+    ['/api/v1/journal?since=2026-01-01', 'since'],
+    ['/api/v1/subscriptions?partner=blue', 'partner'],
+  ])('%s is 400 and names %s', async (path, name) => {
+    const answer = await ask(path);
+    expect(answer).toMatchObject({ status: 400, json: { code: 'bad-request' } });
+    expect((answer.json as { phrase: string }).phrase).toContain(name);
+  });
+
+  test('RFC 9110 15.5.16: a group as text/plain is 415 and not stored', async () => {
+    const other = 'sip:plain@red.example';
+    const document = harbour.replaceAll(groupId, other);
+    expect(await putGroup(other, document, { 'content-type': 'text/plain' })).toMatchObject({
+      status: 415,
+      json: { code: 'unsupported-media-type' },
+    });
+    expect((await ask(groupPath(other))).status).toBe(404);
+    expect((await putGroup(other, document, { 'content-type': 'application/xml; charset=utf-8' })).status).toBe(201);
+    await ask(groupPath(other), { method: 'DELETE' });
+  });
+});
+
 test('a stopped gateway accepts no more', async () => {
   const gateway = await runGateway(redConfiguration());
   const url = gateway.urls.manage;

@@ -7,8 +7,17 @@ import { groupRoutes } from './group-routes.ts';
 import type { ManagementContext } from './management-context.ts';
 import type { Metrics } from './metrics.ts';
 import { deliveryRoutes, partnerRoutes } from './partner-routes.ts';
-import { answerRefusal, type ManagementLog, problemAnswers } from './problem-answer.ts';
-import { queryNumber, queryValue } from './request-values.ts';
+import { answerRefusal, type ManagementLog, otherMethods, problemAnswers } from './problem-answer.ts';
+import { checkQuery, queryNumber, queryValue } from './request-values.ts';
+
+/** Query parameters of each path; those below have none. */
+const queries: Readonly<Record<string, readonly string[]>> = {
+  '/groups': ['after', 'held', 'limit', 'partner'],
+  '/partners': [],
+  '/deliveries': ['partner', 'state'],
+  '/subscriptions': [],
+  '/journal': ['after', 'limit', 'subject'],
+};
 
 export interface ManagementApiOptions extends ManagementContext {
   /** Bearer token of operators. */
@@ -44,6 +53,7 @@ export function managementApi(options: ManagementApiOptions): Express {
   app.get('/metrics', async (_request, response) => {
     response.set('Content-Type', metrics.contentType).send(await metrics.expose());
   });
+  app.all(['/healthz', '/readyz', '/metrics'], otherMethods('GET', 'HEAD'));
   app.use('/api/v1', authorised(token), api(options));
   app.use(() => {
     throw new Refusal('not-found');
@@ -55,6 +65,13 @@ export function managementApi(options: ManagementApiOptions): Express {
 function api(options: ManagementApiOptions): express.Router {
   const { store, subscriptions } = options;
   const router = express.Router();
+  for (const [path, known] of Object.entries(queries)) {
+    // What cannot be understood shall not widen what is listed.
+    router.use(path, (request, _response, next) => {
+      checkQuery(request, request.path === '/' ? known : []);
+      next();
+    });
+  }
   router.use('/groups', groupRoutes(options, options.documentBytes));
   router.use('/partners', partnerRoutes(options));
   router.use('/deliveries', deliveryRoutes(options));
@@ -68,6 +85,7 @@ function api(options: ManagementApiOptions): express.Router {
     const entries = await store.journal({ after, limit, ...(subject === undefined ? {} : { subject }) });
     response.json({ entries });
   });
+  router.all(['/subscriptions', '/journal'], otherMethods('GET', 'HEAD'));
   return router;
 }
 

@@ -8,6 +8,7 @@ import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord } from '../store/store.ts';
 import type { ListedPartner } from './listings.ts';
 import { type ManagementContext, operator } from './management-context.ts';
+import { otherMethods } from './problem-answer.ts';
 import { bodyGroupId, bodyPattern, groupIdOf, pathValue, queryValue } from './request-values.ts';
 
 const states: readonly DeliveryRecord['state'][] = ['queued', 'delivered', 'parked', 'braked'];
@@ -43,6 +44,9 @@ export function partnerRoutes(context: ManagementContext): Router {
     const { name } = partnerOf(context, request);
     response.status(202).json(await context.own.push(name, bodyGroupId(request), operator.identity));
   });
+  router.all('/', otherMethods('GET', 'HEAD'));
+  router.all('/:partner/pull', otherMethods('GET', 'HEAD', 'POST'));
+  router.all('/:partner/push', otherMethods('POST'));
   return router;
 }
 
@@ -79,6 +83,9 @@ export function deliveryRoutes(context: ManagementContext): Router {
     await context.own.dropDelivery(delivery.partner, delivery.groupId, operator.identity);
     response.json({ partner: delivery.partner, groupId: delivery.groupId, dropped: true });
   });
+  router.all('/', otherMethods('GET', 'HEAD'));
+  router.all(['/:partner/release', '/:partner/:groupId/retry', '/:partner/:groupId/release'], otherMethods('POST'));
+  router.all('/:partner/:groupId', otherMethods('DELETE'));
   return router;
 }
 

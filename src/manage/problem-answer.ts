@@ -1,5 +1,5 @@
 // The one place where the management API renders what went wrong: `{ code, phrase }` with the refusal's status.
-import type { ErrorRequestHandler, Response } from 'express';
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { Refusal } from '../refusals.ts';
 
 export interface ManagementLog {
@@ -14,6 +14,13 @@ export function answerRefusal(response: Response, refusal: Refusal): void {
   if (allow !== undefined) response.set('Allow', allow.join(', '));
   if (retryAfter !== undefined) response.set('Retry-After', String(retryAfter));
   response.status(refusal.row.status).json({ code: refusal.code, phrase: refusal.phrase });
+}
+
+/** The handler of a path for all methods but those it has. */
+export function otherMethods(...allow: readonly string[]): RequestHandler {
+  return () => {
+    throw new Refusal('method-not-allowed', { allow });
+  };
 }
 
 /** The last handler: refusals as they are, faults of ours as 500 with the cause in the log alone. */

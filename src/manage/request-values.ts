@@ -22,6 +22,24 @@ export function pathValue(request: Request, name: string): string {
   return typeof value === 'string' ? value : '';
 }
 
+/** Throws `bad-request` with the name of the first query parameter that is not `known`, stands there twice or has no value. */
+export function checkQuery(request: Request, known: readonly string[]): void {
+  const wrong = Object.keys(request.query).find((name) => !known.includes(name));
+  if (wrong !== undefined) {
+    const names = known.length === 0 ? 'there are none here' : `there are ${known.join(', ')}`;
+    throw new Refusal('bad-request', { phrase: `Unknown query parameter ${JSON.stringify(wrong)}: ${names}` });
+  }
+  for (const name of known) queryValue(request, name);
+}
+
+/** True, false or, left out, `fallback`. */
+export function queryFlag(request: Request, name: string, fallback: boolean): boolean {
+  const value = queryValue(request, name);
+  if (value === undefined) return fallback;
+  if (value === 'true' || value === 'false') return value === 'true';
+  throw new Refusal('bad-request', { phrase: `The query parameter ${name} must be true or false` });
+}
+
 /** A query parameter that may be left out and stands there at most once. */
 export function queryValue(request: Request, name: string): string | undefined {
   const value = request.query[name];
