@@ -45,6 +45,35 @@ describe('a provision is accepted from the primary under the agreement only', ()
     });
   });
 
+  test('the body is not asked for when the sender may not provide the group', async () => {
+    await open({ agreement: { theyProvide: [{ groups: 'sip:harbour-*@red.example' }] } });
+    let asked = 0;
+    const bring = async (): Promise<Uint8Array> => {
+      asked++;
+      return body;
+    };
+    const { acceptProvision } = systems.blue.interconnection;
+    const provide = acceptProvision.bind(systems.blue.interconnection, systems.red.asPartner);
+    expect((await refusalOf(provide(group, bring, {}))).code).toBe('forbidden');
+    expect(asked).toBe(0);
+    systems.blue.reload({ partners: { red: { agreement: partnerAgreement('red') } } });
+    expect(await provide(group, bring, {})).toMatchObject({ created: true });
+    expect(asked).toBe(1);
+  });
+
+  test('an agreement that ends while the body comes ends the provision', async () => {
+    await open();
+    const late = async (): Promise<Uint8Array> => {
+      systems.blue.reload({ partners: { red: { agreement: {} } } });
+      return body;
+    };
+    const refusal = await refusalOf(
+      systems.blue.interconnection.acceptProvision(systems.red.asPartner, group, late, {}),
+    );
+    expect(refusal.code).toBe('forbidden');
+    expect(await systems.blue.store.sources()).toEqual([]);
+  });
+
   test('the answer outside the agreement is the same whether the group exists or not', async () => {
     await open();
     await systems.blue.interconnection.acceptProvision(systems.red.asPartner, group, body, {});

@@ -21,15 +21,20 @@ export class Acceptance {
   async provision(
     from: PartnerPrincipal,
     groupId: string,
-    body: Uint8Array,
+    body: Uint8Array | (() => Promise<Uint8Array>),
     preconditions: Preconditions,
   ): Promise<PutOutcome> {
-    return this.#journalled(from, groupId, 'provision-refused', async () => {
+    const journalled = <Result>(work: () => Promise<Result>): Promise<Result> =>
+      this.#journalled(from, groupId, 'provision-refused', work);
+    await journalled(async () => this.#authorise(from, groupId, 'stores'));
+    const source = typeof body === 'function' ? await body() : body;
+    return journalled(async () => {
+      // Once more: while the body came the agreement may have ended.
       const { partner, canonical } = this.#authorise(from, groupId, 'stores');
       return storeForeign(this.#context, {
         partner,
         groupId: canonical,
-        source: body,
+        source,
         preconditions,
         actor: from.identity,
         action: 'provision-accepted',

@@ -194,7 +194,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   acceptProvision(
     from: PartnerPrincipal,
     groupId: string,
-    body: Uint8Array,
+    body: Uint8Array | (() => Promise<Uint8Array>),
     preconditions: Preconditions,
   ): Promise<PutOutcome> {
     return this.#acceptance.provision(from, groupId, body, preconditions);

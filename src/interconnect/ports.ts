@@ -43,11 +43,14 @@ export interface PartnerGms {
 
 /** What the CSC-16 face hands over: every call is checked against the agreement; refusals are uniform outside it. */
 export interface PartnerFacing {
-  /** Flow A, the partner's side: a provision arrives. Steps 2 to 5; the answer goes out after the durable store. */
+  /**
+   * Flow A, the partner's side: a provision arrives. Steps 2 to 5; the answer goes out after the durable store. A `body` that still has to
+   * come is asked for once the sender may provide this group, and what it throws is passed on.
+   */
   acceptProvision(
     from: PartnerPrincipal,
     groupId: string,
-    body: Uint8Array,
+    body: Uint8Array | (() => Promise<Uint8Array>),
     preconditions: Preconditions,
   ): Promise<PutOutcome>;
   /** Flow A, deletion or withdrawal arrives. */

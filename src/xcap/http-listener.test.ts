@@ -107,6 +107,12 @@ describe('RFC 9112 6 and 7: framing that two readers could see differently', () 
     expect(await wire.rest()).toMatch(/^HTTP\/1\.1 501 Not Implemented\r\n[\s\S]*\r\n\r\nnot-implemented: .+\n$/);
   });
 
+  test('a request line that ends in LF only is 400', async () => {
+    const wire = await start();
+    wire.write(get.replaceAll('\r\n', '\n'));
+    expect(await wire.rest()).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
   test('a broken chunk ends the request with 400', async () => {
     const wire = await start();
     wire.write(`${rawRequest('PUT', listPath, { ...put, 'Transfer-Encoding': 'chunked' })}zz\r\n`);

@@ -40,10 +40,11 @@ beforeAll(async () => {
 });
 
 const groups: InterconnectFaceOptions['groups'] = {
-  async acceptProvision(from: PartnerPrincipal, groupId: string, body: Uint8Array, preconditions: Preconditions) {
+  async acceptProvision(from, groupId, given, preconditions) {
     calls.push(`provision ${groupId} from ${from.partner}`);
     if (failure !== undefined) throw failure;
     if (groupId.endsWith('@blue.example')) throw new Refusal('forbidden', { cause: 'agreement' });
+    const body = typeof given === 'function' ? await given() : given;
     const before = stored.get(groupId);
     if (!preconditionsHold(preconditions, before && entityTag(Buffer.from(before))))
       throw new Refusal('precondition-failed');
@@ -243,13 +244,30 @@ describe('TS 23.280 10.2.7: group information provision', () => {
     expect(stored.get('sip:fire@red.example')).toBe('<group/>');
   });
 
-  test('a wrong media type is 415, a body over the limit 413, and neither is handed over', async () => {
+  test('a wrong media type is 415, a body over the limit 413, and neither is stored', async () => {
     expect(await send('PUT', fire, { ...put, 'Content-Type': 'text/xml' }, '<b/>')).toMatchObject({ status: 415 });
     const small = await startFace({ documentBytes: 8 });
     const raw = rawRequest('PUT', fire, put, '<bbbbbb/>');
     expect(await exchange(small.url, raw, as(red))).toMatchObject({ status: 413 });
     await small.close();
-    expect(calls).toEqual([]);
+    expect(stored.get('sip:fire@red.example')).toBe('<group/>');
+  });
+
+  test('bodies in flight of one partner are bounded: 503 with Retry-After until they are gone', async () => {
+    const small = await startFace({ documentBytes: 8, bodiesInFlightBytesPerCaller: 8 });
+    const greedy = await Wire.open(small.url, as(red));
+    greedy.write(rawRequest('PUT', fire, { ...put, Expect: '100-continue', 'Content-Length': '8' }));
+    expect(await greedy.answer()).toMatchObject({ status: 100 });
+    greedy.write('<group/');
+    const another = () => exchange(small.url, rawRequest('PUT', fire, put, '<b/>'), as(red));
+    let answer = await another();
+    while (answer.status === 200) answer = await another();
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '1', connection: 'close' } });
+    greedy.write('>');
+    expect(await greedy.answer()).toMatchObject({ status: 200 });
+    expect(await another()).toMatchObject({ status: 200 });
+    greedy.destroy();
+    await small.close();
   });
 
   test('a refusal that the agreement lets us name is named', async () => {
@@ -326,11 +344,17 @@ describe('what exists for partners', () => {
 
 describe('RFC 9110 10.1.1: a body is asked for only from those who may send it', () => {
   test.each([
-    ['a stranger', () => undefined, 403],
-    ['the partner', () => red, 100],
-  ])('%s', async (_name, certificate, status) => {
+    ['a stranger', () => undefined, fire, 403],
+    [
+      'the partner outside the agreement',
+      () => red,
+      `${fire.slice(0, fire.lastIndexOf('/'))}/sip:own@blue.example`,
+      403,
+    ],
+    ['the partner', () => red, fire, 100],
+  ])('%s', async (_name, certificate, target, status) => {
     const wire = await Wire.open(face.url, as(certificate()));
-    wire.write(rawRequest('PUT', fire, { ...put, Expect: '100-continue', 'Content-Length': '4' }));
+    wire.write(rawRequest('PUT', target, { ...put, Expect: '100-continue', 'Content-Length': '4' }));
     expect(await wire.answer()).toMatchObject({ status });
     wire.destroy();
   });

@@ -105,7 +105,7 @@ async function acceptProvision(
 ): Promise<Answer> {
   requirePutType(exchange.request, groupsUsage.mimeType);
   const preconditions = preconditionsOf(exchange.request.headers);
-  const body = await readBody(exchange, from.partner, limits.documentBytes);
+  const body = (): Promise<Uint8Array> => readBody(exchange, from.partner, limits.documentBytes);
   const { created, tag } = await groups.acceptProvision(from, groupId, body, preconditions);
   return emptyAnswer(created ? 201 : 200, ['ETag', quotedTag(tag)]);
 }

@@ -35,8 +35,9 @@ beforeEach(async () => {
     listen: { host: '127.0.0.1', port: 0, tls: { ...blueLeaf, clientCa: authority.cert } },
     root: 'https://gms.blue.example/xcap-root',
     groups: {
-      async acceptProvision(from, groupId, body, preconditions) {
+      async acceptProvision(from, groupId, given, preconditions) {
         if (from.partner !== 'red') throw new Refusal('partner-not-authoritative');
+        const body = typeof given === 'function' ? await given() : given;
         const before = stored.get(groupId);
         if (!preconditionsHold(preconditions, before && entityTag(before))) throw new Refusal('precondition-failed');
         if (body.length === 0) throw new Refusal('not-well-formed');

@@ -32,12 +32,15 @@ export function parserRefusal({ code, rawPacket }: ParserError): Refusal {
       return new Refusal(startsWith(rawPacket, targetWithoutEnd) ? 'uri-too-long' : 'header-too-large');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new Refusal('request-timeout');
-    case 'HPE_INVALID_VERSION':
     case 'HPE_PAUSED_H2_UPGRADE':
       return new Refusal('http-version-not-supported');
+    case 'HPE_INVALID_VERSION':
+      if (startsWith(rawPacket, otherVersion)) return new Refusal('http-version-not-supported');
+      break;
     case 'HPE_INVALID_METHOD':
       // RFC 9110 9.1: a method that nobody here knows, as opposed to bytes that are no request at all
       if (startsWith(rawPacket, requestLine)) return new Refusal('not-implemented', { phrase: 'No such method here' });
+      break;
   }
   return new Refusal('bad-request', { phrase: 'The request is no valid HTTP' });
 }
@@ -56,6 +59,7 @@ export function rawAnswer({ code, phrase, row: { status } }: Refusal): string {
 }
 
 const requestLine = /^[!#$%&'*+.^_`|~\w-]+ [^\s]+ HTTP\/1\.[01]\r\n/;
+const otherVersion = /^[^\s]+ [^\s]+ HTTP\/(?!1\.[01])\d\.\d\r\n/;
 const targetWithoutEnd = /^[!#$%&'*+.^_`|~\w-]+ [^\s]+$/;
 
 /** Octets of a packet that are looked at; a longer target than this is too long in any case. */
