@@ -84,7 +84,9 @@ function passes(index: OffsetIndex, element: ElementId, step: SelectorStep): boo
 /** Children by the value of one attribute; `several` marks a value that more than one child carries. */
 type ValueTable = ReadonlyMap<string, StepOutcome>;
 
-const tables = new WeakMap<OffsetIndex, Map<string, ValueTable | 'asked once'>>();
+const tables = new WeakMap<OffsetIndex, Map<string, ValueTable | number>>();
+/** Looks before a table is worth its making; an edit looks twice at a document that the next edit replaces. */
+const looks = 3;
 /** Tables kept for one document; each may hold every value of a long list. */
 const tablesKept = 4;
 
@@ -93,7 +95,7 @@ interface AttributeTest {
   readonly value: string;
 }
 
-/** One-off questions are answered by looking; a document that is asked again gets a table, so that long lists answer at once. */
+/** The first questions are answered by looking; a document that is asked often gets a table, so that long lists answer at once. */
 function byAttribute(
   index: OffsetIndex,
   parent: ElementId,
@@ -107,12 +109,12 @@ function byAttribute(
     kept = new Map();
     tables.set(index, kept);
   }
-  const known = kept.get(key);
-  if (known === undefined) {
-    if (kept.size < tablesKept) kept.set(key, 'asked once');
+  const known = kept.get(key) ?? 0;
+  if (typeof known === 'number' && known < looks) {
+    if (known > 0 || kept.size < tablesKept) kept.set(key, known + 1);
     return lookFor(index, parent, name, test);
   }
-  const table = known === 'asked once' ? valueTable(index, parent, name, test.name) : known;
+  const table = typeof known === 'number' ? valueTable(index, parent, name, test.name) : known;
   kept.set(key, table);
   return table.get(test.value) ?? 'none';
 }

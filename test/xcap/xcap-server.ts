@@ -2,7 +2,7 @@
 // Requests go out as raw octets. Everybody on loopback may assert an identity.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
@@ -63,10 +63,9 @@ export interface XcapServer {
   close(): Promise<void>;
 }
 
-/** Starts a gateway; `more` is merged into the configuration. */
-export async function startXcapServer(more: Readonly<Record<string, unknown>> = {}): Promise<XcapServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'mcgw-xcap-'));
-  const file = join(folder, 'gateway.yaml');
+/** Writes the configuration of a gateway into a folder of its own; `more` is merged into it. Resolves with the file. */
+export async function writeConfiguration(more: Readonly<Record<string, unknown>> = {}): Promise<string> {
+  const file = join(await mkdtemp(join(tmpdir(), 'mcgw-xcap-')), 'gateway.yaml');
   const configuration = {
     system: {
       name: 'alpha',
@@ -84,25 +83,36 @@ export async function startXcapServer(more: Readonly<Record<string, unknown>> = 
     ...more,
   };
   await writeFile(file, stringify(configuration));
+  return file;
+}
+
+/** Starts a gateway; `more` is merged into the configuration. */
+export async function startXcapServer(more: Readonly<Record<string, unknown>> = {}): Promise<XcapServer> {
+  const file = await writeConfiguration(more);
   const { prepared, problems } = await prepare(file, Date.now());
   if (prepared === undefined) throw new Error(problems.map(problemLine).join('\n'));
   const gateway = await startGateway(prepared, pino({ level: 'silent' }));
   const root = gateway.urls.xcap;
   return {
     root,
-    send: (method, path, { as = keeper, type, headers = {}, body } = {}) => {
-      const fields = {
-        ...(as === '' ? {} : { 'X-3GPP-Asserted-Identity': `"${as}"` }),
-        ...(type === undefined ? {} : { 'Content-Type': type }),
-        ...headers,
-      };
-      const octets = body === undefined ? undefined : Buffer.from(body).toString('latin1');
-      return exchange(root, rawRequest(method, `${basePath}/${path}`, fields, octets));
-    },
+    send: sender(root),
     async close() {
       await gateway.close();
-      await rm(folder, { recursive: true, force: true });
+      await rm(dirname(file), { recursive: true, force: true });
     },
+  };
+}
+
+/** How requests go out to an XCAP root. */
+export function sender(root: string): XcapServer['send'] {
+  return (method, path, { as = keeper, type, headers = {}, body } = {}) => {
+    const fields = {
+      ...(as === '' ? {} : { 'X-3GPP-Asserted-Identity': `"${as}"` }),
+      ...(type === undefined ? {} : { 'Content-Type': type }),
+      ...headers,
+    };
+    const octets = body === undefined ? undefined : Buffer.from(body).toString('latin1');
+    return exchange(root, rawRequest(method, `${basePath}/${path}`, fields, octets));
   };
 }
 

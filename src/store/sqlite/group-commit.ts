@@ -36,6 +36,11 @@ type Answer =
 const batchPatience = 10;
 const batchSize = 512;
 
+/** Bytes written, roughly, after which the log is copied into the database: in a turn of its own, so that no commit waits for it. */
+const checkpointAfter = 4 * 1024 * 1024;
+/** What a commit writes beside the bytes of documents: a few pages of tables and indexes. */
+const smallChange = 16 * 1024;
+
 /** The queue of commits in front of one database. */
 export class CommitQueue {
   readonly #database: DatabaseSync;
@@ -44,6 +49,7 @@ export class CommitQueue {
   #waiting: Waiting[] = [];
   #scheduled = false;
   #sequence: number;
+  #written = 0;
   #counters = { transactions: 0, commits: 0, conflicts: 0, failures: 0 };
 
   constructor(database: DatabaseSync, statements: Statements, now: () => Date) {
@@ -105,9 +111,26 @@ export class CommitQueue {
     }
     this.#waiting = this.#waiting.slice(batch.length);
     this.#counters.commits += batch.length;
+    this.#count(batch);
     for (const answer of answers) {
       if ('error' in answer) answer.waiting.reject(answer.error);
       else answer.waiting.resolve(answer.outcome);
+    }
+  }
+
+  #count(batch: readonly Waiting[]): void {
+    const before = this.#written;
+    for (const { commit } of batch) this.#written += smallChange + bytesOf(commit);
+    if (before < checkpointAfter && this.#written >= checkpointAfter) setImmediate(() => this.#checkpoint());
+  }
+
+  #checkpoint(): void {
+    this.#written = 0;
+    if (!this.#database.isOpen || this.#database.isTransaction) return;
+    try {
+      this.#statements.checkpoint.get();
+    } catch {
+      // What could not be copied is safe in the log; a disk that fails for good tells the next commit.
     }
   }
 
@@ -158,4 +181,11 @@ function spoilsTransaction(error: unknown): boolean {
     sqliteResult.range,
   ];
   return !ofOneCommit.includes(code);
+}
+
+function bytesOf({ documents = [], sources = [] }: Commit): number {
+  let bytes = 0;
+  for (const write of documents) if (write.write === 'put') bytes += write.document.bytes.byteLength;
+  for (const write of sources) if (write.write === 'put') bytes += write.source.bytes.byteLength;
+  return bytes;
 }

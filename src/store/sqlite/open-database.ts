@@ -23,6 +23,8 @@ export function openDatabase(file: string): DatabaseSync {
     database = new DatabaseSync(path, { timeout: lockPatience });
     // Exclusive before WAL: then SQLite keeps its WAL index in memory and holds the lock for good.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    // The commit queue checkpoints between commits; this is what happens when it never comes to that, in pages.
+    database.exec('PRAGMA wal_autocheckpoint = 16384');
     database.exec('PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864');
     database.exec('BEGIN IMMEDIATE; COMMIT');
     migrate(database, path);

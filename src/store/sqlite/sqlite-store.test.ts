@@ -56,6 +56,24 @@ describe('the file of the SQLite store', () => {
     await rm(directory, { recursive: true });
   });
 
+  test('its log is copied into the database between commits and does not grow with what is written', async () => {
+    const store = await openSqliteStore(file);
+    const large = (round: number): Uint8Array => new Uint8Array(2_000_000 + round * 10).fill(round);
+    let tag: string | null = null;
+    let longest = 0;
+    for (let round = 0; round < 12; round++) {
+      const document = { key: userKey('large'), tag: `tag-${round}`, bytes: large(round) };
+      const outcome = await store.commit({ documents: [{ write: 'put', document, expected: tag }] });
+      expect(outcome).toMatchObject({ outcome: 'committed' });
+      tag = `tag-${round}`;
+      await new Promise(setImmediate);
+      longest = Math.max(longest, (await stat(`${file}-wal`)).size);
+    }
+    expect(longest).toBeLessThan(12_000_000);
+    expect(Buffer.compare((await store.document(userKey('large')))?.bytes ?? new Uint8Array(), large(11))).toBe(0);
+    await store.close();
+  });
+
   test('it is created with its directories, for its owner alone, and so is its log', async () => {
     const store = await openSqliteStore(file);
     await store.commit({ documents: [put(userKey('a'), 'one')] });

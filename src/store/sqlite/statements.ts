@@ -71,6 +71,7 @@ const sourceColumns =
 const sql = {
   begin: 'BEGIN IMMEDIATE',
   commit: 'COMMIT',
+  checkpoint: 'PRAGMA wal_checkpoint(PASSIVE)',
   rollback: 'ROLLBACK',
   savepoint: 'SAVEPOINT one',
   release: 'RELEASE one',
