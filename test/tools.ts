@@ -4,7 +4,7 @@ import { accessSync, appendFileSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Each program and the Debian package it comes in. */
-export const tools = { sipp: 'sip-tester' } as const;
+export const tools = { sipp: 'sip-tester', kamailio: 'kamailio' } as const;
 
 export type Tool = keyof typeof tools;
 

@@ -254,9 +254,10 @@ export class Subscriber {
 
   /** Answers a NOTIFY by hand, when `answer` is ''. */
   respond(notify: Received, status: string, extra = ''): void {
-    const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq']
-      .map((name) => `${name}: ${notify.header(name)}\r\n`)
-      .join('');
+    // RFC 3261 8.2.6.2: every Via, in order
+    const vias = [...notify.raw.matchAll(/^Via: .*$/gim)].map(([line]) => `${line}\r\n`).join('');
+    const others = ['From', 'To', 'Call-ID', 'CSeq'].map((name) => `${name}: ${notify.header(name)}\r\n`).join('');
+    const copied = vias + others;
     this.#socket.send(`SIP/2.0 ${status}\r\n${copied}${extra}Content-Length: 0\r\n\r\n`, this.#server, '127.0.0.1');
   }
 
