@@ -5,7 +5,12 @@ import type { Configuration } from './config/schema.ts';
 import { configuredUsages } from './documents/application-usage.ts';
 import { DocumentService } from './documents/service.ts';
 import { Opened } from './gateway/opened.ts';
-import { authenticatorOf, interconnectionSettings, partnerClientOf } from './gateway/partner-settings.ts';
+import {
+  authenticatorOf,
+  edgeProxiesOf,
+  interconnectionSettings,
+  partnerClientOf,
+} from './gateway/partner-settings.ts';
 import { withRealPorts } from './gateway/real-ports.ts';
 import { restartKeys, takenOver } from './gateway/restart-keys.ts';
 import { openSipEngine, partnerAddress } from './gateway/sip-engine.ts';
@@ -28,6 +33,7 @@ import { retainJournal } from './store/journal-retention.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
 import { startInterconnectFace } from './xcap/interconnect-face.ts';
+import type { EdgeProxies } from './xcap/conveyed-certificate.ts';
 import { startXcapFace } from './xcap/own-face.ts';
 import type { PartnerClient } from './xcap/partner-client.ts';
 import { defaultXmlLimits } from './xml/limits.ts';
@@ -40,6 +46,7 @@ interface Current {
   readonly users: UserCredentials;
   readonly partners: PartnerClient;
 }
+  readonly edge: EdgeProxies;
 
 /** What the parts of one gateway share while it is put together. */
 interface Site {
@@ -132,6 +139,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
           groups: interconnection,
           authenticate: (credentials) => current.authenticate.partner(credentials),
           limits,
+          edge: () => current.edge,
           log: log.child({ face: 'interconnect' }),
           onAnswer: answered('interconnect'),
         });
@@ -212,6 +220,7 @@ async function currentOf(configuration: Configuration, log: Logger, before?: Use
     authenticate: authenticatorOf(configuration, users.schemes),
     partners: partnerClientOf(configuration),
   };
+    edge: edgeProxiesOf(configuration),
 }
 
 // Requests of the client before still run; their answers count.

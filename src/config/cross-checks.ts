@@ -77,7 +77,8 @@ function listenerChecks({ xcap, interconnect, manage, sip, partners }: Sections)
   if (interconnect !== undefined) {
     findings.push(...rootChecks(interconnect.root, interconnect.listen, 'interconnect'));
     const tls = interconnect.listen.tls;
-    if (tls?.clientCa === undefined) {
+    // Behind an edge proxy of ours TLS may have ended; the certificate is conveyed.
+    if (tls?.clientCa === undefined && !(tls === undefined && interconnect.edgeProxies.length > 0)) {
       const path = ['interconnect', 'listen', ...(tls === undefined ? [] : ['tls'])];
       findings.push(error(path, 'needs tls with cert, key and clientCa: partners are recognised by their certificate'));
     }

@@ -183,6 +183,15 @@ export const configurationSchema = z.strictObject({
     .strictObject({
       listen: listener,
       root: httpUri.describe('XCAP root URI as partners see it'),
+      httpProxy: z
+        .string()
+        .regex(/^https?:\/\/[^\s?#/]+\/?$/i, 'must be an http: or https: URI without path')
+        .optional()
+        .describe('proxy through which partners are reached, by CONNECT'),
+      edgeProxies: z
+        .array(addressRange)
+        .default([])
+        .describe('addresses of our own proxies that convey the certificates of partners (RFC 9440 Client-Cert)'),
       retry: z
         .strictObject({
           first: z.number().positive().default(1).describe('seconds before the first retry of a delivery'),

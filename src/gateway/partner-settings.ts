@@ -1,11 +1,13 @@
 // What follows from the reloadable part of a configuration: who is recognised, how partners are reached, what interconnection does.
 import type { Configuration } from '../config/schema.ts';
+import { addressList } from '../identity/address-list.ts';
 import { type Authenticator, authenticator, knownPartners } from '../identity/authenticate.ts';
 import type { AuthorizationSchemes } from '../identity/authorization.ts';
 import type { InterconnectionSettings } from '../interconnect/partners.ts';
 import type { Prepared } from '../manage/prepare.ts';
 import type { Policy } from '../policy/policy.ts';
 import { passThroughPolicy } from '../policy/policy-file.ts';
+import { type EdgeProxies, edgeProxies } from '../xcap/conveyed-certificate.ts';
 import { type PartnerClient, partnerClient } from '../xcap/partner-client.ts';
 import { listenerTls, partnerAuthority } from './tls-files.ts';
 
@@ -31,6 +33,13 @@ export function authenticatorOf(configuration: Configuration, schemes: Authoriza
   });
 }
 
+/** Our proxies that may convey certificates. Throws when a CA cannot be read or parsed. */
+export function edgeProxiesOf(configuration: Configuration): EdgeProxies {
+  const addresses = addressList(configuration.interconnect?.edgeProxies ?? []);
+  const authorities = configuration.partners.map((partner) => partnerAuthority(configuration, partner));
+  return edgeProxies((address) => addresses.has(address), authorities.join('\n'));
+}
+
 /** Builds the client towards all partners. Throws when a file cannot be read. */
 export function partnerClientOf(configuration: Configuration): PartnerClient {
   const { system, interconnect, partners, limits } = configuration;
@@ -44,6 +53,7 @@ export function partnerClientOf(configuration: Configuration): PartnerClient {
       provideBelow: typeof partner.provide.to === 'string' ? undefined : partner.provide.to.users,
       authority: partnerAuthority(configuration, partner),
     })),
+    httpProxy: interconnect?.httpProxy,
     timeout: (interconnect ?? unusedTimes).timeout * 1000,
     documentBytes: limits.documentBytes,
   });

@@ -4,12 +4,14 @@ import type { IncomingMessage } from 'node:http';
 import { type ApplicationUsage, builtInUsages, capabilitiesAuid, groupsAuid } from '../documents/application-usage.ts';
 import { entityTag } from '../documents/entity-tag.ts';
 import type { PartnerCredentials } from '../identity/authenticate.ts';
+import type { CertificateFacts } from '../identity/certificates.ts';
 import type { PartnerPrincipal } from '../identity/principal.ts';
 import type { PartnerFacing } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import { composeXcapCaps } from '../xml/compose.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import { readBody, requirePutType } from './body.ts';
+import type { EdgeProxies } from './conveyed-certificate.ts';
 import { preconditionsOf, quotedTag } from './entity-tags.ts';
 import type { Exchange } from './exchange.ts';
 import {
@@ -34,6 +36,8 @@ export interface InterconnectFaceOptions {
   readonly groups: Omit<PartnerFacing, 'groupsForPartner'>;
   /** From certificate and asserted identity to a partner; throws the Refusal. */
   readonly authenticate: (credentials: PartnerCredentials) => PartnerPrincipal | Promise<PartnerPrincipal>;
+  /** Our own proxies that may convey a partner's certificate, asked for at each request; absent = none may. */
+  readonly edge?: (() => EdgeProxies) | undefined;
   readonly limits?: Partial<FaceLimits> | undefined;
   readonly log: FaceLog;
   readonly onAnswer?: ((facts: AnswerFacts) => void) | undefined;
@@ -54,7 +58,7 @@ export async function startInterconnectFace(options: InterconnectFaceOptions): P
     onAnswer: options.onAnswer,
     async handle(exchange) {
       const { request } = exchange;
-      const from = await options.authenticate(credentialsOf(request));
+      const from = await options.authenticate(credentialsOf(request, options.edge?.()));
       const resource = offered(request, root);
       if (resource.offered === 'capabilities') return contentAnswer(request, capabilities, capabilitiesUsage.mimeType);
       switch (request.method) {
@@ -126,14 +130,30 @@ async function readGroup(
   }
 }
 
-function credentialsOf(request: IncomingMessage): PartnerCredentials {
+function credentialsOf(request: IncomingMessage, edge: EdgeProxies | undefined): PartnerCredentials {
   const { headers } = request;
   return {
     authorization: headers.authorization,
     xAssertedIdentity: headerValues(headers['x-3gpp-asserted-identity']),
     pAssertedIdentity: headerValues(headers['p-asserted-identity']),
-    certificate: peerCertificate(request.socket),
+    certificate: certificateOf(request, edge),
   };
+}
+
+// RFC 9440 4: from anybody but an edge proxy the fields are an attempt, and an edge proxy's own certificate says nothing about a partner
+function certificateOf(request: IncomingMessage, edge: EdgeProxies | undefined): CertificateFacts | undefined {
+  const { headers, socket } = request;
+  const fields = {
+    clientCert: headerValues(headers['client-cert']),
+    clientCertChain: headerValues(headers['client-cert-chain']),
+  };
+  if (edge?.isEdge(socket.remoteAddress) === true) return edge.certificate(fields);
+  if (fields.clientCert !== undefined || fields.clientCertChain !== undefined) {
+    throw new Refusal('credentials-refused', {
+      cause: `Client-Cert from ${socket.remoteAddress}, which is no edge proxy`,
+    });
+  }
+  return peerCertificate(socket);
 }
 
 function partnerCapabilities(): Content {

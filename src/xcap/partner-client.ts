@@ -1,6 +1,6 @@
 // The group management server of a partner over XCAP (CSC-16): provision, withdrawal and request of groups, with mutual TLS.
 import { checkServerIdentity, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls';
-import { Pool } from 'undici';
+import { type buildConnector, Pool, ProxyAgent } from 'undici';
 import type { PartnerConfiguration } from '../config/schema.ts';
 import { builtInUsages, groupsAuid } from '../documents/application-usage.ts';
 import { isLoopbackAddress } from '../identity/address-list.ts';
@@ -30,6 +30,8 @@ export interface PartnerClientOptions {
   /** Our certificate and key, PEM texts; absent = none is shown. */
   readonly certificate?: { readonly cert: string; readonly key: string } | undefined;
   readonly partners: readonly PartnerRoute[];
+  /** URI of the proxy through which roots are reached with CONNECT; absent = directly. */
+  readonly httpProxy?: string | undefined;
   /** Milliseconds one XCAP root may take to answer. */
   readonly timeout: number;
   /** Largest group document taken from a partner, octets. */
@@ -127,25 +129,31 @@ const groupMediaType = builtInUsages.find((usage) => usage.auid === groupsAuid)?
 function connection(root: string, route: PartnerRoute, options: PartnerClientOptions): RootConnection {
   if (!isUsableRoot(root)) throw new Error(`${root}: only a loopback address may be reached without TLS`);
   const url = new URL(root);
-  const pool = new Pool(url.origin, {
+  const { httpProxy, timeout } = options;
+  const shared = {
     connections: 8,
     pipelining: 1,
     allowH2: false,
     keepAliveTimeout: 20_000,
-    headersTimeout: options.timeout,
-    bodyTimeout: options.timeout,
+    headersTimeout: timeout,
+    bodyTimeout: timeout,
     maxResponseSize: options.documentBytes,
-    connect: {
-      timeout: options.timeout,
-      // A resumed session would skip the check of the server's certificate
-      maxCachedSessions: 0,
-      minVersion: 'TLSv1.2',
-      ...options.certificate,
-      ...(route.authority === undefined ? {} : { ca: route.authority }),
-      checkServerIdentity: (host, certificate) => checkPartner(host, certificate, route),
-    },
-  });
-  return { root, pool, basePath: url.pathname.replace(/\/$/, '') };
+  };
+  const tls: buildConnector.BuildOptions = {
+    timeout,
+    // A resumed session would skip the check of the server's certificate
+    maxCachedSessions: 0,
+    minVersion: 'TLSv1.2',
+    ...options.certificate,
+    ...(route.authority === undefined ? {} : { ca: route.authority }),
+    checkServerIdentity: (host: string, certificate: PeerCertificate) => checkPartner(host, certificate, route),
+  };
+  // RFC 9110 9.3.6: mutual TLS runs inside the tunnel, end to end
+  const dispatcher =
+    httpProxy === undefined || url.protocol !== 'https:'
+      ? new Pool(url.origin, { ...shared, connect: tls })
+      : new ProxyAgent({ ...shared, uri: httpProxy, requestTls: tls, connectTimeout: timeout });
+  return { root, dispatcher, basePath: url.pathname.replace(/\/$/, '') };
 }
 
 function checkPartner(host: string, certificate: PeerCertificate, route: PartnerRoute): Error | undefined {

@@ -1,10 +1,11 @@
 // The XCAP roots of one partner: a request goes to the first that answers, in the configured order.
-import type { Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import { refusalReason } from './refusal-reason.ts';
 
 export interface RootConnection {
   readonly root: string;
-  readonly pool: Pool;
+  /** Connections to the root, direct or through a proxy. */
+  readonly dispatcher: Dispatcher;
   /** Path of the root, without trailing slash. */
   readonly basePath: string;
 }
@@ -72,7 +73,7 @@ export function partnerRoots(
       return last;
     },
     async close() {
-      await Promise.all(connections.map((connection) => connection.pool.destroy()));
+      await Promise.all(connections.map((connection) => connection.dispatcher.destroy()));
     },
   };
 }
@@ -97,13 +98,14 @@ async function ask(
 }
 
 async function attempt(
-  { root, pool, basePath }: RootConnection,
+  { root, dispatcher, basePath }: RootConnection,
   { method, path, headers, body, signal }: PartnerRequest,
   timeout: number,
   now: () => number,
 ): Promise<PartnerReply> {
   const end = AbortSignal.any([AbortSignal.timeout(timeout), ...(signal === undefined ? [] : [signal])]);
-  const asked = pool.request({
+  const asked = dispatcher.request({
+    origin: new URL(root).origin,
     method,
     path: basePath + path,
     headers: { ...headers, 'Accept-Encoding': 'identity' },

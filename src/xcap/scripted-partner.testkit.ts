@@ -36,7 +36,12 @@ export interface ScriptedPartner {
   /** The same without TLS. */
   plainGms(script: Script): Promise<string>;
   /** A client of blue that knows red at these roots, and `silent` at none. */
-  client(xcapRoots: readonly string[], route?: Partial<PartnerRoute>, timeout?: number): PartnerClient;
+  client(
+    xcapRoots: readonly string[],
+    route?: Partial<PartnerRoute>,
+    timeout?: number,
+    httpProxy?: string,
+  ): PartnerClient;
   close(): Promise<void>;
 }
 
@@ -81,7 +86,7 @@ export async function scriptedPartner(): Promise<ScriptedPartner> {
         'https',
       ),
     plainGms: (script) => listen(createHttpServer() as unknown as Server, script, 'http'),
-    client(xcapRoots, route = {}, timeout = 5000) {
+    client(xcapRoots, route = {}, timeout = 5000, httpProxy = undefined) {
       const made = partnerClient({
         identity: 'sip:gms@blue.example',
         certificate: blue,
@@ -90,6 +95,7 @@ export async function scriptedPartner(): Promise<ScriptedPartner> {
           { name: 'silent', xcapRoots: [], certificates: [{ san: 'x' }] },
         ],
         timeout,
+        httpProxy,
         documentBytes: 1000,
         now: () => partner.clock,
       });
