@@ -32,8 +32,8 @@ import { type SipFace, startSipFace } from './sip/sip-face.ts';
 import { retainJournal } from './store/journal-retention.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
-import { startInterconnectFace } from './xcap/interconnect-face.ts';
 import type { EdgeProxies } from './xcap/conveyed-certificate.ts';
+import { startInterconnectFace } from './xcap/interconnect-face.ts';
 import { startXcapFace } from './xcap/own-face.ts';
 import type { PartnerClient } from './xcap/partner-client.ts';
 import { defaultXmlLimits } from './xml/limits.ts';
@@ -45,8 +45,8 @@ interface Current {
   readonly authenticate: Authenticator;
   readonly users: UserCredentials;
   readonly partners: PartnerClient;
-}
   readonly edge: EdgeProxies;
+}
 
 /** What the parts of one gateway share while it is put together. */
 interface Site {
@@ -138,8 +138,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
           root: configuration.interconnect.root,
           groups: interconnection,
           authenticate: (credentials) => current.authenticate.partner(credentials),
-          limits,
           edge: () => current.edge,
+          limits,
           log: log.child({ face: 'interconnect' }),
           onAnswer: answered('interconnect'),
         });
@@ -219,8 +219,8 @@ async function currentOf(configuration: Configuration, log: Logger, before?: Use
     users,
     authenticate: authenticatorOf(configuration, users.schemes),
     partners: partnerClientOf(configuration),
-  };
     edge: edgeProxiesOf(configuration),
+  };
 }
 
 // Requests of the client before still run; their answers count.
