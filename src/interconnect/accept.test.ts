@@ -35,6 +35,43 @@ async function refusedProvision(
   return { code: refusal.code, phrase: refusal.phrase, cause: journal[0]?.detail?.cause };
 }
 
+describe('content that was sent before what is held', () => {
+  const at = (second: number): string => `2026-01-02T03:04:0${second}.000Z`;
+  const give = (name: string, sent?: string) =>
+    systems.blue.interconnection.acceptProvision(
+      systems.red.asPartner,
+      group,
+      groupDocument({ name, members: ['sip:omar@blue.example'] }),
+      {},
+      sent,
+    );
+  const held = async (): Promise<string> =>
+    Buffer.from((await systems.blue.store.source(group))?.bytes ?? []).toString();
+
+  test('a replayed older PUT after a newer one is 412 and changes nothing; newer and equal times are taken', async () => {
+    await open();
+    await give('one', at(1));
+    await give('two', at(3));
+    expect((await refusalOf(give('one', at(1)))).code).toBe('precondition-failed');
+    expect(await held()).toContain('two');
+    expect(await give('two', at(1))).toMatchObject({ changed: false });
+    expect((await refusalOf(give('one', at(2)))).code).toBe('precondition-failed');
+    await give('three', at(3));
+    await give('one', at(4));
+    expect(await held()).toContain('one');
+  });
+
+  test('without times, or after a clock that was far ahead, the last one counts', async () => {
+    await open();
+    await give('one', '2026-01-03T00:00:00.000Z');
+    await give('two', at(1));
+    expect(await held()).toContain('two');
+    await give('three');
+    await give('four', at(1));
+    expect(await held()).toContain('four');
+  });
+});
+
 describe('a provision is accepted from the primary under the agreement only', () => {
   test('group not in the agreed list: 403, nothing stored, no NOTIFY; the cause is in the journal alone', async () => {
     await open({ agreement: { theyProvide: [{ groups: 'sip:harbour-*@red.example' }] } });

@@ -23,6 +23,7 @@ export class Acceptance {
     groupId: string,
     body: Uint8Array | (() => Promise<Uint8Array>),
     preconditions: Preconditions,
+    sent?: string,
   ): Promise<PutOutcome> {
     const journalled = <Result>(work: () => Promise<Result>): Promise<Result> =>
       this.#journalled(from, groupId, 'provision-refused', work);
@@ -35,6 +36,7 @@ export class Acceptance {
         partner,
         groupId: canonical,
         source,
+        sent,
         preconditions,
         actor: from.identity,
         action: 'provision-accepted',

@@ -39,6 +39,11 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
   await documents.checkGroup(groupId, source);
   const held = await documents.findSource(groupId);
   const isSame = held !== undefined && Buffer.compare(held.bytes, source) === 0;
+  if (!isSame && isOlder(arrival.sent, held)) {
+    throw new Refusal('precondition-failed', {
+      cause: `sent ${arrival.sent}, but what is held was sent ${held?.sent}`,
+    });
+  }
   const isReleased = arrival.action === 'group-released' || (isSame && held.heldSince === undefined);
   const hold = partner.configuration.agreement.accept === 'manual' && !isReleased;
   const { inbound } = partner;
@@ -57,7 +62,8 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     source,
     primaryTag: arrival.primaryTag ?? (isSame ? held?.primaryTag : undefined),
     served: hold ? undefined : derivation.bytes,
-    sent: arrival.sent,
+    // The same content once more must not make what came in between look new.
+    sent: isSame ? later(arrival.sent, held?.sent) : arrival.sent,
     policy: inbound.name,
     policyVersion: inbound.version,
     appliedRules,
@@ -74,6 +80,21 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     if (error instanceof Refusal && contentFaults.has(error.code)) await nameCulprit(context, arrival, rulesSee);
     throw error;
   }
+}
+
+function later(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Date.parse(one) < Date.parse(other) ? other : one;
+}
+
+/** A sender whose clock was ahead by more than this when it sent what is held cannot be compared with, milliseconds. */
+const clockTolerance = 60_000;
+
+/** True for content that its sender originated before what is held: a message that was replayed, or held up on its way. */
+function isOlder(sent: string | undefined, held: SourceRecord | undefined): boolean {
+  if (sent === undefined || held?.sent === undefined) return false;
+  if (Date.parse(held.sent) - Date.parse(held.received) > clockTolerance) return false;
+  return Date.parse(sent) < Date.parse(held.sent);
 }
 
 /** What putForeign refuses because of the derived document itself. */

@@ -196,8 +196,9 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     groupId: string,
     body: Uint8Array | (() => Promise<Uint8Array>),
     preconditions: Preconditions,
+    sent?: string,
   ): Promise<PutOutcome> {
-    return this.#acceptance.provision(from, groupId, body, preconditions);
+    return this.#acceptance.provision(from, groupId, body, preconditions, sent);
   }
 
   acceptWithdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void> {

@@ -46,12 +46,14 @@ export interface PartnerFacing {
   /**
    * Flow A, the partner's side: a provision arrives. Steps 2 to 5; the answer goes out after the durable store. A `body` that still has to
    * come is asked for once the sender may provide this group, and what it throws is passed on.
+   * `sent`: when the sender originated the message, by its own clock, ISO 8601; content older than what is held is `precondition-failed`.
    */
   acceptProvision(
     from: PartnerPrincipal,
     groupId: string,
     body: Uint8Array | (() => Promise<Uint8Array>),
     preconditions: Preconditions,
+    sent?: string,
   ): Promise<PutOutcome>;
   /** Flow A, deletion or withdrawal arrives. */
   acceptWithdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void>;

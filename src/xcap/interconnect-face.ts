@@ -110,8 +110,14 @@ async function acceptProvision(
   requirePutType(exchange.request, groupsUsage.mimeType);
   const preconditions = preconditionsOf(exchange.request.headers);
   const body = (): Promise<Uint8Array> => readBody(exchange, from.partner, limits.documentBytes);
-  const { created, tag } = await groups.acceptProvision(from, groupId, body, preconditions);
+  const { created, tag } = await groups.acceptProvision(from, groupId, body, preconditions, sentAt(exchange.request));
   return emptyAnswer(created ? 201 : 200, ['ETag', quotedTag(tag)]);
+}
+
+// RFC 9110 6.6.1: when the message was originated
+function sentAt({ headers }: IncomingMessage): string | undefined {
+  const time = Date.parse(headers.date ?? '');
+  return Number.isNaN(time) ? undefined : new Date(time).toISOString();
 }
 
 // Whatever keeps a group from a partner, a read says only that it is not there

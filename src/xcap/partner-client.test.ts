@@ -43,6 +43,7 @@ describe('what goes out', () => {
       'connection',
       'content-length',
       'content-type',
+      'date',
       'host',
       'x-3gpp-asserted-identity',
     ]);

@@ -85,7 +85,8 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
 
   return {
     async provide(partner, groupId, bytes, knownTag, signal) {
-      const content = { 'Content-Type': groupMediaType };
+      // RFC 9110 6.6.1: tells the partner which of two messages is the older one, should one be held up on its way
+      const content = { 'Content-Type': groupMediaType, Date: new Date(now()).toUTCString() };
       const condition = knownTag === undefined ? {} : { 'If-Match': quotedTag(knownTag) };
       const reply = await request(partner, 'PUT', groupId, { ...content, ...condition }, signal, bytes);
       const stale = reply.reply === 'answer' && reply.status === 412 && knownTag !== undefined;
