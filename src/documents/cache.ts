@@ -24,6 +24,7 @@ const storedLimits: XmlLimits = {
   attributesPerElement: Number.POSITIVE_INFINITY,
   nameLength: Number.POSITIVE_INFINITY,
   namespacesInScope: Number.POSITIVE_INFINITY,
+  different: Number.POSITIVE_INFINITY,
 };
 
 /** Above this size reading all facts at once would hold the event loop for milliseconds, bytes. */

@@ -15,7 +15,12 @@ export interface XmlLimits {
   readonly nameLength: number;
   /** Namespace declarations in scope at one element, counted with repetitions. */
   readonly namespacesInScope: number;
+  /** Different element names, and different sets of namespace declarations; default 10,000 each. They move between threads one by one. */
+  readonly different?: number | undefined;
 }
+
+/** The limit on different names and declarations where none is set. */
+export const defaultDifferent = 10_000;
 
 /** The limits that apply where the configuration names no others. */
 export const defaultXmlLimits: XmlLimits = {

@@ -2,7 +2,7 @@
 // It trusts nothing: every step is checked against the end of the bytes, so that garbage ends in an error and never in a loop.
 
 import { decodeAttributeValue } from './character-data.ts';
-import type { XmlLimits } from './limits.ts';
+import { defaultDifferent, type XmlLimits } from './limits.ts';
 import { namespaces } from './names.ts';
 
 /** Raised when a document exceeds one of the XML limits. */
@@ -97,6 +97,9 @@ class Scanner {
   readonly #namespaceUris: string[] = [];
   readonly #namespaceIds = new Map<string, number>();
   readonly #scopes: NamespaceScope[] = [];
+  /** Scopes by what they are: elements that declare the same in the same place share one. */
+  readonly #scopeIds = new Map<string, number>();
+  readonly #different: number;
   #scope = -1;
   #pending: [string, string][] = [];
   /** Bindings to restore when the element that declared them ends: element, prefix, earlier namespace. */
@@ -109,6 +112,7 @@ class Scanner {
     this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#limits = limits;
     this.#end = bytes.length;
+    this.#different = limits.different ?? defaultDifferent;
     this.#records = new Int32Array(stride * (16 + (bytes.length >> 6)));
     this.#namespaceId('');
     this.#bound[this.#prefixId('')] = 0;
@@ -278,8 +282,15 @@ class Scanner {
       this.#undo.push(element, prefixId, this.#bound[prefixId] ?? -1);
       this.#bound[prefixId] = this.#namespaceId(uri);
     }
-    this.#scopes.push({ outer: this.#scope, declarations, size });
-    this.#scope = this.#scopes.length - 1;
+    const key = `${this.#scope} ${JSON.stringify(declarations)}`;
+    let id = this.#scopeIds.get(key);
+    if (id === undefined) {
+      if (this.#scopes.length >= this.#different)
+        throw new XmlLimitExceeded('too many different namespace declarations');
+      id = this.#scopes.push({ outer: this.#scope, declarations, size }) - 1;
+      this.#scopeIds.set(key, id);
+    }
+    this.#scope = id;
     this.#pending = [];
   }
 
@@ -293,6 +304,7 @@ class Scanner {
     let id = this.#nameIds.get(key);
     if (id === undefined) {
       id = this.#names.length;
+      if (id >= this.#different) throw new XmlLimitExceeded('too many different element names');
       this.#names.push({
         prefix: qualified.prefix,
         localName: qualified.localName,

@@ -92,6 +92,10 @@ describe('reading XML', () => {
     ['attribute name', '<a abcd=""/>', { nameLength: 3 }, 'constraint-failure'],
     ['name, just fitting', '<abc/>', { nameLength: 3 }, 'accepted'],
     ['scopes', '<a xmlns:p="u"><b xmlns:p="v"/></a>', { namespacesInScope: 1 }, 'constraint-failure'],
+    ['different names', '<a><b/><b/><c/></a>', { different: 2 }, 'constraint-failure'],
+    ['different names, just fitting', '<a><b/><b/><a/></a>', { different: 2 }, 'accepted'],
+    ['different declarations', '<a><b xmlns="u"/><b xmlns="v"/></a>', { different: 1 }, 'constraint-failure'],
+    ['declarations that repeat', `<a xmlns:p="u">${'<p:b xmlns="u"/>'.repeat(50)}</a>`, { different: 2 }, 'accepted'],
     ['scopes, just fitting', '<a xmlns:p="u"><b xmlns:p="v"/></a>', { namespacesInScope: 2 }, 'accepted'],
   ])('limit on %s', (_, body, limits, expected) => {
     expect(refusalOf(body, limits)).toBe(expected);

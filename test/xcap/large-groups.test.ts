@@ -6,7 +6,17 @@ import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { elementType, groups, groupType, own, sender, writeConfiguration, type XcapServer } from './xcap-server.ts';
+import {
+  elementType,
+  groups,
+  groupType,
+  own,
+  plain,
+  plainType,
+  sender,
+  writeConfiguration,
+  type XcapServer,
+} from './xcap-server.ts';
 
 const members = 10_000;
 const rounds = 9;
@@ -100,3 +110,24 @@ test('PUT of the whole document, validated', async () => {
     expect(await send('PUT', path, { type: groupType, body: bodies[round] })).toMatchObject({ status: 200 });
   });
 }, 60_000);
+
+test.each([
+  ['200,000 names', 409, (at: number) => `<a${at}/>`],
+  ['200,000 times the same declaration', 201, () => '<a xmlns=""/>'],
+  ['249,000 elements', 201, () => '<a/>'],
+] as const)('a document made to hurt does not hold up the others: %s', async (what, status, element) => {
+  const count = Number(/^[\d,]+/.exec(what)?.[0].replace(',', ''));
+  const hostile = `<r>${Array.from({ length: count }, (_, at) => element(at)).join('')}</r>`;
+  const all: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const { held } = await measured(async () => {
+      const at = own(plain, `${status}-${count}-${round}.xml`);
+      expect(await send('PUT', at, { type: plainType, body: hostile })).toMatchObject({ status });
+    });
+    all.push(held);
+  }
+  process.stdout.write(
+    `${what}, longest hold of the event loop: ${all.map((held) => held.toFixed(1)).join(', ')} ms\n`,
+  );
+  expect(Math.min(...all)).toBeLessThan(budget.held * 2);
+});
