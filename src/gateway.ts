@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Configuration } from './config/schema.ts';
 import { configuredUsages } from './documents/application-usage.ts';
 import { DocumentService } from './documents/service.ts';
+import { failedAt } from './gateway/failed-at.ts';
 import { Opened } from './gateway/opened.ts';
 import {
   authenticatorOf,
@@ -79,7 +80,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   opened.add('memory', async () => stopReleasing());
   const site: Site = { configuration, current: () => current, log, opened, fail };
 
-  const store = await openSqliteStore(configuration.storage.sqlite);
+  const store = await openSqliteStore(configuration.storage.sqlite).catch(failedAt('storage.sqlite'));
   opened.add('store', () => store.close());
   const { journal: bounds } = configuration.storage;
   const endRetention = retainJournal({
@@ -127,7 +128,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     limits,
     log: log.child({ face: 'xcap' }),
     onAnswer: answered('xcap'),
-  });
+  }).catch(failedAt('xcap.listen'));
   opened.add('xcap face', () => xcap.close());
 
   const interconnect =
@@ -142,7 +143,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
           limits,
           log: log.child({ face: 'interconnect' }),
           onAnswer: answered('interconnect'),
-        });
+        }).catch(failedAt('interconnect.listen'));
   if (interconnect !== undefined) opened.add('interconnect face', () => interconnect.close());
 
   const { manage } = configuration;
@@ -166,7 +167,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
             notReady: () => notReady,
             log: log.child({ face: 'manage' }),
           }),
-        );
+        ).catch(failedAt('manage.listen'));
   if (management !== undefined) opened.add('management face', () => management.close());
 
   interconnection.start();
@@ -264,7 +265,9 @@ async function openSip(
   const { configuration, current, log, opened } = site;
   const { sip, system, xcap, interconnect } = configuration;
   if (sip === undefined) return undefined;
-  const { access, engine } = await openSipEngine(configuration, sip, store);
+  const { access, engine } = await openSipEngine(configuration, sip, store).catch(
+    failedAt(sip.engine === 'embedded' ? 'sip.listen' : 'sip.engine'),
+  );
   if (engine !== undefined) {
     opened.add('sip engine', () => engine.close());
     void engine.exited.then((error) => {

@@ -26,5 +26,8 @@ export interface RunningGateway {
 /** How long requests may go on when a gateway stops, milliseconds. */
 export const drainTime = 10_000;
 
+/** A part cannot start because of what the configuration says and the machine has; the message names key and address or file. */
+export class StartProblem extends Error {}
+
 /** Starts a gateway; rejects, having closed what was opened, when a part cannot start. */
 export type StartGateway = (prepared: Prepared, log: Logger) => Promise<RunningGateway>;

@@ -182,18 +182,37 @@ test('a configuration with errors ends it with 2 and every problem on standard e
   ]);
 });
 
-test('a port that is taken ends it with 1 and says which', async () => {
-  const blocker = createServer();
-  await new Promise<void>((resolve) => blocker.listen(0, '127.0.0.1', resolve));
-  const address = blocker.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const gateway = serve({ ...sound, manage: { ...sound.manage, listen: { port } } });
+test.each(['xcap', 'manage', 'sip'])(
+  'a port of %s that is taken ends it with 1 and one line that says which',
+  async (section) => {
+    const blocker = createServer();
+    await new Promise<void>((resolve) => blocker.listen(0, '127.0.0.1', resolve));
+    const address = blocker.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const taken = {
+      xcap: { listen: { port }, root: `http://127.0.0.1:${port}/xcap-root` },
+      manage: { ...sound.manage, listen: { port } },
+      sip: { listen: [`tcp:127.0.0.1:${port}`] },
+    }[section];
+    const gateway = serve({ ...sound, [section]: taken });
+    expect(await gateway.ended()).toBe(1);
+    expect(gateway.out).toEqual([]);
+    expect(gateway.log).toHaveLength(1);
+    const line = await gateway.logged(`the gateway cannot start: ${section}.listen: `);
+    expect(line.msg).toContain(`127.0.0.1:${port}`);
+    expect(line).not.toHaveProperty('err');
+    blocker.close();
+  },
+);
+
+test('a file that is no store ends it with 1 and one line that says which', async () => {
+  writeFileSync(join(folder, 'red.db'), 'no store'.repeat(100));
+  const gateway = serve(sound);
   expect(await gateway.ended()).toBe(1);
-  expect(gateway.out).toEqual([]);
-  expect(await gateway.logged('the gateway cannot start')).toMatchObject({
-    err: { message: expect.stringContaining(`127.0.0.1:${port}`) },
-  });
-  blocker.close();
+  expect(gateway.log).toHaveLength(1);
+  const line = await gateway.logged('the gateway cannot start: storage.sqlite: ');
+  expect(line.msg).toContain(`${join(folder, 'red.db')}: this is not a store of this gateway`);
+  expect(line).not.toHaveProperty('err');
 });
 
 test('a second gateway on the same store ends with 1', async () => {

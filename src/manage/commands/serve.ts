@@ -4,7 +4,13 @@ import { destination, type Logger, pino } from 'pino';
 import { problemLine } from '../../config/load.ts';
 import type { Configuration } from '../../config/schema.ts';
 import { type Prepared, prepare } from '../prepare.ts';
-import { drainTime, type GatewayUrls, type RunningGateway, type StartGateway } from '../running-gateway.ts';
+import {
+  drainTime,
+  type GatewayUrls,
+  type RunningGateway,
+  type StartGateway,
+  StartProblem,
+} from '../running-gateway.ts';
 import { exitCodes, type Terminal } from './terminal.ts';
 
 /** What is still open after that is left behind, milliseconds. */
@@ -25,7 +31,10 @@ export async function serve(file: string, start: StartGateway, terminal: Termina
   try {
     gateway = await start(prepared, log);
   } catch (error) {
-    log.fatal({ err: error }, 'the gateway cannot start');
+    if (error instanceof StartProblem) {
+      const detail = log.isLevelEnabled('debug') ? { err: error } : {};
+      log.fatal(detail, `the gateway cannot start: ${error.message}`);
+    } else log.fatal({ err: error }, 'the gateway cannot start');
     leaveSoon();
     return exitCodes.failed;
   }
