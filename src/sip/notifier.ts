@@ -5,13 +5,13 @@ import { type Principal, principalName } from '../identity/principal.ts';
 import { DocumentPatches } from './document-patches.ts';
 import type { TimerQueue } from './engine/timer-queue.ts';
 import { notifyBody } from './notify-body.ts';
-import { grantedRates, keptTimes, paceOf, type Rates, rateParameters } from './rate-control.ts';
-import { eventPackage, notifyBodyType } from './refusal-answer.ts';
+import { noteSending, notifyHeaders, tagAfter, takeAsTold } from './notify-request.ts';
+import { grantedRates, paceOf, type Rates } from './rate-control.ts';
 import { type Addresses, addressesOf, componentKey, nodesKey, type ResourceEntry, selBelow } from './resource-entry.ts';
 import { SendWindow } from './send-window.ts';
 import type { SipPort } from './sip-port.ts';
-import { mostTagged, sameEntries, stateTag } from './state-tag.ts';
-import { type Telling, type ToldResource, targetsToCompare, tellChanges, tellEverything } from './state-teller.ts';
+import { sameEntries, stateTag } from './state-tag.ts';
+import { type Telling, targetsToCompare, tellChanges, tellEverything } from './state-teller.ts';
 import {
   advance,
   type EndReason,
@@ -381,51 +381,4 @@ export class Notifier implements SubscriptionKeeper {
     if (owed === 'changes') return tellChanges(subscription, targets, resources, largestBody, this.#patches);
     return { changes: [], rest: undefined };
   }
-}
-
-function takeAsTold(subscription: WatchedSubscription, owed: Owed, changes: readonly ToldResource[]): void {
-  if (owed === 'full') subscription.told = new Map();
-  for (const { watch, newTag } of changes) {
-    if (newTag === undefined) subscription.told.delete(watch);
-    else subscription.told.set(watch, newTag);
-  }
-}
-
-/** RFC 6665 clause 8.2: the Event of a NOTIFY has the package and the `id` of the SUBSCRIBE, nothing else. */
-function notifyHeaders(
-  { facts, rates }: WatchedSubscription,
-  reason: EndReason | undefined,
-  left: number,
-  hasBody: boolean,
-): Record<string, string> {
-  return {
-    Event: facts.eventId === '' ? eventPackage : `${eventPackage};id=${facts.eventId}`,
-    'Subscription-State':
-      reason === undefined
-        ? `active;expires=${Math.ceil(left / 1000)}${rateParameters(rates)}`
-        : `terminated;reason=${reason}`,
-    Contact: facts.contact,
-    ...(hasBody ? { 'Content-Type': notifyBodyType } : {}),
-  };
-}
-
-/** The tag of the state that the subscriber has once it was told this; undefined when it was told nothing, or too much. */
-function tagAfter(
-  { entries, told }: WatchedSubscription,
-  owed: Owed,
-  changes: readonly ToldResource[],
-): string | undefined {
-  if (owed === 'nothing' || told.size + changes.length > mostTagged) return undefined;
-  const after = new Map(owed === 'full' ? [] : told);
-  for (const { watch, newTag } of changes) {
-    if (newTag === undefined) after.delete(watch);
-    else after.set(watch, newTag);
-  }
-  return stateTag(entries, after);
-}
-
-function noteSending({ rates, sentLately }: WatchedSubscription, now: number): void {
-  if (rates?.adaptiveMinRate === undefined) return;
-  sentLately.push(now);
-  if (sentLately.length > keptTimes) sentLately.shift();
 }
