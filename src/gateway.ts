@@ -156,6 +156,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
             store,
             documents,
             own: interconnection,
+            ownAddress: { gms: configuration.system.gms, xcapRoot: configuration.xcap.root },
             partners: () => current.configuration.partners,
             groupCreationXui: () => canonicalUri(configuration.system.groupCreationXui ?? ''),
             isHomed: served.isHomed,

@@ -166,7 +166,8 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
   )
     .option('--partner <name>', 'only groups of this partner')
     .option('--held', 'only groups that wait for a release', false)
-    .action((options: GatewayAddress & Json & { partner?: string; held: boolean }) =>
+    .option('--profile', 'what user profiles say about groups of partners: ID, GMS and XCAP root', false)
+    .action((options: GatewayAddress & Json & { partner?: string; held: boolean; profile: boolean }) =>
       withGateway(options, async (client) =>
         (await import('./manage/commands/group.ts')).groupList(client, options, terminal),
       ),

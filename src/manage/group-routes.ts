@@ -4,7 +4,7 @@ import { groupsAuid } from '../documents/application-usage.ts';
 import type { ServedDocument } from '../documents/documents.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey, DocumentSummary, SourceRecord } from '../store/store.ts';
-import type { HeldGroup, ListedGroup } from './listings.ts';
+import type { HeldGroup, ListedGroup, ProfileEntry } from './listings.ts';
 import { type ManagementContext, operator } from './management-context.ts';
 import { otherMethods } from './problem-answer.ts';
 import { groupIdOf, preconditionsOf, queryFlag, queryNumber, queryValue } from './request-values.ts';
@@ -48,6 +48,14 @@ async function list(context: ManagementContext, request: Request, response: Resp
   const { store, documents } = context;
   const limit = Math.max(1, queryNumber(request, 'limit', pageSize, 10_000));
   const partner = queryValue(request, 'partner');
+  if (queryFlag(request, 'profile', false)) {
+    const sources = await store.sources(partner);
+    const profile = sources.map(
+      ({ groupId, partner: home }): ProfileEntry => ({ groupId, partner: home, ...context.ownAddress }),
+    );
+    response.json({ profile });
+    return;
+  }
   if (queryFlag(request, 'held', false)) {
     response.json(await listHeld(context, partner));
     return;

@@ -26,6 +26,15 @@ export interface ListedGroup {
   readonly heldSince?: string | undefined;
 }
 
+/** What a user profile says about a group of another system: TS 23.280 clause 10.2.7, the address of the own GMS. */
+export interface ProfileEntry {
+  readonly groupId: string;
+  readonly partner: string;
+  /** PSI of the GMS to subscribe at. */
+  readonly gms: string;
+  readonly xcapRoot: string;
+}
+
 /** A foreign group of which content waits for an operator's release. */
 export interface HeldGroup {
   readonly groupId: string;

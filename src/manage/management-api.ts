@@ -12,7 +12,7 @@ import { checkQuery, queryNumber, queryValue } from './request-values.ts';
 
 /** Query parameters of each path; those below have none. */
 const queries: Readonly<Record<string, readonly string[]>> = {
-  '/groups': ['after', 'held', 'limit', 'partner'],
+  '/groups': ['after', 'held', 'limit', 'partner', 'profile'],
   '/partners': [],
   '/deliveries': ['partner', 'state'],
   '/subscriptions': [],

@@ -10,6 +10,8 @@ export interface ManagementContext {
   readonly store: Store;
   readonly documents: Documents;
   readonly own: OwnFacing;
+  /** What own clients are told to read groups from: the PSI of this GMS and the XCAP root as they see it. */
+  readonly ownAddress: { readonly gms: string; readonly xcapRoot: string };
   /** Partners as configured now. */
   readonly partners: () => readonly PartnerConfiguration[];
   /** XUI (canonical) below which groups without a place of their own are created. */

@@ -104,6 +104,15 @@ test('TS 23.280 10.2.7: pull and push play the flows by hand, deliveries are lis
   expect(await deliveries()).toEqual([]);
 });
 
+test('TS 23.280 10.2.7: the user profile names the own GMS as the source of a group of another system', async () => {
+  const profile = await printed((terminal) => groupList(atBlue, { json: true, profile: true }, terminal));
+  expect(JSON.parse(profile)).toEqual([
+    { groupId, partner: 'red', gms: 'sip:gms@blue.example', xcapRoot: blue.urls.xcap },
+  ]);
+  const table = await printed((terminal) => groupList(atBlue, { ...plain, profile: true }, terminal));
+  expect(table).toMatch(/^GROUP +GMS +XCAP ROOT\nsip:harbour-tg1@red\.example +sip:gms@blue\.example +http:/);
+});
+
 test('TS 23.280 10.2.7: a pull by pattern asks for every known group and tells how it went', async () => {
   const pull = (pattern: string, code = 0): Promise<string> =>
     printed((terminal) => partnerPullAll(atBlue, 'red', pattern, plain, terminal), code);

@@ -1,6 +1,6 @@
 // `mcgw group …`: the groups of a running gateway.
 import { readFile } from 'node:fs/promises';
-import type { HeldGroup, ListedGroup } from '../listings.ts';
+import type { HeldGroup, ListedGroup, ProfileEntry } from '../listings.ts';
 import type { ManagementClient } from './management-client.ts';
 import { columns, exitCodes, type Terminal, unreadable } from './terminal.ts';
 
@@ -11,10 +11,20 @@ export interface ListOptions {
 /** Shows all groups, page by page. */
 export async function groupList(
   client: ManagementClient,
-  { json, partner, held }: ListOptions & { readonly partner?: string | undefined; readonly held?: boolean | undefined },
+  {
+    json,
+    partner,
+    held,
+    profile,
+  }: ListOptions & {
+    readonly partner?: string | undefined;
+    readonly held?: boolean | undefined;
+    readonly profile?: boolean | undefined;
+  },
   terminal: Terminal,
 ): Promise<number> {
   if (held === true) return heldList(client, { json, partner }, terminal);
+  if (profile === true) return profileList(client, { json, partner }, terminal);
   const groups: ListedGroup[] = [];
   let after: string | undefined;
   do {
@@ -41,6 +51,19 @@ export async function groupList(
       ),
     );
   }
+  return exitCodes.done;
+}
+
+// TS 23.280 clause 10.2.7: the list of groups in the user profile names the own GMS as the source of a foreign group
+async function profileList(
+  client: ManagementClient,
+  { json, partner }: ListOptions & { readonly partner?: string | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const query = new URLSearchParams({ profile: 'true', ...(partner === undefined ? {} : { partner }) });
+  const { profile } = (await client.json(`groups?${query}`)) as { profile: ProfileEntry[] };
+  const rows = profile.map(({ groupId, gms, xcapRoot }) => [groupId, gms, xcapRoot]);
+  terminal.out(json ? JSON.stringify(profile, null, 2) : columns(['GROUP', 'GMS', 'XCAP ROOT'], rows));
   return exitCodes.done;
 }
 
