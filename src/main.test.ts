@@ -36,6 +36,11 @@ describe('wrong usage exits 2 and says how it is used', () => {
     ['a missing option', ['serve'], '--config'],
     ['a missing argument', ['group', 'get'], 'id'],
     ['an argument too many', ['check', '--config', 'x', 'y'], 'too many arguments'],
+    [
+      'a bad URL',
+      ['group', 'list', '--url', 'nonsense', '--token', 'operator-token'],
+      '--url must be an http: or https: URL',
+    ],
     ['no gateway named', ['group', 'list'], '--config FILE, or --url URL and --token TOKEN'],
     [
       'a URL without scheme',

@@ -58,6 +58,11 @@ function systemChecks({ system }: Sections): readonly Finding[] {
   }
   const administrators = system.administrators.map(({ id }) => id);
   findings.push(...repeated(administrators.map(canonicalOr), ['system', 'administrators'], 'administrator'));
+  for (const [index, id] of administrators.entries()) {
+    if (!homed(id, system.domains)) {
+      findings.push(warning(['system', 'administrators', index], `${id} is in none of system.domains`));
+    }
+  }
   for (const [index, user] of system.servedUsers.entries()) {
     if (homed(user, system.domains)) {
       findings.push(warning(['system', 'servedUsers', index], 'is homed here and served anyway'));

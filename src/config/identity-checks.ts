@@ -10,8 +10,13 @@ import type { Configuration } from './schema.ts';
 /** Everything wrong with the section `identity` and the files it names. Keys at a URL are not fetched. */
 export function identityChecks({ identity, system }: Sections): readonly Finding[] {
   if (identity === undefined) return [];
-  const { tokens, digest, missingCredentials } = identity;
+  const { tokens, digest, missingCredentials, trustedProxies } = identity;
   return [
+    ...trustedProxies.flatMap((range, index) =>
+      range.endsWith('/0')
+        ? [warning(['identity', 'trustedProxies', index], `${range} lets everybody who reaches us be whoever they say`)]
+        : [],
+    ),
     ...(tokens === undefined ? [] : tokenChecks(tokens)),
     ...(digest === undefined ? [] : digestChecks(digest, system?.servers ?? [])),
     ...(missingCredentials === 401 && tokens === undefined && digest === undefined

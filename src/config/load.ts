@@ -25,6 +25,8 @@ export interface LoadedConfiguration {
   readonly problems: readonly ConfigurationProblem[];
   /** The sections that are sound by themselves, with absolute file names. */
   readonly sections: Sections;
+  /** An error at a key of the file. */
+  readonly errorAt: (path: readonly PropertyKey[], text: string) => ConfigurationProblem;
 }
 
 /** Reads and checks the configuration in `file` as of the instant `now` (milliseconds since 1970). Never throws for what is wrong. */
@@ -39,6 +41,7 @@ export function loadConfiguration(file: string, now: number): LoadedConfiguratio
       configuration: undefined,
       problems: [{ file, line: 1, key: '(file)', text: sentence, severity: 'error' }],
       sections: { partners: [] },
+      errorAt: (path, text) => ({ file, line: 1, key: keyText(path), text, severity: 'error' }),
     };
   }
   return checkConfiguration(parseYaml(file, text), now);
@@ -46,9 +49,11 @@ export function loadConfiguration(file: string, now: number): LoadedConfiguratio
 
 /** Checks a parsed configuration; relative file names count from the folder of `source.file`. */
 export function checkConfiguration(source: YamlSource, now: number): LoadedConfiguration {
+  const errorAt = (path: readonly PropertyKey[], text: string): ConfigurationProblem =>
+    located({ path, text, severity: 'error' }, source);
   if (source.problems.length > 0) {
     const problems = source.problems.map((problem) => ({ ...problem, severity: 'error' as const }));
-    return { configuration: undefined, problems, sections: { partners: [] } };
+    return { configuration: undefined, problems, sections: { partners: [] }, errorAt };
   }
   const parsed = configurationSchema.safeParse(source.value ?? {});
   const sections = withAbsoluteFiles(
@@ -58,17 +63,22 @@ export function checkConfiguration(source: YamlSource, now: number): LoadedConfi
   const findings = [...crossChecks(sections), ...identityChecks(sections), ...tlsChecks(sections, now)].map((finding) =>
     located(finding, source),
   );
-  const problems = [
+  const problems = inOrder(source.file, [
     ...(parsed.success ? [] : schemaProblems(parsed.error.issues, configurationSchema, source)).map((problem) => ({
       ...problem,
       severity: 'error' as const,
     })),
     ...findings,
-  ].sort(
-    (one, other) => Number(one.file !== source.file) - Number(other.file !== source.file) || one.line - other.line,
-  );
+  ]);
   const sound = parsed.success && !problems.some(({ severity }) => severity === 'error');
-  return { configuration: sound ? (sections as Configuration) : undefined, problems, sections };
+  return { configuration: sound ? (sections as Configuration) : undefined, problems, sections, errorAt };
+}
+
+/** Problems in the order of their lines in `file`, those of other files last. */
+export function inOrder(file: string, problems: readonly ConfigurationProblem[]): readonly ConfigurationProblem[] {
+  return problems.toSorted(
+    (one, other) => Number(one.file !== file) - Number(other.file !== file) || one.line - other.line,
+  );
 }
 
 /** One problem as it is printed: `file:line: key: text`. */

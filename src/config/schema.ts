@@ -241,10 +241,10 @@ export const configurationSchema = z.strictObject({
         .array(
           z
             .string()
-            .regex(
-              /^(udp|tcp|tls|wss?):(\[[0-9a-fA-F:.]+\]|[^:\s[\]]+):\d{1,5}$/,
-              'must be udp:, tcp:, tls:, ws: or wss: followed by ADDRESS:PORT, IPv6 in brackets',
-            )
+            .regex(/^(udp|tcp|tls|wss?):(\[[0-9a-fA-F:.]+\]|[^:\s[\]]+):\d{1,5}$/, {
+              error: 'must be udp:, tcp:, tls:, ws: or wss: followed by ADDRESS:PORT, IPv6 in brackets',
+              abort: true,
+            })
             .refine(
               (value) => Number(value.slice(value.lastIndexOf(':') + 1)) <= 65535,
               'must have a port up to 65535',

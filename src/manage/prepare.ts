@@ -1,9 +1,9 @@
 // Everything a gateway needs from files before it starts: the configuration, and the policies and schemas it names.
 // `serve`, SIGHUP and `check` all see the same problems.
-import { type ConfigurationProblem, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
+import { type ConfigurationProblem, inOrder, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { Policy } from '../policy/policy.ts';
-import { loadPolicy, PolicyFileError } from '../policy/policy-file.ts';
+import { loadPolicy, PolicyFileError, PolicyUnreadable } from '../policy/policy-file.ts';
 import { schemaFileProblem } from '../xml/schema.ts';
 
 export interface Prepared {
@@ -16,6 +16,7 @@ export interface Preparation {
   /** Undefined when there is an error. */
   readonly prepared: Prepared | undefined;
   readonly problems: readonly ConfigurationProblem[];
+  readonly loaded: LoadedConfiguration;
 }
 
 /** Loads and checks everything that the configuration in `file` names, as of `now` (milliseconds since 1970). */
@@ -23,12 +24,15 @@ export async function prepare(file: string, now: number): Promise<Preparation> {
   const loaded = loadConfiguration(file, now);
   const policies = new Map<string, Policy>();
   const found: ConfigurationProblem[] = [];
-  for (const policyFile of new Set(policyFiles(loaded))) {
+  for (const [policyFile, keys] of policyFiles(loaded)) {
     try {
       policies.set(policyFile, await loadPolicy(policyFile));
     } catch (error) {
       if (!(error instanceof PolicyFileError)) throw error;
-      found.push(...error.problems.map((problem) => ({ ...problem, severity: 'error' as const })));
+      // Who mistypes a name looks for the key, not into a file that is not there.
+      if (error instanceof PolicyUnreadable) {
+        found.push(...keys.map((key) => loaded.errorAt(key, `${policyFile} ${error.reason}`)));
+      } else found.push(...error.problems.map((problem) => ({ ...problem, severity: 'error' as const })));
     }
   }
   for (const { schema } of loaded.sections.applicationUsages ?? []) {
@@ -39,12 +43,19 @@ export async function prepare(file: string, now: number): Promise<Preparation> {
   const { configuration } = loaded;
   return {
     prepared: configuration === undefined || found.length > 0 ? undefined : { configuration, policies },
-    problems: [...loaded.problems, ...found],
+    problems: inOrder(file, [...loaded.problems, ...found]),
+    loaded,
   };
 }
 
-function policyFiles({ sections }: LoadedConfiguration): readonly string[] {
-  return sections.partners.flatMap((partner) =>
-    [partner?.inboundPolicy, partner?.outboundPolicy].filter((file) => file !== undefined),
-  );
+/** The keys that name each policy file. */
+function policyFiles({ sections }: LoadedConfiguration): ReadonlyMap<string, readonly (readonly PropertyKey[])[]> {
+  const files = new Map<string, (readonly PropertyKey[])[]>();
+  for (const [index, partner] of sections.partners.entries()) {
+    for (const key of ['inboundPolicy', 'outboundPolicy'] as const) {
+      const file = partner?.[key];
+      if (file !== undefined) files.set(file, [...(files.get(file) ?? []), ['partners', index, key]]);
+    }
+  }
+  return files;
 }

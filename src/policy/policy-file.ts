@@ -26,7 +26,17 @@ export class PolicyFileError extends Error {
   }
 }
 
-/** Reads a policy file. Rejects with PolicyFileError, also when the file cannot be read. */
+/** A policy file that cannot be read; `reason` says why, without its name. */
+export class PolicyUnreadable extends PolicyFileError {
+  readonly reason: string;
+
+  constructor(file: string, reason: string) {
+    super([{ file, line: 1, key: '(file)', text: reason }]);
+    this.reason = reason;
+  }
+}
+
+/** Reads a policy file. Rejects with PolicyFileError; PolicyUnreadable when the file cannot be read. */
 export async function loadPolicy(file: string): Promise<Policy> {
   let text: string;
   try {
@@ -34,7 +44,7 @@ export async function loadPolicy(file: string): Promise<Policy> {
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const sentence = missing ? 'does not exist' : `cannot be read: ${(error as Error).message}`;
-    throw new PolicyFileError([{ file, line: 1, key: '(file)', text: sentence }]);
+    throw new PolicyUnreadable(file, sentence);
   }
   return parsePolicy(text, file);
 }
