@@ -203,6 +203,32 @@ describe('reload', () => {
     expect((await readAsServer(blue, 'sip:mcptt@blue.example')).body).toContain('on-network-group-priority>5<');
   });
 
+  test('a change of whom we serve is named and reaches neither policies nor documents before a restart', async () => {
+    const red = await run(redConfiguration());
+    const blue = await run(blueConfiguration(red.urls.interconnect));
+    await writeFile(
+      join(blue.folder, 'from-red.yaml'),
+      'policy: from-red\nversion: 1\nrules:\n  - { name: ours, members: { keep: [{ served: true }] } }\n',
+    );
+    await blue.reload(await blue.changed(withPolicy));
+    await putHarbour(red);
+    const before = await readAsServer(blue, 'sip:mcptt@blue.example');
+    expect(before.status).toBe(200);
+    expect(before.body).not.toContain('sip:ines@red.example');
+    const served = await blue.changed((configuration) => ({
+      ...withPolicy(configuration),
+      system: { ...(configuration.system as object), servedUsers: ['sip:ines@red.example'] },
+    }));
+    expect(await blue.reload(served)).toEqual(['system.servedUsers']);
+    const pull = await request(`${blue.urls.manage}/api/v1/partners/red/pull`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ groupId }),
+    });
+    expect(pull.statusCode).toBe(200);
+    expect((await readAsServer(blue, 'sip:mcptt@blue.example')).body).toBe(before.body);
+  });
+
   test('certificates are read again and shown to who connects from then on', async () => {
     const red = await run(redConfiguration());
     const { port } = new URL(red.urls.interconnect ?? '');
@@ -218,10 +244,10 @@ describe('reload', () => {
     const red = await run(redConfiguration());
     const changed = await red.changed((configuration) => ({
       ...configuration,
-      storage: { sqlite: 'other.db' },
+      storage: { sqlite: 'other.db', journal: { days: 30 } },
       sip: { listen: ['udp:127.0.0.1:0'], minimumExpires: 5 },
     }));
-    expect(await red.reload(changed)).toEqual(['sip.minimumExpires', 'storage.sqlite']);
+    expect(await red.reload(changed)).toEqual(['sip.minimumExpires', 'storage.sqlite', 'storage.journal']);
     expect(await groupsOf(red)).toEqual([]);
   });
 });

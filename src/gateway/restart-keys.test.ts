@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { type Configuration, configurationSchema } from '../config/schema.ts';
-import { restartKeys } from './restart-keys.ts';
+import { restartKeys, takenOver } from './restart-keys.ts';
 
 const running: Configuration = configurationSchema.parse({
   system: { name: 'blue', domains: ['blue.example'], gms: 'sip:gms@blue.example' },
@@ -19,6 +19,12 @@ test('what reload takes over needs no restart', () => {
       : { interconnect: { ...running.interconnect, revalidate: 5, timeout: 1 } }),
   };
   expect(restartKeys(running, changed)).toEqual([]);
+});
+
+test('whom we serve is one thing for policies and documents: it changes for neither until a restart', () => {
+  const changed: Configuration = { ...running, system: { ...running.system, servedUsers: ['sip:omar@red.example'] } };
+  expect(takenOver(running, changed).system).toEqual(running.system);
+  expect(restartKeys(running, changed)).toEqual(['system.servedUsers']);
 });
 
 test('everything else is named by its key', () => {
