@@ -33,6 +33,8 @@ async function testAll(args: readonly string[]): Promise<number> {
       jest,
       '--json',
       `--outputFile=${report}`,
+      // A failed test may leave a server behind; nobody is there to end a run that waits for it
+      ...(process.env.CI === 'true' ? ['--forceExit'] : []),
       ...args,
     ],
     { env: { [lacksVariable]: lacks } },
