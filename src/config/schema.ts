@@ -21,19 +21,9 @@ const instant = z.iso.datetime({
 });
 const addressRange = z.string().refine(isAddressRange, 'must be an IP address or a CIDR range such as 10.0.0.0/8');
 
-const tlsListener = z
-  .strictObject({
-    cert: fileName.describe('file: certificate chain, PEM'),
-    key: fileName.describe('file: private key, PEM'),
-    clientCa: fileName.optional().describe('file: CA that client certificates must chain to, PEM'),
-  })
-  .describe('server side of TLS; absent = plain TCP');
-
-const listener = z.strictObject({
-  host: text.default('127.0.0.1').describe('address to bind'),
-  port: port.describe('port to bind; 0 = any free one, which then replaces a port 0 in `root`'),
-  tls: tlsListener.optional(),
-});
+const clientCa = 'file: CA that client certificates must chain to, PEM';
+const listener = listenerWith(clientCa);
+const ownListener = listenerWith(`${clientCa}; SIP, SIPS and TEL URIs in a certificate say who is calling`);
 
 const administrator = z.union(
   [
@@ -177,7 +167,7 @@ const applicationUsage = z.strictObject({
 export const configurationSchema = z.strictObject({
   system,
   xcap: z
-    .strictObject({ listen: listener, root: httpUri.describe('XCAP root URI as clients see it') })
+    .strictObject({ listen: ownListener, root: httpUri.describe('XCAP root URI as clients see it') })
     .describe('reference points CSC-2 and CSC-3: XCAP for own clients and servers'),
   interconnect: z
     .strictObject({
@@ -446,6 +436,22 @@ export const builtInAuids = [
   'xcap-caps',
   'org.openmobilealliance.xcap-directory',
 ] as const;
+
+// What a client certificate is good for differs from face to face
+function listenerWith(clientCaMeaning: string) {
+  const tls = z
+    .strictObject({
+      cert: fileName.describe('file: certificate chain, PEM'),
+      key: fileName.describe('file: private key, PEM'),
+      clientCa: fileName.optional().describe(clientCaMeaning),
+    })
+    .describe('server side of TLS; absent = plain TCP');
+  return z.strictObject({
+    host: text.default('127.0.0.1').describe('address to bind'),
+    port: port.describe('port to bind; 0 = any free one, which then replaces a port 0 in `root`'),
+    tls: tls.optional(),
+  });
+}
 
 function isAddressRange(value: string): boolean {
   const [address = '', prefix, ...rest] = value.split('/');

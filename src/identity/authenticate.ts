@@ -10,7 +10,13 @@ import {
   missingCredentials,
   tokenIdentities,
 } from './authorization.ts';
-import { type CertificateFacts, type CertificateHolder, certificateMatches, fingerprints } from './certificates.ts';
+import {
+  type CertificateFacts,
+  type CertificateHolder,
+  type CertificateIdentities,
+  certificateMatches,
+  fingerprints,
+} from './certificates.ts';
 import type { PartnerPrincipal, Principal } from './principal.ts';
 import { canonicalUri } from './uri.ts';
 
@@ -28,6 +34,8 @@ export interface OwnCredentials extends AssertedIdentities {
   readonly requestTarget: string;
   /** IP address of the connection's other end. */
   readonly peerAddress: string | undefined;
+  /** Identities in the client certificate of the connection; undefined when there is none that chains to a trusted CA. */
+  readonly certificate?: CertificateIdentities | undefined;
 }
 
 export interface PartnerCredentials extends AssertedIdentities {
@@ -79,7 +87,10 @@ export interface AuthenticationSettings {
 
 /** Each method answers the Principal or throws (rejects with) the Refusal whose `cause` names the true reason. */
 export interface Authenticator {
-  /** CSC-2 and CSC-3. What the caller brings itself decides; an asserted identity beside it must be sound nevertheless. */
+  /**
+   * CSC-2 and CSC-3. What the caller writes into the request decides; an asserted identity beside it must be sound nevertheless. Without
+   * either, the identities in the certificate of the connection count.
+   */
   own(credentials: OwnCredentials): Promise<Principal>;
   /** CSC-16: certificate and asserted identity must both be those of one and the same partner. */
   partner(credentials: PartnerCredentials): PartnerPrincipal;
@@ -106,7 +117,7 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
   const userPrincipals = new WeakMap<readonly string[], Principal>();
   const ownPrincipal = (identities: readonly string[]): Principal => {
     if (identities.some((identity) => partnerIdentities.has(identity))) {
-      throw refused('credentials-refused', 'the PSI of a partner GMS is asserted where no partner may be');
+      throw refused('credentials-refused', 'the PSI of a partner GMS is named where no partner may be');
     }
     return roleOf(identities);
   };
@@ -136,12 +147,17 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
 
   return {
     async own(credentials) {
-      const { authorization, peerAddress } = credentials;
+      const { authorization, peerAddress, certificate } = credentials;
       const isAssertion = isAsserted(credentials);
       // TS 24.482 A.2.2: whoever asserts without being trusted is refused, whatever else he brings
       if (isAssertion) requireTrust(trustedProxies, peerAddress);
       if (authorization === undefined) {
+        // A proxy's certificate is its own: whom it asserts comes first
         if (isAssertion) return asserted(credentials);
+        if (certificate === 'malformed') {
+          throw refused('credentials-refused', 'a URI in the client certificate is malformed');
+        }
+        if (certificate !== undefined && certificate.length > 0) return ownPrincipal(certificate);
         throw missingCredentials(schemes, settings.identity.missingCredentials);
       }
       if (isAssertion) assertedIdentities(credentials);

@@ -1,7 +1,14 @@
-// Recognising a partner by its certificate: names and keys, compared exactly, each under its own CA.
+// Recognising a partner by its certificate: names and keys, compared exactly, each under its own CA; and the identities in one.
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type TestCertificate, testAuthority, testCertificate } from '../xcap/certificates.testkit.ts';
-import { type CertificateFacts, certificateFacts, certificateMatches, fingerprints } from './certificates.ts';
+import {
+  type CertificateFacts,
+  type CertificateIdentities,
+  certificateFacts,
+  certificateIdentities,
+  certificateMatches,
+  fingerprints,
+} from './certificates.ts';
 
 let authority: TestCertificate;
 let facts: CertificateFacts;
@@ -34,6 +41,26 @@ describe('RFC 5280 4.2.1.6: subject alternative names', () => {
 
   test('a name with a comma in it stays one name', () => {
     expect(facts.names).toContain('urn:x:a, dns:gms.blue.example');
+  });
+});
+
+describe('RFC 5280 4.2.1.6: identities among the subject alternative names', () => {
+  const texts: readonly (readonly [string | undefined, CertificateIdentities])[] = [
+    [undefined, []],
+    ['', []],
+    ['DNS:a.example, IP Address:0:0:0:0:0:0:0:1, email:sip:a@x, DirName:"CN=x\\u002c URI:sip:a@x"', []],
+    ['othername:"UPN:sip:a@x\\u002c", Registered ID:1.2.3, othername:<unsupported>, URI:TEL:+1-2', ['tel:+12']],
+    ['URI:SIPS:a@X, URI:urn:x:y, URI:tel:+1, URI:sips:a@x', ['sips:a@x', 'tel:+1']],
+    ['URI:"sip:a\\u002cb@x", URI:"sip:o\'b@x"', ['sip:a,b@x', "sip:o'b@x"]],
+    ['URI:"sip:a@x\\u002c URI:sip:b@x"', 'malformed'],
+    ['URI:"sip:\\u00e9@x"', 'malformed'],
+    ['URI:', 'malformed'],
+    ['URI:sip:a@x, URI:"sip:b@x', 'malformed'],
+    ['URI:sip:a@x,URI:sip:b@x', 'malformed'],
+    ['URI:sip:a@x, nonsense', 'malformed'],
+  ];
+  test.each(texts)('`%s`', (subjectAltName, identities) => {
+    expect(certificateIdentities({ subjectAltName })).toEqual(identities);
   });
 });
 

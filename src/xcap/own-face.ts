@@ -25,6 +25,7 @@ import {
   startHttpListener,
 } from './http-listener.ts';
 import { answerNode } from './node-resources.ts';
+import { peerIdentities } from './peer-certificate.ts';
 import { contentAnswer } from './read-answer.ts';
 import { everyValue, headerValues } from './request-headers.ts';
 import { parseRequestTarget, type XcapResource, xcapRoot } from './resource.ts';
@@ -62,6 +63,8 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
     return found;
   };
 
+  const asksForCertificates = options.listen.tls?.clientCa !== undefined;
+
   return startHttpListener({
     listen: options.listen,
     limits,
@@ -73,7 +76,7 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
       // RFC 9110 9.3.7: `*` asks about the server as a whole
       if (request.url === '*' && request.method === 'OPTIONS') return emptyAnswer(200, allowHeader(documentMethods));
       const { resource, usage, node } = addressed(request.url ?? '');
-      const principal = await options.authenticate(credentialsOf(request));
+      const principal = await options.authenticate(credentialsOf(request, asksForCertificates));
       if (node !== undefined) return answerNodeOf(face, exchange, principal, { resource, usage, node });
       return resource.resource === 'group'
         ? answerGroup(face, exchange, principal, resource.groupId, usage)
@@ -115,7 +118,7 @@ function nodeAddress({ node }: XcapResource): NodeAddress | undefined {
   return node && { selector: parseNodeSelector(node.steps), bindings: node.bindings };
 }
 
-function credentialsOf(request: IncomingMessage): OwnCredentials {
+function credentialsOf(request: IncomingMessage, asksForCertificates: boolean): OwnCredentials {
   const { headers, method = '', url = '' } = request;
   return {
     method,
@@ -124,6 +127,7 @@ function credentialsOf(request: IncomingMessage): OwnCredentials {
     xAssertedIdentity: headerValues(headers['x-3gpp-asserted-identity']),
     pAssertedIdentity: headerValues(headers['p-asserted-identity']),
     peerAddress: request.socket.remoteAddress,
+    certificate: asksForCertificates ? peerIdentities(request.socket) : undefined,
   };
 }
 

@@ -1,7 +1,12 @@
 // The certificate at the other end of a TLS connection, looked at once for each connection.
 import type { Socket } from 'node:net';
 import { type DetailedPeerCertificate, TLSSocket } from 'node:tls';
-import { type CertificateFacts, certificateFacts } from '../identity/certificates.ts';
+import {
+  type CertificateFacts,
+  type CertificateIdentities,
+  certificateFacts,
+  certificateIdentities,
+} from '../identity/certificates.ts';
 
 /** Facts of the peer's certificate; undefined without TLS, without certificate, or when it does not chain to a trusted CA. */
 export function peerCertificate(socket: Socket): CertificateFacts | undefined {
@@ -11,6 +16,18 @@ export function peerCertificate(socket: Socket): CertificateFacts | undefined {
   const facts = factsOf(socket.getPeerCertificate(true));
   if (facts !== undefined) seen.set(socket, facts);
   return facts;
+}
+
+/** Identities in the peer's certificate; undefined without TLS, without certificate, or when it does not chain to a trusted CA. */
+export function peerIdentities(socket: Socket): CertificateIdentities | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  const known = identified.get(socket);
+  if (known !== undefined) return known;
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return undefined;
+  const identities = certificateIdentities(certificate);
+  identified.set(socket, identities);
+  return identities;
 }
 
 /** Facts of a certificate as Node's TLS hands it over; undefined when it cannot be parsed. */
@@ -29,3 +46,4 @@ export function factsOf(certificate: DetailedPeerCertificate): CertificateFacts 
 }
 
 const seen = new WeakMap<TLSSocket, CertificateFacts>();
+const identified = new WeakMap<TLSSocket, CertificateIdentities>();
