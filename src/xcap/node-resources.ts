@@ -1,11 +1,10 @@
 // Elements, attributes and namespace bindings of documents, RFC 4825 clauses 7.4 to 7.10 and 10: what each method does to them.
-import type { ApplicationUsage } from '../documents/application-usage.ts';
 import type { Documents, NodeAddress, ServedDocument } from '../documents/documents.ts';
 import { type Principal, principalName } from '../identity/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
 import { type FetchedNode, fetchNode } from '../xml/node-edit.ts';
-import { bindSelector, type NodeSelector } from '../xml/node-selector.ts';
+import type { NodeSelector } from '../xml/node-selector.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import { readBody, requirePutType } from './body.ts';
 import { preconditionsOf, quotedTag } from './entity-tags.ts';
@@ -16,8 +15,9 @@ import { contentAnswer } from './read-answer.ts';
 export interface NodeRequest {
   readonly exchange: Exchange;
   readonly principal: Principal;
-  readonly usage: ApplicationUsage;
   readonly node: NodeAddress;
+  /** The node selector with its prefixes bound. Throws the Refusal `unbound-prefix`. */
+  readonly bound: () => NodeSelector;
   /** The document as the principal may see it, so that no selector leads to what its view leaves out. Throws a Refusal. */
   readonly read: () => Promise<ServedDocument>;
   /** Where nodes of the document are written; undefined when they are for reading only. */
@@ -60,7 +60,7 @@ export async function answerNode(request: NodeRequest): Promise<Answer> {
 
 async function readNode(request: NodeRequest): Promise<Answer> {
   const document = await readDocument(request);
-  const node = fetchNode(document.index, bind(request));
+  const node = fetchNode(document.index, request.bound());
   if (node === undefined) throw new Refusal('not-found');
   // RFC 4825 8.5: all nodes have the tag of their document
   const { kind, body } = node;
@@ -72,13 +72,9 @@ async function readDocument(request: NodeRequest): Promise<ServedDocument> {
   try {
     return await request.read();
   } catch (error) {
-    if (error instanceof Refusal && error.code === 'not-found') bind(request);
+    if (error instanceof Refusal && error.code === 'not-found') request.bound();
     throw error;
   }
-}
-
-function bind({ usage, node: { selector, bindings } }: NodeRequest): NodeSelector {
-  return bindSelector(selector, { defaultNamespace: usage.defaultDocumentNamespace, bindings });
 }
 
 async function putNode({ exchange, ...about }: NodeRequest, key: DocumentKey): Promise<Answer> {

@@ -9,7 +9,7 @@ import { type Principal, principalName } from '../identity/principal.ts';
 import type { OwnFacing } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
-import { parseNodeSelector } from '../xml/node-selector.ts';
+import { bindSelector, type NodeSelector, parseNodeSelector } from '../xml/node-selector.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import { readBody, requirePutType } from './body.ts';
 import { preconditionsOf, quotedTag } from './entity-tags.ts';
@@ -58,7 +58,9 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
     const before = known.get(target);
     if (before !== undefined) return before;
     const resource = parseRequestTarget(target, root);
-    const found = { resource, usage: requireKnown(resource, face), node: nodeAddress(resource) };
+    const usage = requireKnown(resource, face);
+    const node = nodeAddress(resource);
+    const found = { resource, usage, node, bound: node && boundOnce(node, usage) };
     known.set(target, found);
     return found;
   };
@@ -75,9 +77,11 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
       const { request } = exchange;
       // RFC 9110 9.3.7: `*` asks about the server as a whole
       if (request.url === '*' && request.method === 'OPTIONS') return emptyAnswer(200, allowHeader(documentMethods));
-      const { resource, usage, node } = addressed(request.url ?? '');
+      const { resource, usage, node, bound } = addressed(request.url ?? '');
       const principal = await options.authenticate(credentialsOf(request, asksForCertificates));
-      if (node !== undefined) return answerNodeOf(face, exchange, principal, { resource, usage, node });
+      if (node !== undefined && bound !== undefined) {
+        return answerNodeOf(face, exchange, principal, { resource, usage, node, bound });
+      }
       return resource.resource === 'group'
         ? answerGroup(face, exchange, principal, resource.groupId, usage)
         : answerDocument(face, exchange, principal, resource.key, usage);
@@ -91,7 +95,12 @@ interface Addressed {
   readonly usage: ApplicationUsage;
   /** Undefined for a whole document. */
   readonly node: NodeAddress | undefined;
+  /** The node selector with its prefixes bound, made once. Throws the Refusal `unbound-prefix`. */
+  readonly bound: (() => NodeSelector) | undefined;
 }
+
+/** A resource that is a node. */
+type AddressedNode = Addressed & { readonly node: NodeAddress; readonly bound: () => NodeSelector };
 
 /** Bound of the memory for request targets that have been parsed, roughly characters. */
 const addressMemory = 1_000_000;
@@ -116,6 +125,14 @@ function requireKnown(resource: XcapResource, { documents, knowsXui }: Face): Ap
 // RFC 4825 8: so is a selector that is not understood
 function nodeAddress({ node }: XcapResource): NodeAddress | undefined {
   return node && { selector: parseNodeSelector(node.steps), bindings: node.bindings };
+}
+
+function boundOnce({ selector, bindings }: NodeAddress, usage: ApplicationUsage): () => NodeSelector {
+  let bound: NodeSelector | undefined;
+  return () => {
+    bound ??= bindSelector(selector, { defaultNamespace: usage.defaultDocumentNamespace, bindings });
+    return bound;
+  };
 }
 
 function credentialsOf(request: IncomingMessage, asksForCertificates: boolean): OwnCredentials {
@@ -172,10 +189,10 @@ async function answerNodeOf(
   face: Face,
   exchange: Exchange,
   principal: Principal,
-  { resource, usage, node }: Addressed & { readonly node: NodeAddress },
+  { resource, usage, node, bound }: AddressedNode,
 ): Promise<Answer> {
   const { documents, limits } = face;
-  const about = { exchange, principal, usage, node, documents, bodyBytes: limits.documentBytes };
+  const about = { exchange, principal, node, bound, documents, bodyBytes: limits.documentBytes };
   // TS 24.481: nodes of a group are written in its owner's tree
   if (resource.resource === 'group') {
     return answerNode({ ...about, read: () => readGroup(face, principal, resource.groupId), writable: undefined });
