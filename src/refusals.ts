@@ -159,8 +159,3 @@ export class Refusal extends Error {
     return this.message;
   }
 }
-
-/** All rows by code, for documentation and tests. */
-export function refusalRows(): Readonly<Record<RefusalCode, RefusalRow>> {
-  return table;
-}

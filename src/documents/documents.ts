@@ -1,6 +1,5 @@
 // What the document service offers to the rooms above it, and what it tells and asks them.
 // DocumentService implements this; it is the only write path to documents.
-import type { McService } from '../config/schema.ts';
 import type { Principal } from '../identity/principal.ts';
 import type {
   DeliveryRequest,
@@ -168,6 +167,3 @@ export interface Documents {
   /** Set once by the composition root. */
   causeDeliveries(deliveriesOf: DeliveriesOf): void;
 }
-
-/** Services in which a group of these facts takes part. */
-export type GroupServices = readonly McService[];
