@@ -33,6 +33,7 @@ import { type SipFace, startSipFace } from './sip/sip-face.ts';
 import { retainJournal } from './store/journal-retention.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Store } from './store/store.ts';
+import { gatewayVersion } from './version.ts';
 import type { EdgeProxies } from './xcap/conveyed-certificate.ts';
 import { startInterconnectFace } from './xcap/interconnect-face.ts';
 import { startXcapFace } from './xcap/own-face.ts';
@@ -163,6 +164,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
             subscriptions: () => sip?.subscriptions() ?? [],
             now: Date.now,
             token: manage.token,
+            version: gatewayVersion(),
             documentBytes: configuration.limits.documentBytes,
             metrics,
             notReady: () => notReady,

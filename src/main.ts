@@ -1,11 +1,11 @@
 // The command line of mcgw: parses arguments and calls one function per command.
 // Commands are imported when they are called, so that `--help` and the small ones start fast.
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { DigestUserOptions } from './manage/commands/digest-user.ts';
 import type { GatewayAddress, ManagementClient } from './manage/commands/management-client.ts';
 import type { PolicyTryOptions } from './manage/commands/policy-try.ts';
 import { exitCodes, type Terminal } from './manage/commands/terminal.ts';
+import { gatewayVersion } from './version.ts';
 
 type Json = { readonly json: boolean };
 
@@ -35,7 +35,7 @@ function commandLine(finish: (code: number) => void): Command {
     .description(
       'Group management server face of a mission-critical system towards other systems (TS 23.280 clause 10.2.7)',
     )
-    .version(version(), '--version', 'print the version')
+    .version(gatewayVersion(), '--version', 'print the version')
     .exitOverride()
     .showHelpAfterError('(mcgw COMMAND --help tells more)')
     .configureHelp({ showGlobalOptions: true });
@@ -326,9 +326,4 @@ function interrupted(): Promise<void> {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
-}
-
-function version(): string {
-  const file = new URL('../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;
 }

@@ -9,6 +9,7 @@ import {
   type TestGateway,
   token,
 } from '../gateway/gateway.testkit.ts';
+import { undocumented } from './answers.testkit.ts';
 import type { HeldGroup, ListedDelivery, ListedGroup, ListedPartner } from './listings.ts';
 
 const groupId = 'sip:harbour-tg1@red.example';
@@ -44,7 +45,9 @@ async function ask(path: string, { method = 'GET', headers = {}, body }: Asked =
   });
   const text = await response.body.text();
   const isJson = String(response.headers['content-type']).startsWith('application/json');
-  return { status: response.statusCode, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined };
+  const json: unknown = isJson ? JSON.parse(text) : undefined;
+  if (isJson && path.startsWith('/api/v1')) expect(undocumented(method, path, response.statusCode, json)).toEqual([]);
+  return { status: response.statusCode, headers: response.headers, text, json };
 }
 
 const groupPath = (id: string): string => `/api/v1/groups/${encodeURIComponent(id)}`;

@@ -6,18 +6,11 @@ import { Refusal } from '../refusals.ts';
 import { groupRoutes } from './group-routes.ts';
 import type { ManagementContext } from './management-context.ts';
 import type { Metrics } from './metrics.ts';
+import { openApiDocument } from './openapi.ts';
+import { operations } from './operations.ts';
 import { deliveryRoutes, partnerRoutes } from './partner-routes.ts';
 import { answerRefusal, type ManagementLog, otherMethods, problemAnswers } from './problem-answer.ts';
 import { checkQuery, queryNumber, queryValue } from './request-values.ts';
-
-/** Query parameters of each path; those below have none. */
-const queries: Readonly<Record<string, readonly string[]>> = {
-  '/groups': ['after', 'held', 'limit', 'partner', 'profile'],
-  '/partners': [],
-  '/deliveries': ['partner', 'state'],
-  '/subscriptions': [],
-  '/journal': ['after', 'limit', 'subject'],
-};
 
 export interface ManagementApiOptions extends ManagementContext {
   /** Bearer token of operators. */
@@ -25,6 +18,8 @@ export interface ManagementApiOptions extends ManagementContext {
   /** Largest group document accepted, bytes. */
   readonly documentBytes: number;
   readonly metrics: Metrics;
+  /** Of the gateway, for the OpenAPI document. */
+  readonly version: string;
   /** Why requests should go elsewhere now; undefined when all faces accept. */
   readonly notReady: () => string | undefined;
   readonly log: ManagementLog;
@@ -62,19 +57,35 @@ export function managementApi(options: ManagementApiOptions): Express {
   return app;
 }
 
+/** The routers of `/api/v1` by the path that each begins with; every route of theirs is in the table of operations. */
+export function managementRouters(options: ManagementApiOptions): Readonly<Record<string, express.Router>> {
+  return {
+    '/groups': groupRoutes(options, options.documentBytes),
+    '/partners': partnerRoutes(options),
+    '/deliveries': deliveryRoutes(options),
+    '/': listingRoutes(options),
+  };
+}
+
 function api(options: ManagementApiOptions): express.Router {
-  const { store, subscriptions } = options;
   const router = express.Router();
-  for (const [path, known] of Object.entries(queries)) {
+  for (const { method, path, query = {} } of operations) {
     // What cannot be understood shall not widen what is listed.
-    router.use(path, (request, _response, next) => {
-      checkQuery(request, request.path === '/' ? known : []);
+    router[method](path.replace(/\{(\w+)\}/g, ':$1'), (request, _response, next) => {
+      checkQuery(request, Object.keys(query));
       next();
     });
   }
-  router.use('/groups', groupRoutes(options, options.documentBytes));
-  router.use('/partners', partnerRoutes(options));
-  router.use('/deliveries', deliveryRoutes(options));
+  for (const [path, routes] of Object.entries(managementRouters(options))) router.use(path, routes);
+  return router;
+}
+
+function listingRoutes({ store, subscriptions, version }: ManagementApiOptions): express.Router {
+  const router = express.Router({ strict: true });
+  const description = openApiDocument(version);
+  router.get('/openapi.json', (_request, response) => {
+    response.json(description);
+  });
   router.get('/subscriptions', (_request, response) => {
     response.json({ subscriptions: subscriptions() });
   });
@@ -85,7 +96,7 @@ function api(options: ManagementApiOptions): express.Router {
     const entries = await store.journal({ after, limit, ...(subject === undefined ? {} : { subject }) });
     response.json({ entries });
   });
-  router.all(['/subscriptions', '/journal'], otherMethods('GET', 'HEAD'));
+  router.all(['/openapi.json', '/subscriptions', '/journal'], otherMethods('GET', 'HEAD'));
   return router;
 }
 

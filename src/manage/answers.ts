@@ -1,0 +1,199 @@
+// The JSON that the management API answers, as schemas: what listings.ts describes to TypeScript, told to readers of the OpenAPI document.
+// Objects are strict, so that an answer with a field that is not described fails its test.
+import { z } from 'zod';
+import type { DeliveryProgress, PullOutcome, PullProgress } from '../interconnect/ports.ts';
+import type { JournalRecord } from '../store/store.ts';
+import type {
+  HeldGroup,
+  ListedDelivery,
+  ListedGroup,
+  ListedPartner,
+  ListedSubscription,
+  ProfileEntry,
+} from './listings.ts';
+
+/** A schema whose values can be used as `T`. */
+type Of<T> = z.ZodType<T>;
+
+const instant = z.iso.datetime().describe('ISO 8601, UTC');
+const groupId = z.string().describe('canonical group ID');
+const partnerName = z.string().describe('name of the partner in the configuration');
+const tag = z.string().describe('strong entity tag without its quotes');
+const count = z.int().min(0);
+
+export const problem = z.strictObject({
+  code: z.string().describe('stable name of the refusal'),
+  phrase: z.string().describe('what is wrong, for people'),
+});
+
+const groupFields = {
+  groupId,
+  home: z.boolean().describe('true when the group is defined in this system'),
+  partner: partnerName.optional(),
+  tag,
+  size: count.describe('bytes of the served document'),
+  modified: instant,
+  sourceTag: tag.optional().describe('foreign groups: tag of the document as it came, on our CSC-16 face'),
+  primaryTag: tag.optional().describe('foreign groups: tag that the primary gave it'),
+  policy: z.string().optional(),
+  policyVersion: z.int().optional(),
+  appliedRules: z.array(z.string()).readonly().optional(),
+  staleSince: instant.optional().describe('the primary cannot be asked whether the copy is current since then'),
+  heldSince: instant.optional().describe('newer content waits for a release since then'),
+};
+
+export const listedGroup: Of<ListedGroup> = z.strictObject(groupFields);
+
+export const group = z.strictObject({
+  ...groupFields,
+  lists: z
+    .array(
+      z.strictObject({
+        groupId: z.string().describe('as written in the document'),
+        displayName: z.string().optional(),
+        owner: z.string().optional(),
+        services: z.array(z.string()),
+        regrouped: z.boolean().describe('on-network-regrouped: part of a temporary group now'),
+        temporary: z.boolean().describe('on-network-temporary: a temporary group'),
+        members: z.array(
+          z.strictObject({
+            uri: z.string(),
+            displayName: z.string().optional(),
+            mcvideoId: z.string().optional(),
+            mcdataId: z.string().optional(),
+            participantType: z.string().optional(),
+            userPriority: z.number().optional(),
+            required: z.boolean().describe('must acknowledge before a call proceeds: on-network-required'),
+          }),
+        ),
+      }),
+    )
+    .describe('the list-service elements of the document'),
+});
+
+const heldGroup: Of<HeldGroup> = z.strictObject({
+  groupId,
+  partner: partnerName,
+  sourceTag: tag.describe('tag of the content that waits'),
+  servedTag: tag.optional().describe('tag of what is served meanwhile; absent = nothing is'),
+  policy: z.string(),
+  policyVersion: z.int(),
+  heldSince: instant,
+});
+
+const profileEntry: Of<ProfileEntry> = z.strictObject({
+  groupId,
+  partner: partnerName,
+  gms: z.string().describe('PSI of the GMS to subscribe at'),
+  xcapRoot: z.string(),
+});
+
+export const groups = z.union([
+  z.strictObject({
+    groups: z.array(listedGroup),
+    next: z.string().optional().describe('value of `after` for the next page; absent = this was the last'),
+  }),
+  z.strictObject({ held: z.array(heldGroup) }).describe('with held=true'),
+  z.strictObject({ profile: z.array(profileEntry) }).describe('with profile=true'),
+]);
+
+export const groupWritten = z.strictObject({ groupId, tag, created: z.boolean(), changed: z.boolean() });
+
+export const groupDeleted = z.strictObject({ groupId, deleted: z.literal(true) });
+
+/** What the pull or the release of one group came to. */
+export const pulled: Of<PullOutcome & { readonly groupId: string }> = z.discriminatedUnion('outcome', [
+  z.strictObject({ groupId, outcome: z.literal('stored'), changed: z.boolean(), tag }),
+  z.strictObject({ groupId, outcome: z.literal('unchanged') }),
+  z.strictObject({ groupId, outcome: z.literal('removed') }),
+]);
+
+const progressFields = {
+  queued: count.describe('waiting for their turn, those in flight left out'),
+  inFlight: count,
+  delivered: count,
+  parked: count.describe('refused for good'),
+  braked: count.describe('waiting for an operator'),
+  oldest: instant.optional().describe('when the oldest delivery that is not done was queued'),
+  circuit: z.enum(['closed', 'open', 'half-open']),
+  until: instant.optional().describe('with an open circuit: nothing is sent before'),
+};
+const deliveryProgress: Of<Omit<DeliveryProgress, 'partner'>> = z.strictObject(progressFields);
+
+const listedPartner: Of<ListedPartner> = z.strictObject({
+  name: partnerName,
+  domains: z.array(z.string()),
+  gms: z.string(),
+  xcapRoots: z.array(z.string()),
+  state: z.string().describe('state of the agreement as configured'),
+  active: z.boolean().describe('the agreement is active and its time has come and not gone'),
+  groupsHeld: count.describe('foreign groups of this partner that are stored here'),
+  groupsStale: count,
+  groupsHeldBack: count.describe('foreign groups with content that waits for a release'),
+  deliveries: deliveryProgress,
+});
+
+export const partners = z.strictObject({ partners: z.array(listedPartner) });
+
+export const pullProgress: Of<PullProgress> = z.strictObject({
+  pattern: z.string(),
+  started: instant,
+  finished: instant.optional().describe('absent = it runs'),
+  total: count.describe('groups to be asked for'),
+  stored: count,
+  unchanged: count,
+  removed: count,
+  failed: count,
+  failures: z.array(z.strictObject({ groupId, code: z.string() })).describe('the first of them'),
+});
+
+export const delivery: Of<ListedDelivery> = z.strictObject({
+  partner: partnerName,
+  groupId,
+  action: z.enum(['provide', 'withdraw']),
+  state: z.enum(['queued', 'delivered', 'parked', 'braked']),
+  sequence: z.int().describe('of the commit that queued it'),
+  attempts: count,
+  notBefore: instant.optional(),
+  partnerTag: tag.optional().describe('tag that the last success answered for what the partner holds'),
+  outcome: z.string().optional().describe('of the last attempt at this content'),
+  queued: instant,
+});
+
+export const deliveries = z.strictObject({ deliveries: z.array(delivery) });
+
+const deliveryNamed = { partner: partnerName, groupId };
+
+export const deliveryRetried = z.strictObject({ ...deliveryNamed, retried: z.literal(true) });
+
+export const deliveryDropped = z.strictObject({ ...deliveryNamed, dropped: z.literal(true) });
+
+export const deliveryReleased = z.strictObject({ ...deliveryNamed, released: z.literal(1) });
+
+export const brakeReleased = z.strictObject({
+  partner: partnerName,
+  released: count.describe('number of withdrawals that are sent now'),
+});
+
+const subscription: Of<ListedSubscription> = z.strictObject({
+  id: z.string(),
+  subscriber: z.string().describe('identity of the subscriber'),
+  role: z.string(),
+  resources: z.array(z.string()).describe('entries of the resource list, as subscribed'),
+  expires: instant,
+  told: count.describe('number of resources whose state the subscriber was told'),
+  outstanding: z.boolean().describe('a NOTIFY waits for its answer'),
+});
+
+export const subscriptions = z.strictObject({ subscriptions: z.array(subscription) });
+
+const journalRecord: Of<JournalRecord> = z.strictObject({
+  sequence: z.int(),
+  at: instant,
+  actor: z.string().describe('identity of who acted, or `system`'),
+  action: z.string(),
+  subject: z.string().describe('group ID or path of a document'),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+});
+
+export const journal = z.strictObject({ entries: z.array(journalRecord) });

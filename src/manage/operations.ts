@@ -1,0 +1,216 @@
+// The operations of the management API below /api/v1: one table, from which queries are checked and the OpenAPI document is made.
+// A route that is not in it, and a row without a route, fail the test of the document.
+import { z } from 'zod';
+import type { RefusalCode } from '../refusals.ts';
+import * as answers from './answers.ts';
+
+export type OperationMethod = 'get' | 'put' | 'post' | 'delete';
+
+/** One parameter in the query; all may be left out. */
+export interface QueryParameter {
+  readonly description: string;
+  readonly schema: z.ZodType;
+}
+
+export interface OperationAnswer {
+  readonly status: number;
+  readonly description: string;
+  readonly schema: z.ZodType;
+}
+
+export interface Operation {
+  readonly method: OperationMethod;
+  /** Below /api/v1, with parameters in braces. */
+  readonly path: string;
+  readonly id: string;
+  readonly summary: string;
+  readonly query?: Readonly<Record<string, QueryParameter>>;
+  /** JSON body, or the group document of TS 24.481. */
+  readonly body?: z.ZodType | 'group document';
+  /** If-Match and If-None-Match are looked at. */
+  readonly conditional?: true;
+  readonly answers: readonly OperationAnswer[];
+  /** A group document instead of JSON when the Accept header field prefers it. */
+  readonly orDocument?: true;
+  /** What it may be refused with beside what every operation may. */
+  readonly refusals?: readonly RefusalCode[];
+}
+
+const ok = (description: string, schema: z.ZodType): readonly OperationAnswer[] => [
+  { status: 200, description, schema },
+];
+const accepted = (description: string, schema: z.ZodType): OperationAnswer => ({ status: 202, description, schema });
+
+const partner: QueryParameter = { description: 'only those of this partner', schema: z.string() };
+const groupIdBody = z.strictObject({ groupId: z.string() });
+
+/** Every operation, in the order of the document. */
+export const operations: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/groups',
+    id: 'listGroups',
+    summary: 'Groups that this system serves, a page at a time; with held or profile, another view of foreign groups',
+    query: {
+      after: { description: 'cursor: `next` of the page before', schema: z.string() },
+      limit: { description: 'groups on a page', schema: z.int().min(0).max(10_000).default(1000) },
+      partner,
+      held: { description: 'foreign groups with content that waits for a release', schema: z.boolean() },
+      profile: { description: 'what user profiles must say about foreign groups', schema: z.boolean() },
+    },
+    answers: ok('A page of groups', answers.groups),
+  },
+  {
+    method: 'get',
+    path: '/groups/{groupId}',
+    id: 'readGroup',
+    summary: 'One group as it is served here',
+    answers: ok('The group', answers.group),
+    orDocument: true,
+    refusals: ['not-found'],
+  },
+  {
+    method: 'put',
+    path: '/groups/{groupId}',
+    id: 'writeGroup',
+    summary: 'Create or replace a group that is defined in this system',
+    body: 'group document',
+    conditional: true,
+    answers: [
+      { status: 200, description: 'Replaced', schema: answers.groupWritten },
+      { status: 201, description: 'Created', schema: answers.groupWritten },
+    ],
+    refusals: [
+      'group-not-homed-here',
+      'not-well-formed',
+      'schema-validation-error',
+      'constraint-failure',
+      'uniqueness-failure',
+      'precondition-failed',
+      'document-too-large',
+      'unsupported-media-type',
+    ],
+  },
+  {
+    method: 'delete',
+    path: '/groups/{groupId}',
+    id: 'deleteGroup',
+    summary: 'Delete a group that is defined in this system',
+    conditional: true,
+    answers: ok('Deleted', answers.groupDeleted),
+    refusals: ['not-found', 'group-not-homed-here', 'precondition-failed'],
+  },
+  {
+    method: 'post',
+    path: '/groups/{groupId}/release',
+    id: 'releaseGroup',
+    summary: 'Serve content of a foreign group that waits for an operator (accept: manual)',
+    answers: ok('What came of it', answers.pulled),
+    refusals: ['not-found'],
+  },
+  {
+    method: 'get',
+    path: '/partners',
+    id: 'listPartners',
+    summary: 'Partners, their agreements and how far their deliveries are',
+    answers: ok('All partners', answers.partners),
+  },
+  {
+    method: 'post',
+    path: '/partners/{partner}/pull',
+    id: 'pull',
+    summary: 'Ask the partner for one group, or for all known ones that match a pattern',
+    body: z.union([groupIdBody, z.strictObject({ groups: z.string().describe('pattern over group IDs') })]),
+    answers: [
+      { status: 200, description: 'What came of the one group', schema: answers.pulled },
+      accepted('The pull of all runs', answers.pullProgress),
+    ],
+    refusals: ['partner-unknown', 'partner-not-authoritative', 'partner-unreachable', 'partner-refused'],
+  },
+  {
+    method: 'get',
+    path: '/partners/{partner}/pull',
+    id: 'pullProgress',
+    summary: 'How far the pull by pattern is that runs or ran last',
+    answers: ok('Its progress', answers.pullProgress),
+    refusals: ['partner-unknown', 'not-found'],
+  },
+  {
+    method: 'post',
+    path: '/partners/{partner}/push',
+    id: 'push',
+    summary: 'Queue the delivery of one of our groups to the partner',
+    body: groupIdBody,
+    answers: [accepted('The delivery', answers.delivery)],
+    refusals: ['partner-unknown', 'group-not-homed-here', 'agreement-does-not-cover', 'no-member-of-partner'],
+  },
+  {
+    method: 'get',
+    path: '/deliveries',
+    id: 'listDeliveries',
+    summary: 'The outbox',
+    query: {
+      partner,
+      state: { description: 'only those in this state', schema: z.enum(['queued', 'delivered', 'parked', 'braked']) },
+    },
+    answers: ok('Deliveries', answers.deliveries),
+  },
+  {
+    method: 'post',
+    path: '/deliveries/{partner}/{groupId}/retry',
+    id: 'retryDelivery',
+    summary: 'Try a parked or waiting delivery now',
+    answers: ok('Queued for now', answers.deliveryRetried),
+    refusals: ['not-found'],
+  },
+  {
+    method: 'post',
+    path: '/deliveries/{partner}/release',
+    id: 'releaseBrake',
+    summary: 'Let go everything that the brake holds for a partner',
+    answers: ok('Released', answers.brakeReleased),
+    refusals: ['partner-unknown'],
+  },
+  {
+    method: 'post',
+    path: '/deliveries/{partner}/{groupId}/release',
+    id: 'releaseDelivery',
+    summary: 'Let go one delivery that the brake holds',
+    answers: ok('Released', answers.deliveryReleased),
+    refusals: ['not-found'],
+  },
+  {
+    method: 'delete',
+    path: '/deliveries/{partner}/{groupId}',
+    id: 'dropDelivery',
+    summary: 'Forget a delivery',
+    answers: ok('Dropped', answers.deliveryDropped),
+    refusals: ['not-found'],
+  },
+  {
+    method: 'get',
+    path: '/subscriptions',
+    id: 'listSubscriptions',
+    summary: 'SIP subscriptions of others to us',
+    answers: ok('Subscriptions', answers.subscriptions),
+  },
+  {
+    method: 'get',
+    path: '/journal',
+    id: 'readJournal',
+    summary: 'What was done, by whom, oldest first',
+    query: {
+      after: { description: 'only entries behind this sequence', schema: z.int().min(0) },
+      limit: { description: 'entries at most', schema: z.int().min(1).max(1000).default(200) },
+      subject: { description: 'only entries about this group ID or path', schema: z.string() },
+    },
+    answers: ok('Entries', answers.journal),
+  },
+  {
+    method: 'get',
+    path: '/openapi.json',
+    id: 'describe',
+    summary: 'This description',
+    answers: ok('OpenAPI 3.1', z.looseObject({ openapi: z.string() })),
+  },
+];
