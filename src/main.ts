@@ -1,11 +1,11 @@
 // The command line of mcgw: parses arguments and calls one function per command.
 // Commands are imported when they are called, so that `--help` and the small ones start fast.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { gatewayVersion } from './gateway/version.ts';
 import type { DigestUserOptions } from './manage/commands/digest-user.ts';
 import type { GatewayAddress, ManagementClient } from './manage/commands/management-client.ts';
 import type { PolicyTryOptions } from './manage/commands/policy-try.ts';
 import { exitCodes, type Terminal } from './manage/commands/terminal.ts';
-import { gatewayVersion } from './version.ts';
 
 type Json = { readonly json: boolean };
 

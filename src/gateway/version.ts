@@ -3,6 +3,6 @@ import { readFileSync } from 'node:fs';
 
 /** The version as package.json tells it. */
 export function gatewayVersion(): string {
-  const file = new URL('../package.json', import.meta.url);
+  const file = new URL('../../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;
 }
