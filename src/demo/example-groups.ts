@@ -6,7 +6,8 @@ export interface ExampleGroup {
   readonly document: string;
 }
 
-async function example(name: string, groupId: string): Promise<ExampleGroup> {
+/** An example group of `config/groups`. */
+export async function example(name: string, groupId: string): Promise<ExampleGroup> {
   return { groupId, document: await readFile(new URL(`../../config/groups/${name}`, import.meta.url), 'utf8') };
 }
 

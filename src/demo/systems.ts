@@ -28,12 +28,18 @@ export interface RunningSystem {
   stop(): Promise<void>;
   /** Ends it at once with SIGKILL. */
   kill(): Promise<void>;
+  readonly pid: number;
 }
+
+/** A configuration as it goes into the file. */
+export type SystemConfiguration = ReturnType<typeof configuration>;
 
 /** Settings that a play may change; everything else is fixed. */
 export interface SystemSettings {
   /** Merged into the `interconnect` section. */
   readonly interconnect?: object;
+  /** Makes the configuration that is written of the one that the demo runs on. */
+  readonly change?: (configuration: SystemConfiguration) => object;
 }
 
 export interface KeyPair {
@@ -109,7 +115,8 @@ export async function startSystem(
   await mkdir(home, { recursive: true });
   await writeFile(join(home, 'policy.yaml'), stringify(name === 'blue' ? policyFromRed : policyToBlue));
   const file = join(home, 'gateway.yaml');
-  await writeFile(file, stringify(configuration(name, ports, settings)));
+  const { change = (unchanged: SystemConfiguration): object => unchanged } = settings;
+  await writeFile(file, stringify(change(configuration(name, ports, settings))));
   const child = spawn(process.execPath, [program, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   const log: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => log.push(line));
@@ -127,14 +134,11 @@ export async function startSystem(
     manageToken,
     stop: () => end(child, 'SIGTERM'),
     kill: () => end(child, 'SIGKILL'),
+    pid: child.pid ?? 0,
   };
 }
 
-function configuration(
-  name: SystemName,
-  ports: Readonly<Record<SystemName, SystemPorts>>,
-  settings: SystemSettings,
-): object {
+function configuration(name: SystemName, ports: Readonly<Record<SystemName, SystemPorts>>, settings: SystemSettings) {
   const other = name === 'red' ? 'blue' : 'red';
   const own = ports[name];
   const certificates = '../certificates';
