@@ -45,6 +45,7 @@ const source = (groupId: string, partner: string, text: string): SourceRecord =>
   received: '2026-01-02T03:04:05.000Z',
   sent: '2026-01-02T03:04:04.000Z',
   heldSince: '2026-01-02T03:04:05.000Z',
+  released: Buffer.from('before'),
 });
 
 const text = (bytes: Uint8Array | undefined): string | undefined =>
@@ -340,9 +341,10 @@ export function describeStore(
         const whole = source('sip:g@red.example', 'red', 'one');
         await store.commit({ sources: [{ write: 'put', source: whole, expected: null }] });
         const found = await store.source('sip:g@red.example');
-        expect({ ...found, bytes: text(found?.bytes) }).toEqual({ ...whole, bytes: 'one' });
-        const { bytes, ...summary } = whole;
-        expect(bytes.byteLength).toBe(3);
+        const readable = { bytes: text(found?.bytes), released: text(found?.released) };
+        expect({ ...found, ...readable }).toEqual({ ...whole, bytes: 'one', released: 'before' });
+        const { bytes, released, ...summary } = whole;
+        expect([bytes.byteLength, released?.byteLength]).toEqual([3, 6]);
         expect(await store.sources()).toEqual([summary]);
       });
 
@@ -376,6 +378,14 @@ export function describeStore(
         expect(ids).toEqual(['sip:a@red.example', 'sip:b@red.example']);
         expect(await store.sources('blue')).toEqual([]);
       });
+    });
+
+    test('a memo is what was written last under its name, until it is forgotten', async () => {
+      await store.commit({ memos: [{ name: 'brake', value: 'one' }] });
+      await store.commit({ memos: [{ name: 'brake', value: 'two' }] });
+      expect(await store.memo('brake')).toBe('two');
+      await store.commit({ memos: [{ name: 'brake' }] });
+      expect(await store.memo('brake')).toBeUndefined();
     });
 
     describe('deliveries', () => {
@@ -499,6 +509,34 @@ export function describeStore(
         expect(await due('2026-01-02T06:00:00.000Z', 1)).toEqual(['sip:late@red.example']);
         await store.commit(settle(waiting, 'parked', { outcome: '403' }));
         expect(await due('2026-01-03T00:00:00.000Z')).not.toContain(groupId);
+      });
+
+      test('urgent ones come first, and what was urgent and waits stays so when newer content replaces it', async () => {
+        const ids = async (): Promise<readonly string[]> =>
+          (await store.dueDeliveries(partner, '2027-01-01T00:00:00.000Z', 10)).map((delivery) => delivery.groupId);
+        const write = (id: string, urgent?: boolean): Promise<unknown> =>
+          store.commit({
+            deliveries: [{ write: 'queue', delivery: { partner, groupId: id, action: 'provide', urgent } }],
+          });
+        await write('sip:bulk@red.example');
+        await write('sip:regroup@red.example', true);
+        expect(await ids()).toEqual(['sip:regroup@red.example', 'sip:bulk@red.example']);
+        await write('sip:regroup@red.example');
+        expect(await store.delivery(partner, 'sip:regroup@red.example')).toMatchObject({ urgent: true });
+        const { sequence = 0 } = (await store.delivery(partner, 'sip:regroup@red.example')) ?? {};
+        const done = { write: 'settle', partner, groupId: 'sip:regroup@red.example', sequence, attempts: 1 } as const;
+        await store.commit({ deliveries: [{ ...done, state: 'delivered' }] });
+        await write('sip:regroup@red.example');
+        expect(await ids()).toEqual(['sip:bulk@red.example', 'sip:regroup@red.example']);
+      });
+
+      test('of those that wait the one whose time comes first is told first', async () => {
+        const sequence = await queued();
+        await store.commit(settle(sequence, 'queued', { notBefore: '2026-01-02T06:00:00.000Z' }));
+        expect(await store.waitingDeliveries(partner, 1)).toMatchObject([{ groupId }]);
+        await store.commit(queue('provide', 'sip:now@red.example'));
+        expect(await store.waitingDeliveries(partner, 1)).toMatchObject([{ groupId: 'sip:now@red.example' }]);
+        expect(await store.waitingDeliveries(partner, 9)).toHaveLength(2);
       });
 
       test('listing by partner and state, and dropping', async () => {

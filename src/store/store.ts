@@ -46,6 +46,17 @@ export interface SourceRecord {
   readonly heldSince?: string | undefined;
   /** When the primary sent them, by its own clock: ISO 8601. */
   readonly sent?: string | undefined;
+  /** With `heldSince`: the older bytes that what is served was made of; absent = nothing was released yet. */
+  readonly released?: Uint8Array | undefined;
+}
+
+/** A source as it is listed. */
+export type SourceSummary = Omit<SourceRecord, 'bytes' | 'released'>;
+
+/** A small fact that a room keeps for itself under a name; without `value` it is forgotten. */
+export interface MemoWrite {
+  readonly name: string;
+  readonly value?: string | undefined;
 }
 
 export type DeliveryState = 'queued' | 'delivered' | 'parked' | 'braked';
@@ -68,6 +79,8 @@ export interface DeliveryRecord {
   readonly outcome?: string | undefined;
   /** When it was queued, ISO 8601. */
   readonly queued: string;
+  /** Sent before what is not. */
+  readonly urgent?: boolean | undefined;
 }
 
 /** A delivery to queue inside a commit; `sequence`, `state` and `attempts` are the store's. */
@@ -77,6 +90,8 @@ export interface DeliveryRequest {
   readonly action: 'provide' | 'withdraw';
   /** Why it waits for an operator; absent = it is sent when its turn comes. */
   readonly braked?: string | undefined;
+  /** It overtakes what is not; absent = no. */
+  readonly urgent?: boolean | undefined;
 }
 
 /** How many deliveries of a partner have this action and state. */
@@ -164,6 +179,7 @@ export interface Commit {
   readonly sources?: readonly SourceWrite[];
   readonly deliveries?: readonly DeliveryWrite[];
   readonly subscriptions?: readonly SubscriptionWrite[];
+  readonly memos?: readonly MemoWrite[];
   readonly journal?: readonly JournalEntry[];
 }
 
@@ -197,7 +213,7 @@ export interface Store {
   documents(filter: DocumentFilter): Promise<readonly DocumentSummary[]>;
   source(groupId: string): Promise<SourceRecord | undefined>;
   /** Without bytes; by partner when given. */
-  sources(partner?: string): Promise<readonly Omit<SourceRecord, 'bytes'>[]>;
+  sources(partner?: string): Promise<readonly SourceSummary[]>;
   delivery(partner: string, groupId: string): Promise<DeliveryRecord | undefined>;
   deliveries(filter?: {
     readonly partner?: string;
@@ -205,8 +221,12 @@ export interface Store {
   }): Promise<readonly DeliveryRecord[]>;
   /** Of all partners, or of one; without zeros. */
   deliveryCounts(partner?: string): Promise<readonly DeliveryCount[]>;
-  /** Queued deliveries whose time has come, oldest sequence first. */
+  /** Queued deliveries whose time has come: urgent ones first, then oldest sequence first. */
   dueDeliveries(partner: string, now: string, limit: number): Promise<readonly DeliveryRecord[]>;
+  /** Queued deliveries, those first whose time comes first; `notBefore` absent = it has come. */
+  waitingDeliveries(partner: string, limit: number): Promise<readonly DeliveryRecord[]>;
+  /** What is kept under a name. */
+  memo(name: string): Promise<string | undefined>;
   subscriptions(): Promise<readonly SubscriptionRecord[]>;
   journal(filter?: {
     readonly after?: number;

@@ -33,6 +33,10 @@ export function applyCommit(statements: Statements, commit: Commit, sequence: nu
   }
   for (const write of commit.deliveries ?? []) applyDelivery(statements, write, sequence, at);
   for (const write of commit.subscriptions ?? []) applySubscription(statements, write);
+  for (const memo of commit.memos ?? []) {
+    if (memo.value === undefined) statements.deleteMemo.run(memo.name);
+    else statements.putMemo.run(memo.name, memo.value);
+  }
   for (const entry of commit.journal ?? []) appendJournal(statements, entry);
   return applied;
 }
@@ -75,6 +79,7 @@ function applySource(statements: Statements, write: SourceWrite): Applied {
     source.heldSince ?? null,
     source.sent ?? null,
     source.bytes,
+    source.released ?? null,
   );
   return applied;
 }
@@ -82,10 +87,11 @@ function applySource(statements: Statements, write: SourceWrite): Applied {
 function applyDelivery(statements: Statements, write: DeliveryWrite, sequence: number, at: string): void {
   switch (write.write) {
     case 'queue': {
-      const { partner, groupId, action, braked } = write.delivery;
+      const { partner, groupId, action, braked, urgent } = write.delivery;
       const state = braked === undefined ? 'queued' : 'braked';
       const outcome = braked ?? null;
-      statements.queueDelivery.run({ partner, groupId, action, state, outcome, sequence, queued: at });
+      const row = { partner, groupId, action, state, outcome, sequence, queued: at };
+      statements.queueDelivery.run({ ...row, urgent: urgent === true ? 1 : 0 });
       return;
     }
     case 'settle':

@@ -102,8 +102,24 @@ const second = `
   CREATE INDEX delivery_due ON delivery (partner, state, sequence);
 `;
 
+const third = `
+  -- regroup markers overtake what is only bulk
+  ALTER TABLE delivery ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;
+  DROP INDEX delivery_due;
+  CREATE INDEX delivery_due ON delivery (partner, state, urgent DESC, sequence);
+  CREATE INDEX delivery_waiting ON delivery (partner, state, not_before);
+
+  -- what is served while newer bytes are held was made of these
+  ALTER TABLE source ADD COLUMN released BLOB;
+
+  CREATE TABLE memo (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /** SQL scripts; applying number n leads from version n to version n + 1. */
-export const migrations: readonly string[] = [first, second];
+export const migrations: readonly string[] = [first, second, third];
 
 /**
  * Brings an open database to the version after the last of `steps`, in one transaction: all steps or none.

@@ -12,6 +12,7 @@ import type {
   JournalPruning,
   JournalRecord,
   SourceRecord,
+  SourceSummary,
   Store,
   StoredDocument,
   SubscriptionRecord,
@@ -31,6 +32,7 @@ import {
   type SourceRow,
   type Statements,
   type WithBytes,
+  type WithReleased,
 } from './statements.ts';
 
 /** A Store that also tells how its commits were batched. */
@@ -78,11 +80,13 @@ class SqliteFileStore implements SqliteStore {
   }
 
   async source(groupId: string): Promise<SourceRecord | undefined> {
-    const row = this.#get<SourceRow & WithBytes>('source', groupId);
-    return row === undefined ? undefined : { ...sourceOf(row), bytes: row.bytes };
+    const row = this.#get<SourceRow & WithReleased>('source', groupId);
+    if (row === undefined) return undefined;
+    const { bytes, released } = row;
+    return { ...sourceOf(row), bytes, ...(released === null ? {} : { released }) };
   }
 
-  async sources(partner?: string): Promise<readonly Omit<SourceRecord, 'bytes'>[]> {
+  async sources(partner?: string): Promise<readonly SourceSummary[]> {
     const rows =
       partner === undefined ? this.#all<SourceRow>('sources') : this.#all<SourceRow>('sourcesOfPartner', partner);
     return rows.map(sourceOf);
@@ -109,6 +113,14 @@ class SqliteFileStore implements SqliteStore {
 
   async dueDeliveries(partner: string, now: string, limit: number): Promise<readonly DeliveryRecord[]> {
     return this.#all<DeliveryRow>('dueDeliveries', partner, now, limit).map(deliveryOf);
+  }
+
+  async waitingDeliveries(partner: string, limit: number): Promise<readonly DeliveryRecord[]> {
+    return this.#all<DeliveryRow>('waitingDeliveries', partner, limit).map(deliveryOf);
+  }
+
+  async memo(name: string): Promise<string | undefined> {
+    return this.#get<{ readonly value: string }>('memo', name)?.value;
   }
 
   async subscriptions(): Promise<readonly SubscriptionRecord[]> {
@@ -186,7 +198,7 @@ function summaryOf(row: DocumentRow): DocumentSummary {
   return { key: keyOf(row), tag, size, modified, ...optional('groupId', row.group_id) };
 }
 
-function sourceOf(row: SourceRow): Omit<SourceRecord, 'bytes'> {
+function sourceOf(row: SourceRow): SourceSummary {
   return {
     groupId: row.group_id,
     partner: row.partner,
@@ -214,6 +226,7 @@ function deliveryOf(row: DeliveryRow): DeliveryRecord {
     ...optional('notBefore', row.not_before),
     ...optional('partnerTag', row.partner_tag),
     ...optional('outcome', row.outcome),
+    ...(row.urgent === 0 ? {} : { urgent: true }),
   };
 }
 

@@ -40,6 +40,7 @@ export interface DeliveryRow {
   readonly partner_tag: string | null;
   readonly outcome: string | null;
   readonly queued: string;
+  readonly urgent: number;
 }
 
 export interface DeliveryCountRow {
@@ -61,6 +62,11 @@ export interface JournalRow {
 
 export interface WithBytes {
   readonly bytes: Uint8Array;
+}
+
+/** `released` only where a source was selected as a whole. */
+export interface WithReleased extends WithBytes {
+  readonly released: Uint8Array | null;
 }
 
 const keyIs = 'auid = ? AND tree = ? AND xui = ? AND name = ?';
@@ -92,29 +98,34 @@ const sql = {
       size = excluded.size, bytes = excluded.bytes`,
   deleteDocument: `DELETE FROM document WHERE ${keyIs}`,
 
-  source: `SELECT ${sourceColumns}, bytes FROM source WHERE group_id = ?`,
+  source: `SELECT ${sourceColumns}, bytes, released FROM source WHERE group_id = ?`,
   sources: `SELECT ${sourceColumns} FROM source ORDER BY group_id`,
   sourcesOfPartner: `SELECT ${sourceColumns} FROM source WHERE partner = ? ORDER BY group_id`,
   sourceTag: 'SELECT tag FROM source WHERE group_id = ?',
   putSource: `
-    INSERT INTO source (${sourceColumns}, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO source (${sourceColumns}, bytes, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (group_id) DO UPDATE SET
       partner = excluded.partner, tag = excluded.tag, primary_tag = excluded.primary_tag, policy = excluded.policy,
       policy_version = excluded.policy_version, applied_rules = excluded.applied_rules, received = excluded.received,
-      stale_since = excluded.stale_since, held_since = excluded.held_since, sent = excluded.sent, bytes = excluded.bytes`,
+      stale_since = excluded.stale_since, held_since = excluded.held_since, sent = excluded.sent, bytes = excluded.bytes,
+      released = excluded.released`,
   deleteSource: 'DELETE FROM source WHERE group_id = ?',
 
   delivery: 'SELECT * FROM delivery WHERE partner = ? AND group_id = ?',
   dueDeliveries: `
     SELECT * FROM delivery
     WHERE partner = ? AND state = 'queued' AND (not_before IS NULL OR not_before <= ?)
-    ORDER BY sequence, group_id LIMIT ?`,
+    ORDER BY urgent DESC, sequence, group_id LIMIT ?`,
+  waitingDeliveries: `
+    SELECT * FROM delivery WHERE partner = ? AND state = 'queued' ORDER BY not_before LIMIT ?`,
+  // What was urgent and did not arrive is urgent still, whatever replaces it.
   queueDelivery: `
-    INSERT INTO delivery (partner, group_id, action, state, outcome, sequence, attempts, queued)
-    VALUES (:partner, :groupId, :action, :state, :outcome, :sequence, 0, :queued)
+    INSERT INTO delivery (partner, group_id, action, state, outcome, sequence, attempts, queued, urgent)
+    VALUES (:partner, :groupId, :action, :state, :outcome, :sequence, 0, :queued, :urgent)
     ON CONFLICT (partner, group_id) DO UPDATE SET
       action = excluded.action, state = excluded.state, sequence = excluded.sequence, attempts = 0, not_before = NULL,
-      outcome = excluded.outcome, queued = excluded.queued`,
+      outcome = excluded.outcome, queued = excluded.queued,
+      urgent = CASE WHEN delivery.state = 'queued' THEN max(delivery.urgent, excluded.urgent) ELSE excluded.urgent END`,
   deliveryCounts: `
     SELECT partner, action, state, count(*) AS count, min(queued) AS oldest FROM delivery
     GROUP BY partner, action, state ORDER BY partner, action, state`,
@@ -134,6 +145,11 @@ const sql = {
     INSERT INTO subscription (id, expires, state) VALUES (?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET expires = excluded.expires, state = excluded.state`,
   deleteSubscription: 'DELETE FROM subscription WHERE id = ?',
+
+  memo: 'SELECT value FROM memo WHERE name = ?',
+  putMemo: `
+    INSERT INTO memo (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+  deleteMemo: 'DELETE FROM memo WHERE name = ?',
 
   appendJournal: 'INSERT INTO journal (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)',
   // Sequences have no gaps: a commit taken back takes its numbers back.
