@@ -1,19 +1,18 @@
 // What a policy did to a document, for people: a diff by place that names the rule behind each change.
 import type { Derivation, RuleChange } from './policy.ts';
 
-/** Longest piece of source text shown for one side of a change, characters. */
-const longestShown = 2000;
-
 /** The printed diff between a document and what was derived from it, rule by rule; ends with a line end. */
 export function explain(derivation: Derivation, original: string): string {
   if (derivation.applied.length === 0) return 'no rule changed anything\n';
   const sizes = `${Buffer.byteLength(original)} -> ${derivation.bytes.byteLength} bytes`;
-  const blocks = derivation.applied.map(({ rule, kind, changes }) =>
-    [
-      `rule "${rule}" (${kind}): ${changes.length} ${changes.length === 1 ? 'change' : 'changes'}`,
+  const blocks = derivation.applied.map(({ rule, kind, changes, unlisted = 0 }) => {
+    const count = changes.length + unlisted;
+    return [
+      `rule "${rule}" (${kind}): ${count} ${count === 1 ? 'change' : 'changes'}`,
       ...changes.map(shown),
-    ].join('\n'),
-  );
+      ...(unlisted > 0 ? [`  … and ${unlisted} more`] : []),
+    ].join('\n');
+  });
   return `${[sizes, ...blocks].join('\n')}\n`;
 }
 
@@ -23,8 +22,7 @@ function shown({ path, before, after }: RuleChange): string {
 
 function lines(sign: '-' | '+', text: string | undefined): readonly string[] {
   if (text === undefined) return [];
-  const cut = text.length > longestShown ? `${text.slice(0, longestShown)} …` : text;
-  return outdented(cut.split(/\r?\n/)).map((line) => `  ${sign} ${line}`);
+  return outdented(text.split(/\r?\n/)).map((line) => `  ${sign} ${line}`);
 }
 
 // The first line starts at its markup, the others still have the document's indentation.

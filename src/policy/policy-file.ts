@@ -77,6 +77,9 @@ function policyOf(name: string, version: number, digest: string | undefined, rul
       const all = context.direction === 'inbound' ? [...third, ...rules] : [...rules, ...third];
       return runRules([...agreedServices(context), ...all], document, context, check);
     },
+    close: () => {
+      for (const rule of rules) rule.dispose?.();
+    },
   };
 }
 

@@ -21,21 +21,29 @@ export interface ThirdSystemMembers {
   readonly isOfEither: (identity: string) => boolean;
 }
 
-/** One rule that changed the document. */
+/** One rule that changed the document; bounded in size, whatever the document. */
 export interface AppliedRule {
   readonly rule: string;
   readonly kind: string;
+  /** The first changes in document order, until `listedText` is reached by all rules together. */
   readonly changes: readonly RuleChange[];
+  /** How many more the rule made; absent = none. */
+  readonly unlisted?: number | undefined;
 }
 
 export interface RuleChange {
   /** Where: readable path from the root, e.g. `group/list-service/list/entry[3]`. */
   readonly path: string;
-  /** Source text before; absent = inserted. */
+  /** Source text before; absent = inserted. Longer text than `longestChange` is cut and ends with an ellipsis. */
   readonly before?: string | undefined;
-  /** Source text after; absent = removed. */
+  /** Source text after, cut likewise; absent = removed. */
   readonly after?: string | undefined;
 }
+
+/** Characters of all changes listed for one derivation. */
+export const listedText = 1_000_000;
+/** Longest text of one side of a change, characters. */
+export const longestChange = 1000;
 
 export interface Derivation {
   readonly bytes: Uint8Array;
@@ -45,16 +53,29 @@ export interface Derivation {
 /** Judges a derived document; throws the Refusal of what is wrong with it. */
 export type DocumentCheck = (document: Uint8Array) => Promise<void>;
 
+/** The texts that a policy is made of: what a version can be kept as, and what is compiled again from it. Holds no key. */
+export interface PolicySource {
+  /** Name of the policy file. */
+  readonly file: string;
+  readonly text: string;
+  /** Included policies, areas and stylesheets: text by name below the folder of the policy file, with `/`. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
 /** A loaded policy. */
 export interface Policy {
   readonly name: string;
   readonly version: number;
-  /** SHA-256 of the file's text: tells an edited file from the one before, even where the version was forgotten. */
+  /** SHA-256 of all texts: tells an edited file from the one before, even where the version was forgotten. */
   readonly digest?: string | undefined;
+  /** Absent for what no file describes. */
+  readonly source?: PolicySource | undefined;
   /**
    * Derives a document from one that is known to be valid; bytes that no rule touches stay. With `check`, a result that differs is
    * checked. Throws Refusal `constraint-failure` with the phrase of a failed `require`, of a rule that cannot act, or naming the rule
    * whose result `check` refuses.
    */
   apply(document: Uint8Array, context: PolicyContext, check?: DocumentCheck): Promise<Derivation>;
+  /** Frees what the policy holds; derivations under way end as they would. */
+  close(): void;
 }

@@ -7,13 +7,23 @@ import type { OffsetIndex } from '../xml/offset-index.ts';
 import { splice } from '../xml/splice.ts';
 import { indexWellFormed } from '../xml/xml-document.ts';
 import { ElementPaths, type PolicyEdit } from './edits.ts';
-import type { AppliedRule, Derivation, DocumentCheck, PolicyContext } from './policy.ts';
+import {
+  type AppliedRule,
+  type Derivation,
+  type DocumentCheck,
+  listedText,
+  longestChange,
+  type PolicyContext,
+  type RuleChange,
+} from './policy.ts';
 
 /** A rule made ready to run: plans edits on one state of a document, purely. Throws Refusal `constraint-failure`. */
 export interface CompiledRule {
   readonly name: string;
   readonly kind: string;
   plan(index: OffsetIndex, paths: ElementPaths, context: PolicyContext): readonly PolicyEdit[];
+  /** Frees compiled expressions. */
+  dispose?(): void;
 }
 
 /** Documents come in through the limits of the configuration; here only what the index itself can hold counts. */
@@ -59,6 +69,7 @@ async function run(
   seen: (state: State) => void,
 ): Promise<Derivation> {
   const applied: AppliedRule[] = [];
+  let room = listedText;
   let index = indexWellFormed(document, limits);
   let paths = new ElementPaths(index);
   for (const rule of rules) {
@@ -66,14 +77,37 @@ async function run(
     const edits = distinct(planned(rule, index, paths, context)).toSorted(byPlace);
     if (edits.length === 0) continue;
     const bytes = splice(index.bytes, edits);
-    const changes = edits.map(({ path, before, after }) => ({ path, before, after }));
-    applied.push({ rule: rule.name, kind: rule.kind, changes });
+    const { rule: record, left } = recorded(rule, edits, room);
+    applied.push(record);
+    room = left;
     seen({ bytes, rule: rule.name });
     await turn(bytes);
     index = indexWellFormed(bytes, limits);
     paths = new ElementPaths(index);
   }
   return { bytes: applied.length === 0 ? document : index.bytes, applied };
+}
+
+/** What a rule did, as far as `room` characters go; answers the room left, too. */
+function recorded(
+  { name, kind }: CompiledRule,
+  edits: readonly PolicyEdit[],
+  room: number,
+): { readonly rule: AppliedRule; readonly left: number } {
+  const changes: RuleChange[] = [];
+  let left = room;
+  for (const { path, before, after } of edits) {
+    const change = { path, before: shortened(before), after: shortened(after) };
+    left -= path.length + (change.before?.length ?? 0) + (change.after?.length ?? 0);
+    if (left < 0) break;
+    changes.push(change);
+  }
+  const unlisted = edits.length > changes.length ? edits.length - changes.length : undefined;
+  return { rule: { rule: name, kind, changes, unlisted }, left: Math.max(left, 0) };
+}
+
+function shortened(text: string | undefined): string | undefined {
+  return text === undefined || text.length <= longestChange ? text : `${text.slice(0, longestChange - 1)}…`;
 }
 
 async function turn(bytes: Uint8Array): Promise<void> {
