@@ -223,7 +223,7 @@ async function currentOf(configuration: Configuration, log: Logger, before?: Use
     users,
     authenticate: authenticatorOf(configuration, users.schemes),
     partners: partnerClientOf(configuration),
-    edge: edgeProxiesOf(configuration),
+    edge: await edgeProxiesOf(configuration),
   };
 }
 
@@ -291,7 +291,7 @@ async function openSip(
     partnerAddress: (partner) => partnerAddress(current().configuration, partner),
     log: log.child({ face: 'sip' }),
   });
-  opened.add('sip face', () => face.close());
+  opened.add('sip face', () => face.close({ deactivate: sip.atShutdown === 'deactivate' }));
   return { face, engine };
 }
 

@@ -115,7 +115,10 @@ const partner = z.strictObject({
   xcapRoots: z.array(httpUri).default([]).describe('XCAP roots of the partner in order of preference, with failover'),
   certificates: z.array(certificate).min(1).describe('certificates by which the partner is recognised'),
   tls: z
-    .strictObject({ ca: fileName.optional().describe('file: CA that certificates of the partner chain to, PEM') })
+    .strictObject({
+      ca: fileName.optional().describe('file: CA that certificates of the partner chain to, PEM'),
+      crl: fileName.optional().describe(crlMeaning('`ca`')),
+    })
     .optional()
     .describe('CA of the partner, when it is not that of `interconnect.listen.tls.clientCa`'),
   sip: z.array(sipUri).default([]).describe('SIP next hops towards the partner in order, may be proxies'),
@@ -251,6 +254,7 @@ export const configurationSchema = z.strictObject({
             .describe(
               'file: CA that certificates of SIP peers must chain to, PEM; absent = the CAs of Node.js, and none is asked of clients',
             ),
+          crl: fileName.optional().describe(crlMeaning('`ca`')),
         })
         .optional()
         .describe('TLS of the embedded engine, for `tls:` and `wss:` listeners and for connections it makes'),
@@ -273,6 +277,18 @@ export const configurationSchema = z.strictObject({
         .default('embedded')
         .describe('`embedded`, or a running drachtio-server'),
       outboundProxy: sipUri.optional().describe('next hop of all our requests outside a dialog'),
+      natDetection: z
+        .enum(['auto', 'always', 'never'])
+        .default('auto')
+        .describe(
+          'over UDP, where NOTIFYs go when the Contact of a subscriber is not where its requests come from and no proxy records itself: `never` to that source (RFC 3261 12.2.1.1), `always` to it (as a drachtio-server does), or, `auto`, to it only when the Contact names another address of a private network. But for `never`, the other one is tried when nobody answers. For the embedded engine and `mcgw engine`',
+        ),
+      atShutdown: z
+        .enum(['deactivate', 'keep'])
+        .default('deactivate')
+        .describe(
+          'on SIGTERM, subscriptions are ended with `deactivated`, so that subscribers come back at once; or kept, to go on after the next start as after a crash',
+        ),
       minimumExpires: z
         .int()
         .min(0)
@@ -444,6 +460,7 @@ function listenerWith(clientCaMeaning: string) {
       cert: fileName.describe('file: certificate chain, PEM'),
       key: fileName.describe('file: private key, PEM'),
       clientCa: fileName.optional().describe(clientCaMeaning),
+      crl: fileName.optional().describe(crlMeaning('`clientCa`')),
     })
     .describe('server side of TLS; absent = plain TCP');
   return z.strictObject({
@@ -451,6 +468,10 @@ function listenerWith(clientCaMeaning: string) {
     port: port.describe('port to bind; 0 = any free one, which then replaces a port 0 in `root`'),
     tls: tls.optional(),
   });
+}
+
+function crlMeaning(authorities: string): string {
+  return `file: certificate revocation lists of every CA in ${authorities}, PEM; read again at SIGHUP`;
 }
 
 function isAddressRange(value: string): boolean {

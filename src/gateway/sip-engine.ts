@@ -23,6 +23,7 @@ export function engineOptions(configuration: Configuration, sip: SipConfiguratio
   return {
     listen: sip.listen,
     timers: sip.timers,
+    natDetection: sip.natDetection,
     ...(tls === undefined ? {} : { tls }),
     ...(sip.outboundProxy === undefined ? {} : { outboundProxy: sip.outboundProxy }),
   };

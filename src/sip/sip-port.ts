@@ -77,8 +77,8 @@ export interface SipPortOptions {
 
 // The engine answers 405 to everything else.
 const methods = ['subscribe', 'notify', 'options'];
-/** Milliseconds without final answer after which a request counts as unanswered, beyond Timer F of any engine. */
-const answerLimit = 64_000;
+/** Milliseconds without final answer after which a request counts as unanswered: beyond Timer F of any engine, at two addresses. */
+const answerLimit = 100_000;
 
 /** A port that is not connected yet: what is sent before `connect` counts as refused with 503. */
 export function sipPort(options: SipPortOptions): SipPort {

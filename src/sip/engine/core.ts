@@ -9,6 +9,13 @@ import type { ClientTransactions, ServerTransactions } from './transactions.ts';
 import type { Flow, LocalEndpoint } from './transport.ts';
 import type { TransportLayer } from './transport-layer.ts';
 
+/**
+ * Where requests in a dialog go over UDP when the peer's Contact is not the address its datagrams come from and no proxy records itself:
+ * `always` to that address, as a drachtio-server sends them; `never`, to the Contact alone, RFC 3261 12.2.1.1; `auto` to that address when
+ * the Contact names another one of a private network, else to the Contact. But for `never` the other one is tried when nobody answers.
+ */
+export type NatDetection = 'auto' | 'always' | 'never';
+
 /** What one engine is made of. */
 export interface Core {
   readonly timers: TimerQueue;
@@ -23,6 +30,7 @@ export interface Core {
   readonly supported: ReadonlySet<string>;
   /** URI of the next hop of requests outside dialogs, '' for none. */
   readonly outboundProxy: string;
+  readonly natDetection: NatDetection;
   /** Milliseconds since 1970. */
   readonly wallTime: () => number;
 }

@@ -347,6 +347,18 @@ describe('unmodified drachtio-srf over UDP', () => {
     expect(await peer.next('NOTIFY')).toMatch(/^NOTIFY sip:alice@10.9.8.7:5060 SIP\/2.0/);
   });
 
+  test('RFC 3261 12.2.1.1: a Contact at another port of the same address gets the NOTIFY', async () => {
+    const elsewhere = await UdpPeer.open();
+    toEngine(subscribe({ port: peer.port, callId: 'ports', contact: `<sip:alice@127.0.0.1:${elsewhere.port}>` }));
+    await peer.next('SIP/2.0 200');
+    const outcome = srfRequest(srf, 'sip:placeholder', { ...NOTIFY, stackDialogId: 'ports;from-tag=alice1' });
+    const notify = await elsewhere.next('NOTIFY');
+    elsewhere.send(answer(notify, 'SIP/2.0 200 OK'), portOf(engine, 'udp'));
+    expect((await outcome).response.status).toBe(200);
+    expect(peer.all.filter((text) => text.startsWith('NOTIFY'))).toEqual([]);
+    elsewhere.close();
+  });
+
   test('RFC 6665 3.2: a refresh moves the remote target', async () => {
     const moved = await UdpPeer.open();
     toEngine(subscribe({ port: peer.port, callId: 'moved' }));

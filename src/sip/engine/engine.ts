@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readApplicationMessage } from './application-message.ts';
 import { LARGEST_FRAME } from './control-frames.ts';
 import { type Application, type ControlHandler, ControlServer, type SipOrder } from './control-server.ts';
-import { type Core, extendDialog } from './core.ts';
+import { type Core, extendDialog, type NatDetection } from './core.ts';
 import type { DialogRecord } from './dialog-record.ts';
 import { Dialogs } from './dialogs.ts';
 import { FLOOD_LIMITS, FloodGuard, type FloodLimits } from './flood-guard.ts';
@@ -32,6 +32,8 @@ export interface EngineOptions {
   readonly timers?: { readonly t1?: number; readonly t2?: number; readonly t4?: number };
   /** Next hop of requests outside dialogs that name none themselves: a SIP URI. */
   readonly outboundProxy?: string;
+  /** `auto` when absent. */
+  readonly natDetection?: NatDetection;
   /** Host for Via and Contact, when it is not the listening address (address translation, a name with a certificate). */
   readonly advertise?: string;
   /** Subscription dialogs to take up again. */
@@ -162,6 +164,7 @@ class RunningEngine implements Engine, ControlHandler {
       names,
       supported: new Set(options.supported ?? ['gruu']),
       outboundProxy: options.outboundProxy ?? '',
+      natDetection: options.natDetection ?? 'auto',
       wallTime,
     };
     this.#restore(core);

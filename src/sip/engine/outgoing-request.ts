@@ -60,6 +60,7 @@ export class OutgoingRequest implements ClientUser {
   /** Addresses not tried yet; undefined until they have been looked up. */
   #candidates: Candidate[] | undefined;
   #attempt: { readonly flow: Flow; readonly fallback: Flow | undefined } | undefined;
+  #triedOtherwise = false;
   #text = '';
   #echoed = false;
 
@@ -79,11 +80,10 @@ export class OutgoingRequest implements ClientUser {
 
   /** Sends it the way already known, or else to the first address found. */
   start(): void {
-    const { known } = this.parts.routing;
+    const { known, otherwise } = this.parts.routing;
     if (!known) this.#next('');
     else {
-      // A UDP source is all that is known of a peer behind a NAT: nothing else would reach it.
-      if (known.transport === 'udp') this.#candidates = [];
+      if (known.transport === 'udp' && otherwise !== 'target') this.#candidates = [];
       this.#sendSized(known);
     }
   }
@@ -104,8 +104,10 @@ export class OutgoingRequest implements ClientUser {
   }
 
   timeout(): void {
-    if (this.#candidates && this.#candidates.length > 0) this.#next('');
-    else this.#fabricate(408, phraseOf(408));
+    const { otherwise } = this.parts.routing;
+    const contactLeft = this.#candidates === undefined && otherwise === 'target';
+    if (contactLeft || (this.#candidates && this.#candidates.length > 0)) this.#next('');
+    else if (!this.#tryOtherwise()) this.#fabricate(408, phraseOf(408));
   }
 
   failed(): void {
@@ -137,7 +139,16 @@ export class OutgoingRequest implements ClientUser {
         return;
       }
     }
-    this.#fabricate(503, phrase || phraseOf(503));
+    if (!this.#tryOtherwise()) this.#fabricate(503, phrase || phraseOf(503));
+  }
+
+  /** The source of the peer's datagrams, once nobody answers at its Contact. */
+  #tryOtherwise(): boolean {
+    const { otherwise } = this.parts.routing;
+    if (otherwise === undefined || otherwise === 'target' || this.#triedOtherwise) return false;
+    this.#triedOtherwise = true;
+    this.#sendSized(otherwise);
+    return true;
   }
 
   #tryAll(candidates: readonly Candidate[]): void {

@@ -9,6 +9,10 @@ export interface TlsMaterial {
   readonly key: string;
   /** Authorities whose client and server certificates are accepted; the system's for servers when absent. */
   readonly ca?: string;
+  /** Revocation lists of `ca`, PEM texts of one each. */
+  readonly crl?: string[];
+  /** Suites as node:tls names them; its own choice when absent. */
+  readonly ciphers?: string;
   /** Refuse connections without a valid client certificate. */
   readonly requireClientCertificate?: boolean;
 }
