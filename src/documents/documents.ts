@@ -65,6 +65,8 @@ export interface ForeignGroup {
   readonly primaryTag?: string | undefined;
   /** Absent = these bytes wait for an operator's release; what is served stays as it is. */
   readonly served?: Uint8Array | undefined;
+  /** `served` was made of these older bytes, while those of `source`, held already, go on waiting for their release. */
+  readonly released?: Uint8Array | undefined;
   /** When the primary sent the source, by its own clock: ISO 8601. */
   readonly sent?: string | undefined;
   readonly policy: string;

@@ -120,7 +120,13 @@ export class ForeignGroups {
       // The same bytes once more wait since they came first.
       const heldSince = previous?.tag === fresh.tag ? (previous.heldSince ?? at) : at;
       const outcome = await store.commit({
-        sources: [{ write: 'put', source: { ...fresh, heldSince }, expected: previous?.tag ?? null }],
+        sources: [
+          {
+            write: 'put',
+            source: { ...fresh, heldSince, released: releasedBytes(previous) },
+            expected: previous?.tag ?? null,
+          },
+        ],
         journal: group.journal ?? [
           this.#entry(group.actor, 'source-held', group.groupId, { partner: group.partner, tag: fresh.tag }),
         ],
@@ -146,7 +152,7 @@ export class ForeignGroups {
       const previous = await store.source(groupId);
       check(preconditions, previous);
       const document = await reader.document(key);
-      const source = sourceOf(group, now().toISOString());
+      const source = waiting(group, previous) ?? sourceOf(group, now().toISOString());
       const outcomeOf = (changed: boolean): ForeignPutOutcome => {
         return { created: previous === undefined, changed, tag: source.tag, servedTag };
       };
@@ -197,6 +203,18 @@ function sourceOf(group: ForeignGroup, received: string): SourceRecord {
     received,
     sent: group.sent,
   };
+}
+
+/** What is served while newer bytes are held: those released last. */
+function releasedBytes(previous: SourceRecord | undefined): Uint8Array | undefined {
+  return previous?.heldSince === undefined ? previous?.bytes : previous.released;
+}
+
+/** The record of a source that goes on waiting while what was released before it is derived again. */
+function waiting(group: ForeignGroup, previous: SourceRecord | undefined): SourceRecord | undefined {
+  if (group.released === undefined || previous?.heldSince === undefined) return undefined;
+  const { policy, policyVersion, appliedRules } = group;
+  return { ...previous, policy, policyVersion, appliedRules, released: group.released };
 }
 
 /** Whether a source says nothing new; when it was received does not count. */

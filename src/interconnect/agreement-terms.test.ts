@@ -202,6 +202,42 @@ describe('accept: manual', () => {
     expect(await served()).toContain('Alpha renamed');
   });
 
+  test('a changed policy acts at once on what is served, and on what waits at its release', async () => {
+    await open({}, manual);
+    await systems.red.putGroup('alpha');
+    await systems.settle();
+    await systems.blue.interconnection.release(alpha, 'operator');
+    await systems.red.putGroup('alpha', { name: 'Alpha renamed', members: ['sip:omar@blue.example'] });
+    await systems.settle();
+    const waits = await systems.blue.store.source(alpha);
+    const renamed = '  - { name: ours, set: { select: "//g:display-name", value: "Blue name" } }';
+    const agreement = { ...partnerAgreement('red'), ...manual };
+    systems.blue.reload({ partners: { red: { agreement, inbound: renamed, policyVersion: 2 } } });
+    await systems.settle();
+    expect(await served()).toContain('Blue name');
+    expect(await systems.blue.store.source(alpha)).toMatchObject({ tag: waits?.tag, heldSince: waits?.heldSince });
+    systems.blue.reload({ partners: { red: { agreement } } });
+    await systems.settle();
+    expect(await served()).not.toContain('Blue name');
+    expect(await served()).not.toContain('Alpha renamed');
+    await systems.blue.interconnection.release(alpha, 'operator');
+    expect(await served()).toContain('Alpha renamed');
+    expect(systems.blue.faults).toEqual([]);
+  });
+
+  test('a primary that goes back to what is served leaves nothing that waits', async () => {
+    await open({}, manual);
+    await systems.red.putGroup('alpha');
+    await systems.settle();
+    await systems.blue.interconnection.release(alpha, 'operator');
+    await systems.red.putGroup('alpha', { name: 'Alpha renamed', members: ['sip:omar@blue.example'] });
+    await systems.settle();
+    await systems.red.putGroup('alpha');
+    await systems.settle();
+    expect((await systems.blue.store.source(alpha))?.heldSince).toBeUndefined();
+    expect(await served()).not.toContain('Alpha renamed');
+  });
+
   test('what the policy refuses is refused when it arrives, not at the release', async () => {
     await open({}, manual, {
       inbound: '  - { name: owned, require: { select: "//g:nothing", otherwise: "no owner" } }',

@@ -23,6 +23,8 @@ export interface Arrival {
   readonly preconditions: Preconditions;
   readonly actor: string;
   readonly action: InterconnectionAction;
+  /** Only what was released is derived again; the source, held already, goes on waiting. */
+  readonly released?: Uint8Array | undefined;
 }
 
 /**
@@ -38,17 +40,19 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
   const { partner, groupId, source, actor } = arrival;
   await documents.checkGroup(groupId, source);
   const held = await documents.findSource(groupId);
-  const isSame = held !== undefined && Buffer.compare(held.bytes, source) === 0;
+  const isSame = held !== undefined && areSame(held.bytes, source);
   if (!isSame && isOlder(arrival.sent, held)) {
     throw new Refusal('precondition-failed', {
       cause: `sent ${arrival.sent}, but what is held was sent ${held?.sent}`,
     });
   }
-  const isReleased = arrival.action === 'group-released' || (isSame && held.heldSince === undefined);
+  // What is served already needs no release, neither when nothing newer came nor when the primary went back to it.
+  const servedNow = held?.heldSince === undefined ? held?.bytes : held.released;
+  const isReleased = arrival.action === 'group-released' || (servedNow !== undefined && areSame(servedNow, source));
   const hold = partner.configuration.agreement.accept === 'manual' && !isReleased;
   const { inbound } = partner;
   const rulesSee = contextOf(partner, 'inbound', groupId, context.current().partners);
-  const derivation = await inbound.apply(source, rulesSee);
+  const derivation = await inbound.apply(arrival.released ?? source, rulesSee);
   const appliedRules = derivation.applied.map(({ rule }) => rule);
   const detail = {
     partner: partner.configuration.name,
@@ -61,7 +65,8 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     partner: partner.configuration.name,
     source,
     primaryTag: arrival.primaryTag ?? (isSame ? held?.primaryTag : undefined),
-    served: hold ? undefined : derivation.bytes,
+    served: hold && arrival.released === undefined ? undefined : derivation.bytes,
+    released: arrival.released,
     // The same content once more must not make what came in between look new.
     sent: isSame ? later(arrival.sent, held?.sent) : arrival.sent,
     policy: inbound.name,
@@ -71,7 +76,7 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     journal: [entry(context.clock, actor, arrival.action, groupId, hold ? { ...detail, held: true } : detail)],
   };
   // What is only kept must be as sound as what is served: its release shall not fail for reasons known now.
-  if (hold) await nameCulprit(context, arrival, rulesSee);
+  if (hold && arrival.released === undefined) await nameCulprit(context, arrival, rulesSee);
   try {
     const outcome = await documents.putForeign(group, arrival.preconditions);
     context.staleness.forget(groupId);
@@ -80,6 +85,10 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     if (error instanceof Refusal && contentFaults.has(error.code)) await nameCulprit(context, arrival, rulesSee);
     throw error;
   }
+}
+
+function areSame(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0;
 }
 
 function later(one: string | undefined, other: string | undefined): string | undefined {
@@ -110,26 +119,32 @@ const contentFaults: ReadonlySet<RefusalCode> = new Set([
 /** Derives once more, judging every step, so that the refusal names the rule that broke the document. */
 async function nameCulprit(
   context: InterconnectionContext,
-  { partner, source }: Arrival,
+  { partner, source, released }: Arrival,
   rulesSee: PolicyContext,
 ): Promise<void> {
-  await derive(context.documents, partner.inbound, source, rulesSee);
+  await derive(context.documents, partner.inbound, released ?? source, rulesSee);
 }
 
 /**
- * Applies the policy of now to the kept source of a foreign group. An unchanged result causes no NOTIFY. Throws the Refusal of a policy
+ * Applies the policy of now to the kept source of a foreign group; where newer bytes wait for a release, to those that were released
+ * before. An unchanged result causes no NOTIFY. Resolves with undefined when there is nothing to derive. Throws the Refusal of a policy
  * that does not accept the source any more; what was served before is then left as it is.
  */
 export async function deriveAgain(
   context: InterconnectionContext,
   partner: PartnerSettings,
   groupId: string,
-): Promise<void> {
-  const held = await context.documents.findSource(groupId);
-  if (held === undefined || held.partner !== partner.configuration.name) return;
-  // Policy acts on a held source when it is released.
-  if (held.heldSince !== undefined && partner.configuration.agreement.accept === 'manual') return;
-  await storeForeign(context, again(partner, held, 'system', 'derivation-renewed'));
+): Promise<PutOutcome | undefined> {
+  return context.foreignWrites.run(groupId, async () => {
+    const held = await context.documents.findSource(groupId);
+    if (held === undefined || held.partner !== partner.configuration.name) return undefined;
+    const arrival = again(partner, held, 'system', 'derivation-renewed');
+    if (held.heldSince === undefined || partner.configuration.agreement.accept === 'automatic') {
+      return store(context, arrival);
+    }
+    // Policy acts on what is held at its release.
+    return held.released === undefined ? undefined : store(context, { ...arrival, released: held.released });
+  });
 }
 
 /**
@@ -141,15 +156,17 @@ export async function releaseForeign(
   groupId: string,
   actor: string,
 ): Promise<PutOutcome> {
-  const held = await context.documents.findSource(groupId);
-  if (held?.heldSince === undefined)
-    throw new Refusal('not-found', { phrase: 'Nothing of this group waits for a release' });
-  const partner = context.current().partners.named(held.partner);
-  if (partner === undefined) throw new Refusal('partner-unknown');
-  const verdict = judgeAgreement(partner.configuration.agreement, listsOf.inbound, groupId, context.clock.now());
-  if (verdict.verdict === 'not-covered') throw new Refusal('agreement-does-not-cover');
-  if (verdict.verdict === 'not-active') throw notActive(verdict.why);
-  return storeForeign(context, again(partner, held, actor, 'group-released'));
+  return context.foreignWrites.run(groupId, async () => {
+    const held = await context.documents.findSource(groupId);
+    if (held?.heldSince === undefined)
+      throw new Refusal('not-found', { phrase: 'Nothing of this group waits for a release' });
+    const partner = context.current().partners.named(held.partner);
+    if (partner === undefined) throw new Refusal('partner-unknown');
+    const verdict = judgeAgreement(partner.configuration.agreement, listsOf.inbound, groupId, context.clock.now());
+    if (verdict.verdict === 'not-covered') throw new Refusal('agreement-does-not-cover');
+    if (verdict.verdict === 'not-active') throw notActive(verdict.why);
+    return store(context, again(partner, held, actor, 'group-released'));
+  });
 }
 
 function again(
