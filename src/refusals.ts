@@ -108,6 +108,7 @@ const table = {
 
   // RFC 3261 clauses 8.2.2.2 and 8.2.2.3
   'merged-request': { status: 482, phrase: 'A subscription of this Call-ID and From tag exists' },
+  'unsupported-uri-scheme': { status: 416, phrase: 'A sips: URI is reached over TLS alone' },
   'bad-extension': { status: 420, phrase: 'The request requires an extension that is not supported' },
 } as const satisfies Record<string, RefusalRow>;
 

@@ -1,6 +1,6 @@
 // Header values that assert identities: every form in use, and nothing half-believed.
 import { describe, expect, test } from '@jest/globals';
-import { parseAssertedIdentity } from './asserted-identity.ts';
+import { parseAssertedIdentity, parseSipAssertedIdentity } from './asserted-identity.ts';
 
 describe('TS 24.109 and RFC 3325 9.1: asserted identities', () => {
   test.each([
@@ -43,5 +43,31 @@ describe('TS 24.109 and RFC 3325 9.1: asserted identities', () => {
 
   test('a display name that looks like an identity is none', () => {
     expect(parseAssertedIdentity(['"sip:admin@x" <sip:a@x>'])).toEqual(['sip:a@x']);
+  });
+});
+
+describe('RFC 3325 9.1: one value, or a SIP or SIPS URI and a TEL URI', () => {
+  test.each([
+    [['<sip:a@x>'], ['sip:a@x']],
+    [['<tel:+49-30>'], ['tel:+4930']],
+    [['<sip:a@x>, <tel:+49-30>'], ['sip:a@x', 'tel:+4930']],
+    [
+      ['<tel:+49-30>', '<sips:a@x>'],
+      ['tel:+4930', 'sips:a@x'],
+    ],
+  ])('%j names %j', (values, identities) => {
+    expect(parseSipAssertedIdentity(values)).toEqual(identities);
+  });
+
+  test.each([
+    [['<sip:a@x>, <sip:b@x>']],
+    [['<sip:a@x>', '<sips:b@x>']],
+    [['<sip:a@x>, <sip:a@x>']],
+    [['<tel:+49-30>, <tel:+49-31>']],
+    [['<sip:a@x>, <tel:+49-30>, <tel:+49-31>']],
+    [['']],
+    [['sip:']],
+  ])('%j is refused', (values) => {
+    expect(parseSipAssertedIdentity(values)).toBeUndefined();
   });
 });

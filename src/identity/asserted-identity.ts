@@ -24,6 +24,19 @@ export function parseAssertedIdentity(values: readonly string[]): readonly strin
   return identities.length === 0 ? undefined : identities;
 }
 
+/**
+ * The canonical identities that P-Asserted-Identity names in a SIP request: one, or a SIP or SIPS URI and a TEL URI (RFC 3325 clause 9.1).
+ * Returns undefined for everything else, and when any part is malformed.
+ */
+export function parseSipAssertedIdentity(values: readonly string[]): readonly string[] | undefined {
+  const identities = parseAssertedIdentity(values);
+  if (identities === undefined || identities.length === 0) return undefined;
+  const written = values.flatMap((value) => splitList(value) ?? []).length;
+  const numbers = identities.filter((identity) => identity.startsWith('tel:')).length;
+  if (written > 2 || (written === 2 && (identities.length !== 2 || numbers !== 1))) return undefined;
+  return identities;
+}
+
 // RFC 9110 5.6.1: a recipient ignores empty list elements
 function splitList(value: string): readonly string[] | undefined {
   const items: string[] = [];

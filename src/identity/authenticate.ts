@@ -3,7 +3,7 @@
 import type { Configuration, PartnerConfiguration, SystemConfiguration } from '../config/schema.ts';
 import { Refusal } from '../refusals.ts';
 import { type AddressList, addressList } from './address-list.ts';
-import { parseAssertedIdentity } from './asserted-identity.ts';
+import { parseAssertedIdentity, parseSipAssertedIdentity } from './asserted-identity.ts';
 import {
   type AuthorizationSchemes,
   authorizedIdentities,
@@ -182,7 +182,7 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
     },
 
     async sip({ assertedIdentities: values, peerAddress, accessToken }) {
-      const identities = values.length === 0 ? [] : assertedIdentities({ pAssertedIdentity: values });
+      const identities = values.length === 0 ? [] : sipIdentities(values);
       const partner = partners.find((one) => identities.includes(one.identity));
       if (partner === undefined) {
         if (identities.length > 0) requireTrust(trustedProxies, peerAddress);
@@ -250,6 +250,14 @@ function assertedIdentities({ xAssertedIdentity, pAssertedIdentity }: AssertedId
     throw refused('credentials-refused', 'X-3GPP-Asserted-Identity and P-Asserted-Identity name different identities');
   }
   return first;
+}
+
+function sipIdentities(values: readonly string[]): readonly string[] {
+  const identities = parseSipAssertedIdentity(values);
+  if (identities === undefined) {
+    throw refused('credentials-refused', 'P-Asserted-Identity is not one identity, or a SIP and a TEL URI');
+  }
+  return identities;
 }
 
 function parsedIdentities(values: readonly string[]): readonly string[] {

@@ -19,6 +19,7 @@ import {
   type DialogFacts,
   dialogOf,
   grantedExpires,
+  needsSips,
   type OwnAddresses,
   readDialogFacts,
   readSubscribe,
@@ -142,7 +143,7 @@ export class Admission {
     }
 
     const toTag = randomBytes(8).toString('hex');
-    const contact = this.#contact(request);
+    const contact = this.#contact(request, needsSips(request, asked.contact));
     const expires = now() + granted * 1000;
     // Stored before the 200 leaves: what a subscriber was promised survives a crash. A fetch is over at once.
     const kept = granted > 0 ? JSON.stringify(dialogOf(request, dialog, asked.contact, toTag)) : '';
@@ -254,12 +255,12 @@ export class Admission {
   }
 
   /** RFC 6665 4.5.1: the Contact is a GRUU; self-made, it is our listener's address with `gr` (RFC 5627 clause 4.3). */
-  #contact(request: IncomingRequest): string {
+  #contact(request: IncomingRequest, secure: boolean): string {
     const { gms } = this.#options.own;
     const user = gms.slice(gms.indexOf(':') + 1, gms.indexOf('@') + 1);
     const { transport } = request.source;
     const parameter = transport === 'udp' ? '' : `;transport=${uriTransports[transport] ?? transport}`;
-    return detached(`<sip:${user}${listenerOf(request.receivedOn)}${parameter};gr>`);
+    return detached(`<${secure ? 'sips' : 'sip'}:${user}${listenerOf(request.receivedOn)}${parameter};gr>`);
   }
 
   async #askForMissing(principal: Principal, entries: readonly ResourceEntry[]): Promise<void> {

@@ -43,14 +43,14 @@ describe('parseParameterised', () => {
 describe('accepts', () => {
   test.each([
     [undefined, true],
-    ['', true],
+    ['', false],
     ['application/xcap-diff+xml', true],
     ['text/plain, application/*;q=0.5', true],
     ['*/*', true],
     ['APPLICATION/XCAP-DIFF+XML', true],
     ['application/pidf+xml', false],
     ['application/xcap-diff+xml;q=0', false],
-  ])('RFC 5875 4.4: Accept %p answers %p', (accept, expected) => {
+  ])('RFC 5875 4.4, RFC 3261 20.1: Accept %p answers %p', (accept, expected) => {
     expect(accepts(accept, 'application/xcap-diff+xml')).toBe(expected);
   });
 });

@@ -81,11 +81,12 @@ export function parseParameterised(text: string): ParameterisedValue | undefined
 }
 
 /**
- * Whether an Accept field lets this media type through. Absent or empty means the default of the event package.
+ * Whether an Accept field lets this media type through. Absent means the default of the event package; empty, that nothing is acceptable
+ * (RFC 3261 clause 20.1).
  * Ranges (`application/*`, `*` + `/*`) count; a type with `q=0` does not.
  */
 export function accepts(accept: string | undefined, mediaType: string): boolean {
-  if (accept === undefined || accept === '') return true;
+  if (accept === undefined) return true;
   const range = `${mediaType.slice(0, mediaType.indexOf('/'))}/*`;
   for (const item of splitValues(accept)) {
     const parsed = parseParameterised(item);

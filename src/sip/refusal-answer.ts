@@ -15,7 +15,7 @@ export const eventPackage = 'xcap-diff';
 export const notifyBodyType = 'application/xcap-diff+xml';
 
 // Codes that RFC 3261, RFC 6665 and RFC 4412 know; a status that belongs to HTTP alone becomes what it means in SIP.
-const sipStatus = new Set([400, 403, 404, 405, 406, 413, 414, 415, 420, 423, 481, 482, 489, 500, 501, 503]);
+const sipStatus = new Set([400, 403, 404, 405, 406, 413, 414, 415, 416, 420, 423, 481, 482, 489, 500, 501, 503]);
 
 /**
  * Renders a refusal.

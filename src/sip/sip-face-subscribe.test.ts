@@ -11,6 +11,14 @@ describe('RFC 6665 4.2.1 and RFC 5875 4: refusals', () => {
     ['another event package', 489, { Event: 'presence' }, { 'Allow-Events': 'xcap-diff' }],
     ['no event package', 489, { Event: undefined }, { 'Allow-Events': 'xcap-diff' }],
     ['Accept without xcap-diff', 406, { Accept: 'application/pidf+xml' }, {}],
+    ['an empty Accept (RFC 3261 20.1: nothing is acceptable)', 406, { Accept: '' }, {}],
+    ['a sips: Contact over UDP (RFC 3261 12.1.1)', 416, { Contact: '<sips:subscriber@127.0.0.1:5061>' }, {}],
+    [
+      'an assertion of two SIP URIs (RFC 3325 9.1)',
+      403,
+      { 'P-Asserted-Identity': '<sip:mcptt@red.example>, <sip:joe@red.example>' },
+      {},
+    ],
     [
       'another body type',
       415,

@@ -107,7 +107,7 @@ export function readSubscribe(request: IncomingRequest, mostEntries: number): Su
   return {
     eventId: event.parameters.get('id') ?? '',
     expires: seconds,
-    contact: contactOf(headers),
+    contact: contactOf(request),
     body,
     suppressIfMatch: hdr(headers, 'suppress-if-match'),
     rates: readRates(event.parameters),
@@ -115,15 +115,38 @@ export function readSubscribe(request: IncomingRequest, mostEntries: number): Su
   };
 }
 
-function contactOf(headers: HeaderFields): string | undefined {
+function contactOf({ headers, source, uri: target }: IncomingRequest): string | undefined {
   const contact = hdr(headers, 'contact');
   if (contact === undefined) return undefined;
   const uri = parseAddress(contact)?.uri;
+  const scheme = uri === undefined ? undefined : parseSipUri(uri)?.scheme;
   // RFC 6665 3.1.1: exactly one, and one that NOTIFYs can be sent to
-  if (uri === undefined || parseSipUri(uri) === undefined) {
+  if (uri === undefined || scheme === undefined) {
     throw new Refusal('bad-request', { phrase: 'Contact is not one SIP URI' });
   }
+  // RFC 3261 12.1.1, RFC 5630 5.1.1.1: what we would send there needs TLS on the whole way, and this request did not have it
+  if (scheme === 'sips' && !isSecure(source.transport)) {
+    throw new Refusal('unsupported-uri-scheme', { phrase: 'A sips: Contact without TLS' });
+  }
+  // RFC 3261 8.1.1.8
+  if (scheme !== 'sips' && isSips(target)) {
+    throw new Refusal('bad-request', { phrase: 'A sips: Request-URI needs a sips: Contact' });
+  }
   return uri;
+}
+
+function isSecure(transport: string): boolean {
+  return transport === 'tls' || transport === 'wss';
+}
+
+/** Whether a URI, or the first of a list of name-addrs, is a SIPS URI. */
+function isSips(text: string): boolean {
+  return /^(?:[^<,]*<)?sips:/i.test(text);
+}
+
+/** RFC 3261 clause 12.1.1: whether the Contact of our answer must be a SIPS URI. `contact` is the subscriber's. */
+export function needsSips({ headers, uri }: IncomingRequest, contact: string | undefined): boolean {
+  return isSips(uri) || isSips(hdr(headers, 'record-route') ?? contact ?? '');
 }
 
 /**
