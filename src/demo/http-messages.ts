@@ -6,6 +6,8 @@ export interface HttpMessage {
   /** Lower-case names; a repeated header keeps its last value. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
+  /** Head and body as they came. */
+  readonly raw: Buffer;
 }
 
 export class HttpMessageReader {
@@ -38,7 +40,8 @@ export class HttpMessageReader {
     const end = headEnd + 4 + length;
     if (this.#pending.length < end) return undefined;
     const body = this.#pending.toString('utf8', headEnd + 4, end);
+    const raw = Buffer.from(this.#pending.subarray(0, end));
     this.#pending = this.#pending.subarray(end);
-    return { startLine, headers, body };
+    return { startLine, headers, body, raw };
   }
 }

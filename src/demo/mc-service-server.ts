@@ -41,6 +41,8 @@ export class McServiceServer {
   #cseq = 0;
   #lastNotifyCseq = 0;
   #onResponse: ((status: string) => void) | undefined;
+  /** True = NOTIFYs are reported and not answered. */
+  silent = false;
 
   constructor(options: SubscriberOptions) {
     this.#options = options;
@@ -113,7 +115,7 @@ export class McServiceServer {
       this.#toTag = /;tag=([^;>\s]+)/.exec(header(headers, 'To') ?? '')?.[1] ?? '';
       this.#onResponse?.(startLine);
     } else if (startLine.startsWith('NOTIFY ')) {
-      this.#answer(headers, sender);
+      if (!this.silent) this.#answer(headers, sender);
       this.#report(headers, body);
     }
   }

@@ -31,15 +31,19 @@ export interface RunningSystem {
   readonly pid: number;
 }
 
-/** A configuration as it goes into the file. */
-export type SystemConfiguration = ReturnType<typeof configuration>;
+/** A configuration as it goes into the file, by section. */
+export interface SystemConfiguration {
+  readonly [section: string]: object;
+  /** The other system. */
+  readonly partners: readonly Readonly<Record<string, unknown>>[];
+}
 
 /** Settings that a play may change; everything else is fixed. */
 export interface SystemSettings {
   /** Merged into the `interconnect` section. */
   readonly interconnect?: object;
   /** Makes the configuration that is written of the one that the demo runs on. */
-  readonly change?: (configuration: SystemConfiguration) => object;
+  readonly change?: (configuration: SystemConfiguration) => SystemConfiguration;
 }
 
 export interface KeyPair {
@@ -115,7 +119,7 @@ export async function startSystem(
   await mkdir(home, { recursive: true });
   await writeFile(join(home, 'policy.yaml'), stringify(name === 'blue' ? policyFromRed : policyToBlue));
   const file = join(home, 'gateway.yaml');
-  const { change = (unchanged: SystemConfiguration): object => unchanged } = settings;
+  const { change = (unchanged: SystemConfiguration): SystemConfiguration => unchanged } = settings;
   await writeFile(file, stringify(change(configuration(name, ports, settings))));
   const child = spawn(process.execPath, [program, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   const log: string[] = [];
@@ -138,7 +142,11 @@ export async function startSystem(
   };
 }
 
-function configuration(name: SystemName, ports: Readonly<Record<SystemName, SystemPorts>>, settings: SystemSettings) {
+function configuration(
+  name: SystemName,
+  ports: Readonly<Record<SystemName, SystemPorts>>,
+  settings: SystemSettings,
+): SystemConfiguration {
   const other = name === 'red' ? 'blue' : 'red';
   const own = ports[name];
   const certificates = '../certificates';
