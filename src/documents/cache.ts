@@ -139,11 +139,11 @@ export class DocumentCache {
     return this.heldGroup(groupId) ?? this.#load(groupText(groupId), read);
   }
 
-  /** Takes over what a commit has stored in place of `previous`. */
-  replace(stored: StoredDocument, known: Known, previous?: Pick<StoredDocument, 'groupId'>): void {
+  /** Takes over what a commit has stored in place of `previous`; answers it as readers get it. */
+  replace(stored: StoredDocument, known: Known, previous?: Pick<StoredDocument, 'groupId'>): MemoryDocument {
     this.forget(stored.key, previous?.groupId);
     if (stored.groupId !== undefined) this.#loading.delete(groupText(stored.groupId));
-    this.#hold(stored, known);
+    return this.#hold(stored, known);
   }
 
   /** Drops a document, and every answer about it that is still under way. */

@@ -2,7 +2,7 @@
 
 import type { Commit, CommitOutcome, DocumentKey, Store } from '../store/store.ts';
 import type { DocumentCache, Known } from './cache.ts';
-import type { ChangeEvent, DocumentChange } from './documents.ts';
+import type { ChangeEvent, DocumentChange, ServedDocument } from './documents.ts';
 
 /** What a commit does to one document. */
 export interface Effect {
@@ -51,10 +51,11 @@ export class Committer {
 
   #show(effect: Effect, sequence: number, at: string): void {
     const { key, previous, stored, known } = effect;
+    let document: ServedDocument | undefined;
     if (stored === undefined) this.#cache.forget(key, previous?.groupId);
-    else this.#cache.replace({ key, ...stored, modified: at }, known ?? {}, previous);
+    else document = this.#cache.replace({ key, ...stored, modified: at }, known ?? {}, previous);
     if (stored?.tag === previous?.tag) return;
-    this.#emit({ sequence, changes: [changeOf(effect)] });
+    this.#emit({ sequence, changes: [changeOf(effect, document)] });
   }
 
   #emit(event: ChangeEvent): void {
@@ -75,7 +76,7 @@ function documentWrite({ key, previous, stored }: Effect): NonNullable<Commit['d
     : { write: 'put', document: { key, ...stored }, expected };
 }
 
-function changeOf({ key, previous, stored }: Effect): DocumentChange {
+function changeOf({ key, previous, stored }: Effect, document: ServedDocument | undefined): DocumentChange {
   const groupId = stored === undefined ? previous?.groupId : stored.groupId;
   const renamed = stored !== undefined && previous?.groupId !== undefined && previous.groupId !== groupId;
   return {
@@ -83,6 +84,7 @@ function changeOf({ key, previous, stored }: Effect): DocumentChange {
     groupId,
     previousTag: previous?.tag,
     tag: stored?.tag,
+    document,
     ...(renamed ? { previousGroupId: previous.groupId } : {}),
   };
 }

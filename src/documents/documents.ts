@@ -84,6 +84,8 @@ export interface DocumentChange {
   readonly previousTag?: string | undefined;
   /** Absent = deleted. */
   readonly tag?: string | undefined;
+  /** What is stored now; later commits do not change it. Absent = deleted. */
+  readonly document?: ServedDocument | undefined;
   /** Set when the document has taken another group ID: the group of this ID is gone. */
   readonly previousGroupId?: string | undefined;
 }

@@ -3,19 +3,20 @@
 import type { Documents, Preconditions, PutOutcome, ServedDocument } from '../documents/documents.ts';
 import { KeyedQueue } from '../documents/keyed-queue.ts';
 import type { PartnerPrincipal, Principal } from '../identity/principal.ts';
-import { principalName } from '../identity/principal.ts';
-import { canonicalUri, matchesPattern } from '../identity/uri.ts';
+import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
-import type { DeliveryRecord, DeliveryRequest, Store } from '../store/store.ts';
+import type { DeliveryRecord, Store } from '../store/store.ts';
 import { Acceptance } from './accept.ts';
 import { nextTurn } from './agreement.ts';
 import { Brake } from './brake.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { CurrentSettings, InterconnectionContext } from './context.ts';
-import { releaseForeign } from './foreign.ts';
-import { entry } from './journal.ts';
+import { deriveAgain, releaseForeign } from './foreign.ts';
+import { Operations } from './operations.ts';
 import { OutboundViews } from './outbound.ts';
-import { type DeliveryAttempt, Outbox } from './outbox.ts';
+import type { DeliveryAttempt } from './outbox.ts';
+import { Outboxes } from './outboxes.ts';
+import { OwnReading } from './own-reading.ts';
 import { type InterconnectionSettings, Partners } from './partners.ts';
 import { Planning } from './plan.ts';
 import type {
@@ -30,7 +31,6 @@ import type {
   PullProgress,
 } from './ports.ts';
 import { Primary } from './primary.ts';
-import { progressOf } from './progress.ts';
 import { Pulls } from './pull.ts';
 import { RefusalJournal } from './refusal-journal.ts';
 import { Requests } from './request.ts';
@@ -64,10 +64,9 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   readonly #revalidation: Revalidation;
   readonly #pulls: Pulls;
   readonly #stayCurrent: StayCurrent;
-  readonly #onAttempt: InterconnectionOptions['onAttempt'];
-  readonly #outboxes = new Map<string, Outbox>();
-  /** Aborts when deliveries under way must end. */
-  readonly #ending = new AbortController();
+  readonly #outboxes: Outboxes;
+  readonly #operations: Operations;
+  readonly #reading: OwnReading;
   #current: CurrentSettings;
   #planning: Planning | undefined;
   #planned: Promise<void> = Promise.resolve();
@@ -89,6 +88,12 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       brake: new Brake(
         () => this.#current.settings.interconnect.brake,
         () => (options.clock ?? systemClock).now(),
+        {
+          load: (name) => options.store.memo(name),
+          save: async (name, value) => {
+            await options.store.commit({ memos: [{ name, value }] });
+          },
+        },
       ),
       refusals: new RefusalJournal({
         store: options.store,
@@ -103,17 +108,23 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       foreignWrites: new KeyedQueue(),
       onFault: options.onFault,
     };
-    this.#onAttempt = options.onAttempt;
     this.#views = new OutboundViews(this.#context);
     this.#primary = new Primary(this.#context, this.#views);
+    this.#outboxes = new Outboxes(this.#context, this.#primary, options.onAttempt);
+    this.#operations = new Operations(this.#context, this.#primary, this.#outboxes);
     this.#acceptance = new Acceptance(this.#context);
     this.#requests = new Requests(this.#context);
+    this.#reading = new OwnReading(this.#context, this.#requests);
     this.#pulls = new Pulls(this.#context, this.#requests);
     this.#stayCurrent = new StayCurrent(this.#context, this.#requests);
     this.#revalidation = new Revalidation(this.#context, this.#requests, (partner) =>
       this.#stayCurrent.isTold(partner),
     );
-    options.documents.causeDeliveries((change) => this.#primary.deliveriesOf(change));
+    options.documents.causeDeliveries(async (change) => {
+      const deliveries = await this.#primary.deliveriesOf(change);
+      this.#outboxes.expect(change.groupId, deliveries);
+      return deliveries;
+    });
   }
 
   /**
@@ -132,9 +143,12 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   start(): void {
     this.#started = true;
     this.#stopListening = this.#context.documents.onChange(({ changes }) => {
-      for (const outbox of this.#outboxes.values()) outbox.wake();
-      for (const { key, groupId, previousTag, tag } of changes) {
-        if (key.tree !== 'global' || groupId === undefined) continue;
+      for (const { key, groupId, previousGroupId, previousTag, tag } of changes) {
+        if (key.tree === 'users') {
+          for (const group of [groupId, previousGroupId]) if (group !== undefined) this.#outboxes.committed(group);
+          continue;
+        }
+        if (groupId === undefined) continue;
         if (tag === undefined) this.#context.staleness.forget(groupId);
         // What came or went is watched from now on, or no more.
         if (tag === undefined || previousTag === undefined) this.#stayCurrent.follow();
@@ -164,7 +178,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     this.#planning?.stop();
     const cancelEnd = this.#context.clock.after(stopPatience, () => {
       this.#requests.abort();
-      this.#ending.abort(new Error('the gateway stops'));
+      this.#outboxes.abort(new Error('the gateway stops'));
     });
     await Promise.all([
       this.#planned,
@@ -173,7 +187,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       this.#stayCurrent.stop(),
       this.#requests.stop(),
       this.#context.refusals.stop(),
-      ...[...this.#outboxes.values()].map((outbox) => outbox.stop()),
+      this.#outboxes.stop(),
     ]);
     cancelEnd();
   }
@@ -188,7 +202,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       this.#revalidation.idle(),
       this.#context.refusals.idle(),
     ]);
-    await Promise.all([...this.#outboxes.values()].map((outbox) => outbox.idle()));
+    await this.#outboxes.idle();
   }
 
   acceptProvision(
@@ -205,48 +219,16 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     return this.#acceptance.withdrawal(from, groupId, preconditions);
   }
 
-  groupForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView> {
-    return this.#primary.groupForPartner(from, groupId);
+  groupForPartner(from: PartnerPrincipal, groupId: string, version?: ServedDocument): Promise<PartnerView> {
+    return this.#primary.groupForPartner(from, groupId, version);
   }
 
   groupsForPartner(from: PartnerPrincipal): Promise<readonly string[]> {
     return this.#primary.groupsForPartner(from);
   }
 
-  async group(principal: Principal, groupId: string): Promise<ServedDocument> {
-    const canonical = canonicalUri(groupId);
-    if (canonical === undefined) throw new Refusal('not-found', { cause: 'the group ID is no URI' });
-    const { documents } = this.#context;
-    const stored = await documents.findGroup(canonical);
-    if (stored !== undefined) return this.#marked(documents.view(principal, stored));
-    if (!mayTrigger(principal, canonical) || this.#current.partners.isHomed(canonical)) throw new Refusal('not-found');
-    const held = await documents.findSource(canonical);
-    if (held?.heldSince !== undefined) throw new Refusal('not-found', { cause: 'the group waits for its release' });
-    await this.#requests.bring(canonical, principalName(principal));
-    const brought = await documents.findGroup(canonical);
-    if (brought === undefined) throw new Refusal('not-found');
-    return this.#marked(documents.view(principal, brought));
-  }
-
-  // A stale copy says so to whoever reads it; the document itself is shared by all readers.
-  #marked(document: ServedDocument): ServedDocument {
-    const staleSince = document.groupId === undefined ? undefined : this.#context.staleness.since(document.groupId);
-    if (staleSince === undefined) return document;
-    const { key, tag, bytes, groupId, modified } = document;
-    return {
-      key,
-      tag,
-      bytes,
-      groupId,
-      modified,
-      staleSince,
-      get index() {
-        return document.index;
-      },
-      get group() {
-        return document.group;
-      },
-    };
+  group(principal: Principal, groupId: string): Promise<ServedDocument> {
+    return this.#reading.group(principal, groupId);
   }
 
   async pull(groupId: string, actor: string): Promise<PullOutcome> {
@@ -269,97 +251,43 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     return { outcome: 'stored', changed, tag };
   }
 
-  async push(partner: string, groupId: string, actor: string): Promise<DeliveryRecord> {
-    const canonical = canonicalUri(groupId);
-    if (canonical === undefined) throw new Refusal('bad-request', { phrase: 'The group ID is no URI' });
-    await this.#primary.checkPush(partner, canonical);
-    await this.#queue({ partner, groupId: canonical, action: 'provide' }, 'delivery-queued', actor);
-    return this.#delivery(partner, canonical);
+  push(partner: string, groupId: string, actor: string): Promise<DeliveryRecord> {
+    return this.#operations.push(partner, groupId, actor);
   }
 
-  async retryDelivery(partner: string, groupId: string, actor: string): Promise<void> {
-    const { groupId: canonical, action } = await this.#delivery(partner, canonicalUri(groupId) ?? groupId);
-    await this.#queue({ partner, groupId: canonical, action }, 'delivery-retried', actor);
+  retryDelivery(partner: string, groupId: string, actor: string): Promise<void> {
+    return this.#operations.retry(partner, groupId, actor);
   }
 
-  async dropDelivery(partner: string, groupId: string, actor: string): Promise<void> {
-    const { groupId: canonical } = await this.#delivery(partner, canonicalUri(groupId) ?? groupId);
-    const { clock, store } = this.#context;
-    await store.commit({
-      deliveries: [{ write: 'drop', partner, groupId: canonical }],
-      journal: [entry(clock, actor, 'delivery-dropped', canonical, { partner })],
-    });
+  dropDelivery(partner: string, groupId: string, actor: string): Promise<void> {
+    return this.#operations.drop(partner, groupId, actor);
   }
 
-  async releaseBrake(partner: string, groupId: string | undefined, actor: string): Promise<number> {
-    const { brake, clock, store } = this.#context;
-    const canonical = groupId === undefined ? undefined : (canonicalUri(groupId) ?? groupId);
-    const held = (await store.deliveries({ partner, state: 'braked' })).filter(
-      (delivery) => canonical === undefined || delivery.groupId === canonical,
-    );
-    if (canonical !== undefined && held.length === 0)
-      throw new Refusal('not-found', { phrase: 'No such braked delivery' });
-    if (canonical === undefined) {
-      brake.release(partner, 'withdrawal');
-      brake.release(partner, 'removal');
-    }
-    const subject = canonical ?? `partner:${partner}`;
-    const journal = [entry(clock, actor, 'brake-released', subject, { partner, withdrawals: held.length })];
-    // What the brake holds is to be withdrawn, whatever it was queued as.
-    await store.commit({
-      deliveries: held.map(({ groupId: one }) => ({
-        write: 'queue',
-        delivery: { partner, groupId: one, action: 'withdraw' },
-      })),
-      journal,
-    });
-    this.#outboxes.get(partner)?.wake(true);
-    return held.length;
+  releaseBrake(partner: string, groupId: string | undefined, actor: string): Promise<number> {
+    return this.#operations.releaseBrake(partner, groupId, actor);
   }
 
-  async deliveryProgress(): Promise<readonly DeliveryProgress[]> {
-    const counts = await this.#context.store.deliveryCounts();
-    return this.#current.partners.all.map(({ configuration: { name } }) => {
-      const status = this.#outboxes.get(name)?.status ?? { circuit: 'closed', inFlight: 0 };
-      return progressOf(name, counts, status);
-    });
+  deliveryProgress(): Promise<readonly DeliveryProgress[]> {
+    return this.#operations.progress();
   }
 
-  async #queue(
-    delivery: DeliveryRequest,
-    action: 'delivery-queued' | 'delivery-retried',
-    actor: string,
-  ): Promise<void> {
-    const { clock, store } = this.#context;
-    const journal = [entry(clock, actor, action, delivery.groupId, { partner: delivery.partner })];
-    await store.commit({ deliveries: [{ write: 'queue', delivery }], journal });
-    this.#outboxes.get(delivery.partner)?.wake(true);
-  }
-
-  async #delivery(partner: string, groupId: string): Promise<DeliveryRecord> {
-    const delivery = await this.#context.store.delivery(partner, groupId);
-    if (delivery === undefined) throw new Refusal('not-found', { phrase: 'No such delivery' });
-    return delivery;
+  /**
+   * Applies the policy of now to what is kept of a foreign group. Resolves with undefined when nothing is kept, or its partner is configured
+   * no more. Throws the Refusal of a policy that does not accept it; what was served before is then left as it is.
+   */
+  async deriveAgain(groupId: string): Promise<PutOutcome | undefined> {
+    const canonical = canonicalUri(groupId) ?? groupId;
+    const held = await this.#context.documents.findSource(canonical);
+    const partner = held === undefined ? undefined : this.#current.partners.named(held.partner);
+    return partner === undefined ? undefined : deriveAgain(this.#context, partner, canonical);
   }
 
   /** Brings outboxes and plans in line with the settings of now. */
   #follow(): void {
-    const { partners } = this.#current;
-    for (const { configuration } of partners.all) {
-      const { name, provide } = configuration;
-      if (provide.to !== 'none' && !this.#outboxes.has(name)) this.#outboxes.set(name, this.#outboxFor(name));
-    }
-    for (const [name, outbox] of this.#outboxes) {
-      const configured = partners.named(name)?.configuration;
-      if (configured !== undefined && configured.provide.to !== 'none') outbox.wake(true);
-      else {
-        this.#outboxes.delete(name);
-        void outbox.stop();
-      }
-    }
+    this.#outboxes.follow();
     this.#planning?.stop();
     const before = this.#planned;
-    const planning = new Planning(this.#context, this.#primary, (partner) => this.#outboxes.get(partner)?.wake());
+    const planning = new Planning(this.#context, this.#primary, (partner) => this.#outboxes.wake(partner));
     this.#planning = planning;
     this.#planned = before.then(() => planning.run()).catch(this.#context.onFault);
     this.#awaitTurn();
@@ -377,34 +305,4 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     if (turns.length === 0) return;
     this.#cancelTurn = clock.after(Math.min(...turns) - now, () => this.#follow());
   }
-
-  #outboxFor(name: string): Outbox {
-    const { clock, gms, onFault, random, store } = this.#context;
-    const { signal } = this.#ending;
-    let last = this.#current.partners.named(name)?.configuration;
-    return new Outbox({
-      partner: () => {
-        last = this.#current.partners.named(name)?.configuration ?? last;
-        if (last === undefined) throw new Error(`partner ${name} was never configured`);
-        return last;
-      },
-      retry: () => this.#current.settings.interconnect.retry,
-      content: (delivery) => this.#primary.content(delivery),
-      store,
-      gms: {
-        provide: (partner, groupId, bytes, knownTag) => gms.provide(partner, groupId, bytes, knownTag, signal),
-        withdraw: (partner, groupId) => gms.withdraw(partner, groupId, signal),
-      },
-      clock,
-      random,
-      onAttempt: this.#onAttempt,
-      onFault,
-    });
-  }
-}
-
-/** Flow B is set off by own MC service servers, and by administrators for the groups that they may act on. */
-function mayTrigger(principal: Principal, groupId: string): boolean {
-  if (principal.role !== 'administrator') return principal.role === 'server';
-  return principal.groups === undefined || principal.groups.some((pattern) => matchesPattern(pattern, groupId));
 }

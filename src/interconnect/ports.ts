@@ -57,8 +57,11 @@ export interface PartnerFacing {
   ): Promise<PutOutcome>;
   /** Flow A, deletion or withdrawal arrives. */
   acceptWithdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void>;
-  /** Flow B, the primary's side: the group as the outbound policy lets this partner see it. Uniform `not-found` outside the agreement. */
-  groupForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView>;
+  /**
+   * Flow B, the primary's side: the group as the outbound policy lets this partner see it. Uniform `not-found` outside the agreement.
+   * `version`: as it was after one commit, instead of as it is.
+   */
+  groupForPartner(from: PartnerPrincipal, groupId: string, version?: ServedDocument): Promise<PartnerView>;
   /** All of our groups that this partner may subscribe to or request, as canonical group IDs. */
   groupsForPartner(from: PartnerPrincipal): Promise<readonly string[]>;
 }

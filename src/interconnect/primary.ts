@@ -54,7 +54,8 @@ export class Primary {
     { groupId, before, after: group }: PendingGroupChange,
   ): Promise<DeliveryRequest | undefined> {
     if (partner.provide.to === 'none') return undefined;
-    const request = { partner: partner.name, groupId } as const;
+    const urgent = [before, group].some((facts) => facts !== undefined && isRegroup(facts));
+    const request = { partner: partner.name, groupId, urgent } as const;
     if (group !== undefined && isToBeProvided(partner, groupId, group, this.#context.clock.now()))
       return { ...request, action: 'provide' };
     const earlier = await this.#context.store.delivery(partner.name, groupId);
@@ -146,24 +147,24 @@ export class Primary {
    * Flow B, the primary's side: the group as this partner may see it. Outside the agreement one uniform `not-found`, whether the group
    * exists or not; the journal has the cause.
    */
-  async groupForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView> {
+  async groupForPartner(from: PartnerPrincipal, groupId: string, version?: ServedDocument): Promise<PartnerView> {
     const canonical = canonicalUri(groupId) ?? groupId;
     try {
-      return await this.#viewFor(from, canonical);
+      return await this.#viewFor(from, canonical, version);
     } catch (error) {
       await this.#context.refusals.note(from, 'request-refused', canonical, error);
       throw error;
     }
   }
 
-  async #viewFor(from: PartnerPrincipal, groupId: string): Promise<PartnerView> {
+  async #viewFor(from: PartnerPrincipal, groupId: string, version: ServedDocument | undefined): Promise<PartnerView> {
     const partner = this.#context.current().partners.named(from.partner);
     if (partner === undefined) throw new Refusal('not-found', { cause: 'partner-unknown' });
     const { agreement } = partner.configuration;
     const verdict = judgeAgreement(agreement, listsOf.outbound, groupId, this.#context.clock.now());
     if (verdict.verdict === 'not-covered') throw new Refusal('not-found', { cause: 'agreement-does-not-cover' });
     if (verdict.verdict === 'not-active') throw notActive(verdict.why);
-    const document = await this.#homeGroup(groupId);
+    const document = version?.key.tree === 'users' ? version : await this.#homeGroup(groupId);
     if (document === undefined) throw new Refusal('group-not-homed-here');
     try {
       return await this.#views.of(partner, groupId, document);
@@ -218,6 +219,11 @@ export class Primary {
     if (partner === undefined) throw new Refusal('partner-unknown');
     return partner;
   }
+}
+
+/** Groups that are part of a temporary group, or are one: who is in an operation must not wait behind bulk. */
+function isRegroup({ listServices }: GroupFacts): boolean {
+  return listServices.some(({ regrouped, temporary }) => regrouped || temporary);
 }
 
 function isToBeProvided(partner: PartnerConfiguration, groupId: string, group: GroupFacts, now: number): boolean {
