@@ -83,6 +83,8 @@ const table = {
   'document-too-large': { status: 413, phrase: 'The body is larger than this server accepts' },
   'uri-too-long': { status: 414, phrase: 'The request target is longer than this server accepts' },
   'unsupported-media-type': { status: 415, phrase: 'The media type of the body does not fit the resource' },
+  // RFC 6585 clause 4
+  'too-many-attempts': { status: 429, phrase: 'Too many attempts with wrong credentials, try again later' },
   'header-too-large': { status: 431, phrase: 'The header is larger than this server accepts' },
   'not-implemented': { status: 501, phrase: 'The operation is not implemented' },
   unavailable: { status: 503, phrase: 'The server cannot answer now, try again' },
@@ -135,7 +137,7 @@ export interface RefusalDetail {
   readonly unsupported?: readonly string[] | undefined;
   /** `interval-too-brief`: shortest accepted duration, seconds. */
   readonly minimumExpires?: number | undefined;
-  /** `unavailable`: seconds after which a retry makes sense. */
+  /** `unavailable`, `too-many-attempts`: seconds after which a retry makes sense. */
   readonly retryAfter?: number | undefined;
 }
 

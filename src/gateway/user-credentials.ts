@@ -6,6 +6,7 @@ import type { Configuration } from '../config/schema.ts';
 import { accessTokenVerifier } from '../identity/access-token.ts';
 import type { AuthorizationSchemes, TokenCheck } from '../identity/authorization.ts';
 import { type DigestAuthenticator, digestAuthenticator } from '../identity/digest.ts';
+import { digestBrake } from '../identity/digest-brake.ts';
 import { digestNonces } from '../identity/digest-nonces.ts';
 import { loadDigestUsers } from '../identity/digest-users.ts';
 import { jwksSource } from '../identity/jwks-source.ts';
@@ -66,5 +67,6 @@ async function digestOf({
   return digestAuthenticator(
     { realm, users: await loadDigestUsers(users, realm), algorithms, acceptMissingQop },
     digestNonces({ secret: randomBytes(32), realm, now: Date.now, random: randomBytes }),
+    digestBrake({ now: Date.now }),
   );
 }

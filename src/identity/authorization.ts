@@ -34,7 +34,7 @@ export async function tokenIdentities(
 /**
  * The identities, canonical, that an Authorization header field proves. `fields` are all of that name in the request. Throws the Refusal
  * `bad-request` when there are several or the one is malformed, `token-invalid`, `insufficient-scope`, `credentials-required` or
- * `credentials-refused` when it is wrong, `unavailable` when it cannot be verified now.
+ * `credentials-refused` when it is wrong, `too-many-attempts`, `unavailable` when it cannot be verified now.
  */
 export async function authorizedIdentities(
   schemes: AuthorizationSchemes,

@@ -2,6 +2,7 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { digestAuthenticator } from './digest.ts';
+import { digestBrake } from './digest-brake.ts';
 import { digestNonces } from './digest-nonces.ts';
 import { digestUserLine, parseDigestUsers } from './digest-users.ts';
 
@@ -57,6 +58,7 @@ export function digestWith(
   return digestAuthenticator(
     { realm, users: parseDigestUsers(lines.join('\n'), realm) },
     digestNonces({ secret: randomBytes(32), realm, now: () => clock.now, random: randomBytes }),
+    digestBrake({ now: () => clock.now }),
   );
 }
 

@@ -7,6 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Refusal } from '../refusals.ts';
 import { challenges, type DigestRealm, digestAuthenticator, digestResponse, verifyDigest } from './digest.ts';
+import { digestBrake } from './digest-brake.ts';
 import { isDigest, parseDigestAuthorization } from './digest-header.ts';
 import { digestNonces } from './digest-nonces.ts';
 import { digestUserLine, loadDigestUsers, parseDigestUsers } from './digest-users.ts';
@@ -139,7 +140,7 @@ function system(overrides: Partial<DigestRealm> = {}, capacity = 100) {
     now: () => clock.now,
     random: randomBytes,
   });
-  const authenticator = digestAuthenticator(realm, nonces);
+  const authenticator = digestAuthenticator(realm, nonces, digestBrake({ now: () => clock.now }));
   const request = { method: 'PUT', requestTarget: '/xcap-root/resource-lists/users/sip:alice@blue.example/index' };
   const newNonce = (values: readonly string[] = authenticator.challenges()): string =>
     /nonce="([^"]+)"/.exec(values[0] ?? '')?.[1] ?? '';
@@ -159,10 +160,32 @@ function system(overrides: Partial<DigestRealm> = {}, capacity = 100) {
     );
     return `Digest username="${username}", realm="${fields.realm}", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=SHA-256, cnonce="0a4f113b", qop=auth, nc=${nc}`;
   };
-  const verify = (header: string, target = request.requestTarget) =>
-    authenticator.verify({ ...request, requestTarget: target }, header);
+  const verify = (header: string, target = request.requestTarget, peerAddress = '192.0.2.1') =>
+    authenticator.verify({ ...request, requestTarget: target, peerAddress }, header);
   return { clock, authenticator, nonces, newNonce, answer, verify, name };
 }
+
+describe('RFC 7616 5.7: guesses are limited', () => {
+  test('RFC 6585 4: after 20 wrong responses even a right one is 429 with Retry-After until time has passed', () => {
+    const { verify, answer, clock } = system();
+    const guess = () => refusalOf(() => verify(answer({ password: 'guess' })));
+    for (let count = 0; count < 20; count++) expect(guess().code).toBe('credentials-required');
+    expect(guess()).toMatchObject({ code: 'too-many-attempts', row: { status: 429 }, detail: { retryAfter: 6 } });
+    expect(refusalOf(() => verify(answer())).code).toBe('too-many-attempts');
+    clock.now += 6_000;
+    expect(verify(answer()).name).toBe('alice');
+  });
+
+  test('a wrong password repeated by its user from elsewhere does not lock out the one who has proven himself', () => {
+    const { verify, answer } = system();
+    expect(verify(answer()).name).toBe('alice');
+    for (let count = 0; count < 25; count++) {
+      refusalOf(() => verify(answer({ password: 'guess' }), undefined, `198.51.100.${count}`));
+    }
+    expect(verify(answer()).name).toBe('alice');
+    expect(refusalOf(() => verify(answer(), undefined, '203.0.113.1')).code).toBe('too-many-attempts');
+  });
+});
 
 describe('RFC 7616 3.4: which credentials are accepted', () => {
   test('a right response is the user, whose password may hold colons and quotes', () => {

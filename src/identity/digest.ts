@@ -2,6 +2,7 @@
 // RFC 7616; RFC 2069 clients only by configuration.
 import { timingSafeEqual } from 'node:crypto';
 import { Refusal } from '../refusals.ts';
+import type { DigestBrake } from './digest-brake.ts';
 import { type DigestAuthorization, parseDigestAuthorization } from './digest-header.ts';
 import type { DigestNonces } from './digest-nonces.ts';
 import {
@@ -26,6 +27,8 @@ export interface DigestRequest {
   readonly method: string;
   /** As in the request line. */
   readonly requestTarget: string;
+  /** IP address of the connection's other end, when it is known. */
+  readonly peerAddress?: string | undefined;
 }
 
 export interface ChallengeParameters {
@@ -86,7 +89,7 @@ export function verifyDigest(
 ): DigestVerdict {
   const { protection, response } = authorization;
   if (authorization.realm !== realm.realm) return { wrong: 'the realm is not ours' };
-  const algorithm = (realm.algorithms ?? digestAlgorithms).find((one) => sameToken(one, authorization.algorithm));
+  const algorithm = offeredAlgorithm(realm, authorization);
   if (algorithm === undefined) return { wrong: 'the algorithm was not offered' };
   if (protection === undefined && !(realm.acceptMissingQop === true && algorithm === 'MD5')) {
     throw unusable('qop is missing');
@@ -95,9 +98,7 @@ export function verifyDigest(
   // RFC 7616 3.4.6: another resource is a bad request, and may be an attack
   if (comparable(authorization.uri) !== comparable(request.requestTarget))
     throw unusable('uri is not the request target');
-  const user = authorization.userhash
-    ? realm.users.byHash(authorization.username.toLowerCase(), algorithm)
-    : realm.users.byName(authorization.username);
+  const user = namedUser(realm, authorization, algorithm);
   // An unknown user costs the same time as a wrong password
   const secret = user?.secrets[algorithm];
   const expected = digestResponse(
@@ -111,18 +112,34 @@ export function verifyDigest(
   return right ? { user } : { wrong: `the response of ${user.name} is wrong` };
 }
 
+function offeredAlgorithm(
+  { algorithms = digestAlgorithms }: DigestRealm,
+  { algorithm }: DigestAuthorization,
+): DigestAlgorithm | undefined {
+  return algorithms.find((one) => sameToken(one, algorithm));
+}
+
+function namedUser(
+  { users }: DigestRealm,
+  { userhash, username }: DigestAuthorization,
+  algorithm: DigestAlgorithm,
+): DigestUser | undefined {
+  return userhash ? users.byHash(username.toLowerCase(), algorithm) : users.byName(username);
+}
+
 export interface DigestAuthenticator {
   /** Values of WWW-Authenticate for a request without credentials. */
   challenges(): readonly string[];
   /**
    * The user that an Authorization header field stands for. Throws the Refusal `bad-request` when it is malformed or belongs to another
-   * request, and `credentials-required` with fresh challenges when it is wrong or its nonce is stale.
+   * request, `too-many-attempts` when too many were wrong lately, and `credentials-required` with fresh challenges when it is wrong or
+   * its nonce is stale.
    */
   verify(request: DigestRequest, authorization: string): DigestUser;
 }
 
-/** Joins a realm with its nonces. Throws an Error when the name of the realm cannot stand in a challenge. */
-export function digestAuthenticator(realm: DigestRealm, nonces: DigestNonces): DigestAuthenticator {
+/** Joins a realm with its nonces and the brake on guesses. Throws an Error when the name of the realm cannot stand in a challenge. */
+export function digestAuthenticator(realm: DigestRealm, nonces: DigestNonces, brake: DigestBrake): DigestAuthenticator {
   const { realm: name, algorithms } = realm;
   const challenge = (stale: boolean): readonly string[] =>
     challenges({ realm: name, nonce: nonces.issue(), stale, algorithms });
@@ -131,9 +148,21 @@ export function digestAuthenticator(realm: DigestRealm, nonces: DigestNonces): D
     challenges: () => challenge(false),
     verify(request, header) {
       const authorization = parseDigestAuthorization(header);
+      const { peerAddress = '' } = request;
+      const algorithm = offeredAlgorithm(realm, authorization);
+      const claimed = algorithm === undefined ? undefined : namedUser(realm, authorization, algorithm)?.name;
+      const retryAfter = brake.wait(claimed, peerAddress);
+      if (retryAfter !== undefined) {
+        const cause = `Digest credentials: too many were wrong, the last from ${peerAddress}`;
+        throw new Refusal('too-many-attempts', { retryAfter, cause });
+      }
       const verdict = verifyDigest(realm, request, authorization);
-      if ('wrong' in verdict) throw challenged('The credentials are not accepted', verdict.wrong, challenge(false));
+      if ('wrong' in verdict) {
+        brake.wrong(claimed, peerAddress);
+        throw challenged('The credentials are not accepted', verdict.wrong, challenge(false));
+      }
       const { user } = verdict;
+      brake.right(user.name, peerAddress);
       // RFC 7616 3.3: stale only when all but the nonce is right; the nonce of a forger must not use up a count
       if (nonces.use(authorization.nonce, authorization.protection?.nc) === 'stale') {
         throw challenged(

@@ -6,8 +6,8 @@ import type { XmlLimits } from '../xml/limits.ts';
 import { readGmopOperation } from '../xml/small-body.ts';
 import type { Answer } from './answer.ts';
 import { readBody, requireMediaType } from './body.ts';
-import { quotedTag } from './entity-tags.ts';
 import type { Exchange } from './exchange.ts';
+import { wholeAnswer } from './read-answer.ts';
 
 const operationMediaType = 'application/vnd.3gpp.GMOP+xml';
 
@@ -33,21 +33,7 @@ export async function answerOperation(
   requireMediaType(exchange.request, operationMediaType);
   const body = await readBody(exchange, caller, limits.documentBytes);
   if (operationOf(body) !== 'get-excluding-memberlist') throw new Refusal('not-implemented');
-  const { bytes, tag } = withoutMembers(await read());
-  return {
-    status: 200,
-    headers: [
-      'Content-Type',
-      groupMediaType,
-      'Content-Length',
-      String(bytes.byteLength),
-      'ETag',
-      quotedTag(tag),
-      'Cache-Control',
-      'no-cache',
-    ],
-    body: bytes,
-  };
+  return wholeAnswer(withoutMembers(await read()), groupMediaType);
 }
 
 // RFC 4825 clause 11 is about documents that are put; an operation that cannot be read is a bad request

@@ -40,6 +40,16 @@ describe('RFC 9112 6 and 7: framing that two readers could see differently', () 
     expect(face.text(listKey)).toBe('<a/>');
   });
 
+  test('RFC 9112 6.1: HTTP/1.0 with Transfer-Encoding is 400, nothing is stored, and the connection ends', async () => {
+    const wire = await start();
+    const head = `PUT ${listPath} HTTP/1.0\r\nConnection: keep-alive\r\nContent-Type: ${listType}\r\nX-3GPP-Asserted-Identity: ${ines}`;
+    wire.write(`${head}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n<b/>\r\n0\r\n\r\n${get}`);
+    const all = await wire.rest();
+    expect(all).toMatch(/^HTTP\/1\.1 400 /);
+    expect(all.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    expect(face.text(listKey)).toBe('<a/>');
+  });
+
   test('RFC 9112 3.2: two Host fields are 400, and the connection ends', async () => {
     const wire = await start();
     wire.write(`${get.replace('\r\n', '\r\nHost: red.example\r\n')}${get}`);

@@ -17,6 +17,10 @@ export function headRefusal(request: IncomingMessage): Refusal | undefined {
   if (everyValue(request, 'host').length > 1)
     return new Refusal('bad-request', { phrase: 'There is more than one Host' });
   const coding = request.headers['transfer-encoding'];
+  // RFC 9112 6.1: such a message has been built or forwarded by somebody who knows no transfer codings, and its framing is faulty
+  if (coding !== undefined && request.httpVersionMinor === 0) {
+    return new Refusal('bad-request', { phrase: 'HTTP/1.0 has no Transfer-Encoding' });
+  }
   // RFC 9112 6.1
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
     return new Refusal('not-implemented', { phrase: 'The transfer coding is not implemented' });

@@ -26,6 +26,11 @@ export function contentAnswer(
   if (ifNoneMatch !== undefined && listsTag(ifNoneMatch, tag)) {
     return { status: 304, headers: ['ETag', quotedTag(tag), 'Cache-Control', 'no-cache', ...staleMark(staleSince)] };
   }
+  return wholeAnswer({ tag, bytes, staleSince }, mimeType);
+}
+
+/** 200 with the content and its tag, whatever the preconditions. */
+export function wholeAnswer({ tag, bytes, staleSince }: Content, mimeType: string): Answer {
   return {
     status: 200,
     headers: [

@@ -3,6 +3,7 @@
 
 import { Refusal } from '../refusals.ts';
 import { decodeAttributeValue } from './character-data.ts';
+import { qualifiedName } from './name-patterns.ts';
 import { namespaces } from './names.ts';
 
 /** A name as written in a selector; the prefix is '' when there is none. */
@@ -46,10 +47,6 @@ export interface SelectorContext {
   readonly bindings: readonly { readonly prefix: string; readonly namespace: string }[];
 }
 
-const nameStart =
-  'A-Z_a-z\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u200C\\u200D\\u2070-\\u218F\\u2C00-\\u2FEF\\u3001-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFFD\\u{10000}-\\u{EFFFF}';
-const ncName = `[${nameStart}][${nameStart}\\-.0-9\\u00B7\\u0300-\\u036F\\u203F\\u2040]*`;
-const qualifiedName = `(?:${ncName}:)?${ncName}`;
 const attributeValue = `"(?:[^<&"]|&[^;&<"]+;)*"|'(?:[^<&']|&[^;&<']+;)*'`;
 const stepPattern = new RegExp(
   `^(?<name>${qualifiedName}|\\*)(?:\\[(?<position>[0-9]+)\\])?(?:\\[@(?<attribute>${qualifiedName})=(?<value>${attributeValue})\\])?$`,

@@ -1,6 +1,7 @@
 // Selectors of patch operations: the subset of XPath that RFC 5261 4.1 and its schema (clause 8) allow, parsed in linear time.
 // Names take their namespaces from the operation element, unprefixed elements the default namespace there (4.2.1).
 
+import { ncName, qualifiedName } from './name-patterns.ts';
 import { namespaces } from './names.ts';
 import { PatchFailed } from './patch-operation.ts';
 
@@ -38,10 +39,6 @@ export interface PatchSelector {
   readonly terminal?: PatchTerminal | undefined;
 }
 
-const nameStart =
-  'A-Z_a-z\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u200C\\u200D\\u2070-\\u218F\\u2C00-\\u2FEF\\u3001-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFFD\\u{10000}-\\u{EFFFF}';
-const ncName = `[${nameStart}][${nameStart}\\-.0-9\\u00B7\\u0300-\\u036F\\u203F\\u2040]*`;
-const qName = `(?:${ncName}:)?${ncName}`;
 const literal = `"[^"]*"|'[^']*'`;
 
 const patterns = {
@@ -50,10 +47,10 @@ const patterns = {
     `(?:(text|comment)\\(\\)|processing-instruction\\((?:"(${ncName})"|'(${ncName})')?\\))(?:\\[([0-9]+)\\])?`,
     'uy',
   ),
-  attribute: new RegExp(`@(${qName})`, 'uy'),
+  attribute: new RegExp(`@(${qualifiedName})`, 'uy'),
   namespace: new RegExp(`namespace::(${ncName})`, 'uy'),
-  step: new RegExp(`\\*|${qName}`, 'uy'),
-  predicate: new RegExp(`\\[(?:([0-9]+)|(@)?(${qName}|\\.)=(${literal}))\\]`, 'uy'),
+  step: new RegExp(`\\*|${qualifiedName}`, 'uy'),
+  predicate: new RegExp(`\\[(?:([0-9]+)|(@)?(${qualifiedName}|\\.)=(${literal}))\\]`, 'uy'),
 };
 
 /** Characters of a selector; longer ones are refused so that evaluation stays bounded. */
