@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ManualClock, manualClock } from './clock.testkit.ts';
+import { verifyJournal } from './journal-verify.ts';
 import type { Commit, DocumentKey, DocumentWrite, JournalEntry, SourceRecord, Store } from './store.ts';
 
 const groups = 'org.openmobilealliance.groups';
@@ -630,6 +631,132 @@ export function describeStore(
           await store.commit({ journal: [entry('f')] });
           expect((await store.journal())[0]?.sequence).toBe(newest + 1);
         });
+      });
+    });
+
+    describe('records', () => {
+      const write = (kind: string, name: string, value?: string, expected?: string | null): Promise<string> =>
+        outcome({ records: [{ kind, name, value, expected }] });
+
+      test('a record is what was written last under its kind and name, until it is forgotten', async () => {
+        await write('overlay', 'a', 'one');
+        await write('overlay', 'a', 'two');
+        await write('other', 'a', 'three');
+        await reopen();
+        expect(await store.record('overlay', 'a')).toBe('two');
+        expect(await store.record('other', 'a')).toBe('three');
+        await write('overlay', 'a');
+        expect(await store.record('overlay', 'a')).toBeUndefined();
+      });
+
+      test('an expectation that does not hold writes nothing of the commit', async () => {
+        expect(await write('overlay', 'a', 'one', null)).toBe('committed');
+        expect(await write('overlay', 'a', 'two', null)).toBe('conflict');
+        expect(await write('overlay', 'a', 'two', 'zero')).toBe('conflict');
+        expect(
+          await outcome({
+            documents: [put(userKey('new'), 'new')],
+            records: [{ kind: 'overlay', name: 'a', expected: 'zero' }],
+          }),
+        ).toBe('conflict');
+        expect(await store.document(userKey('new'))).toBeUndefined();
+        expect(await write('overlay', 'a', 'two', 'one')).toBe('committed');
+        expect(await store.record('overlay', 'a')).toBe('two');
+      });
+
+      test('records of a kind are listed by name, a page at a time', async () => {
+        for (const name of ['c', 'a', 'b']) await write('overlay', name, name.toUpperCase());
+        await write('policy', 'd', 'D');
+        expect(await store.records('overlay')).toEqual([
+          { name: 'a', value: 'A' },
+          { name: 'b', value: 'B' },
+          { name: 'c', value: 'C' },
+        ]);
+        expect(await store.records('overlay', { after: 'a', limit: 1 })).toEqual([{ name: 'b', value: 'B' }]);
+      });
+    });
+
+    describe('the chain of the journal', () => {
+      const write = (...subjects: readonly string[]): Promise<unknown> =>
+        store.commit({ journal: subjects.map((one) => ({ ...entry(one), detail: { by: one } })) });
+      const past = '2000-01-01T00:00:00.000Z';
+
+      test('holds from the first entry to the last, over commits, restarts and what was taken back', async () => {
+        expect(await verifyJournal(store)).toMatchObject({ intact: true, entries: 0 });
+        await write('a', 'b');
+        await store.commit({ documents: [put(userKey('x'), 'x', 'absent')], journal: [entry('not written')] });
+        await Promise.all([
+          write('c'),
+          store.commit({ documents: [put(userKey('x'), 'x', 'absent')], journal: [entry('not written')] }),
+          write('d'),
+        ]);
+        await reopen();
+        await write('e');
+        expect(await verifyJournal(store)).toMatchObject({ intact: true, entries: 5, first: 1, last: 5 });
+      });
+
+      test('an anchor kept elsewhere is found again, and a forged one is not', async () => {
+        await write('a', 'b');
+        const { anchor } = await verifyJournal(store);
+        await write('c');
+        expect(await verifyJournal(store, anchor)).toMatchObject({ intact: true, entries: 3 });
+        expect(await verifyJournal(store, { ...anchor, hash: 'x'.repeat(43) })).toMatchObject({
+          intact: false,
+          broken: { sequence: 2 },
+        });
+        expect(await verifyJournal(store, { ...anchor, sequence: 7 })).toMatchObject({ broken: { sequence: 4 } });
+      });
+
+      test('holds after old entries were removed, also when all were', async () => {
+        await write('a', 'b', 'c');
+        const { anchor } = await verifyJournal(store);
+        await store.pruneJournal({ before: past, rows: 1, limit: 100 });
+        expect(await verifyJournal(store, anchor)).toMatchObject({ intact: true, entries: 1, first: 3 });
+        await store.pruneJournal({ before: past, rows: 0, limit: 100 });
+        expect(await verifyJournal(store, anchor)).toMatchObject({ intact: true, entries: 0 });
+        expect(await verifyJournal(store, { ...anchor, hash: 'x'.repeat(43) })).toMatchObject({ intact: false });
+        await reopen();
+        await write('d');
+        expect(await verifyJournal(store)).toMatchObject({ intact: true, entries: 1, first: 4, last: 4 });
+      });
+
+      test('entries that are still wanted are not removed for one behind them that is old', async () => {
+        await write('a');
+        await store.commit({ journal: [{ ...entry('old'), at: past }] });
+        await write('b');
+        expect(await store.pruneJournal({ before: '2020-01-01T00:00:00.000Z', rows: 100, limit: 100 })).toBe(0);
+        expect(await store.journal()).toHaveLength(3);
+      });
+
+      test('a person is taken out of every text that names it, and of no other; the chain holds', async () => {
+        const person = 'sip:alice@red.example';
+        await store.commit({
+          journal: [
+            { ...entry('sip:alpha@red.example'), actor: person, detail: { size: 1 } },
+            { ...entry('resource-lists/users/SIP:Alice@red.example/index'), detail: { tag: 'x' } },
+            { ...entry('a'), detail: { node: 'entry[@uri="sip%3Aalice%40red.example"]' } },
+            { ...entry('a'), actor: 'sip:alice@red.example.org', detail: { who: 'sip:alice@red.example2' } },
+          ],
+        });
+        const before = await store.journalChain(0, 10);
+        const { anchor } = await verifyJournal(store);
+        expect(await store.eraseJournal({ texts: [person], after: 0, limit: 10 })).toEqual({ last: 4, erased: 3 });
+        expect(await store.eraseJournal({ texts: [person], after: 0, limit: 10 })).toEqual({ last: 4, erased: 0 });
+        await reopen();
+        const left = await store.journal();
+        expect(left.map(({ actor, subject, detail }) => [actor, subject, detail])).toEqual([
+          ['(erased)', 'sip:alpha@red.example', { size: 1 }],
+          ['sip:admin@red.example', '(erased)', { tag: 'x' }],
+          ['sip:admin@red.example', 'a', undefined],
+          ['sip:alice@red.example.org', 'a', { who: 'sip:alice@red.example2' }],
+        ]);
+        expect(await verifyJournal(store, anchor)).toMatchObject({ intact: true, entries: 4, erased: 3 });
+        // Without its salt a digest confirms no guess.
+        const [first] = await store.journalChain(0, 1);
+        expect(first?.salt.slice(0, 16)).toBe('-'.repeat(16));
+        expect(before[0]?.salt).not.toContain('----------------');
+        await write('b');
+        expect(await verifyJournal(store, anchor)).toMatchObject({ intact: true, entries: 5 });
       });
     });
 

@@ -1,6 +1,8 @@
 // The store as the rest of the gateway sees it: asynchronous, engine-neutral, every write one atomic Commit.
 // A Commit is data, not a callback, so that an engine can batch many of them into one durable transaction.
 
+import type { ChainedEntry, ChainLink } from './journal-chain.ts';
+
 /** Where a document lives: AUID, tree, XUI (empty in `global`) and the path below it. */
 export interface DocumentKey {
   readonly auid: string;
@@ -57,6 +59,20 @@ export type SourceSummary = Omit<SourceRecord, 'bytes' | 'released'>;
 export interface MemoWrite {
   readonly name: string;
   readonly value?: string | undefined;
+}
+
+/** What a room keeps under a kind and a name: text that only it reads. One row for each name. */
+export interface KeptRecord {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Without `value` it is forgotten. `expected`: null = must not exist, a text = must be current, undefined = whatever is there. */
+export interface RecordWrite {
+  readonly kind: string;
+  readonly name: string;
+  readonly value?: string | undefined;
+  readonly expected?: string | null | undefined;
 }
 
 export type DeliveryState = 'queued' | 'delivered' | 'parked' | 'braked';
@@ -140,6 +156,28 @@ export interface JournalPruning {
   readonly limit: number;
 }
 
+/** The ends of the journal's chain. */
+export interface JournalEnds {
+  /** The last entry that retention removed; sequence 0 before that. */
+  readonly base: ChainLink;
+  readonly head: ChainLink;
+}
+
+export interface JournalErasure {
+  /** Texts that name the person. Where one stands in an actor, subject or detail, that whole text goes. */
+  readonly texts: readonly string[];
+  /** Only entries behind this sequence, at most so many of them. */
+  readonly after: number;
+  readonly limit: number;
+}
+
+export interface JournalErased {
+  /** Sequence of the last entry looked at; undefined when there was none. */
+  readonly last: number | undefined;
+  /** Entries that lost a text. */
+  readonly erased: number;
+}
+
 /** `expected`: null = must not exist, a tag = must be current, undefined = whatever is there. */
 export type DocumentWrite =
   | {
@@ -180,6 +218,7 @@ export interface Commit {
   readonly deliveries?: readonly DeliveryWrite[];
   readonly subscriptions?: readonly SubscriptionWrite[];
   readonly memos?: readonly MemoWrite[];
+  readonly records?: readonly RecordWrite[];
   readonly journal?: readonly JournalEntry[];
 }
 
@@ -225,6 +264,9 @@ export interface Store {
   dueDeliveries(partner: string, now: string, limit: number): Promise<readonly DeliveryRecord[]>;
   /** Queued deliveries, those first whose time comes first; `notBefore` absent = it has come. */
   waitingDeliveries(partner: string, limit: number): Promise<readonly DeliveryRecord[]>;
+  record(kind: string, name: string): Promise<string | undefined>;
+  /** Records of a kind in the order of their names (bytes of the UTF-8 text), those behind `after` first. */
+  records(kind: string, filter?: { readonly after?: string; readonly limit?: number }): Promise<readonly KeptRecord[]>;
   /** What is kept under a name. */
   memo(name: string): Promise<string | undefined>;
   subscriptions(): Promise<readonly SubscriptionRecord[]>;
@@ -233,6 +275,12 @@ export interface Store {
     readonly subject?: string;
     readonly limit?: number;
   }): Promise<readonly JournalRecord[]>;
+  /** Entries as they are stored, with what their hashes are made of, in order. */
+  journalChain(after: number, limit: number): Promise<readonly ChainedEntry[]>;
+  /** Where the chain of the journal begins and ends; `base` is the last entry that was removed. */
+  journalEnds(): Promise<JournalEnds>;
+  /** Takes from some entries the texts that name a person; what is overwritten is gone from the disk too. */
+  eraseJournal(erasure: JournalErasure): Promise<JournalErased>;
   /** Removes the oldest entries of the journal that are of no more use; resolves with their number. Their sequences never come back. */
   pruneJournal(pruning: JournalPruning): Promise<number>;
   /** Applies all writes durably and atomically; resolves only after they are on disk. Concurrent commits share one fsync. */

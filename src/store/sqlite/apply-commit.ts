@@ -6,10 +6,11 @@ import type {
   DeliveryWrite,
   DocumentKey,
   DocumentWrite,
-  JournalEntry,
+  RecordWrite,
   SourceWrite,
   SubscriptionWrite,
 } from '../store.ts';
+import type { JournalWriter } from './journal-writer.ts';
 import type { Statements } from './statements.ts';
 
 /** Outcome of the parts that carry an expectation. */
@@ -22,7 +23,13 @@ const applied: Applied = { outcome: 'applied' };
 const conflict: Applied = { outcome: 'conflict' };
 
 /** Applies one commit under the number `sequence` at the instant `at` (ISO 8601). Throws what SQLite throws. */
-export function applyCommit(statements: Statements, commit: Commit, sequence: number, at: string): Applied {
+export function applyCommit(
+  statements: Statements,
+  journal: JournalWriter,
+  commit: Commit,
+  sequence: number,
+  at: string,
+): Applied {
   for (const write of commit.documents ?? []) {
     const outcome = applyDocument(statements, write, at);
     if (outcome.outcome !== 'applied') return outcome;
@@ -33,11 +40,14 @@ export function applyCommit(statements: Statements, commit: Commit, sequence: nu
   }
   for (const write of commit.deliveries ?? []) applyDelivery(statements, write, sequence, at);
   for (const write of commit.subscriptions ?? []) applySubscription(statements, write);
+  for (const write of commit.records ?? []) {
+    if (!applyRecord(statements, write)) return conflict;
+  }
   for (const memo of commit.memos ?? []) {
     if (memo.value === undefined) statements.deleteMemo.run(memo.name);
     else statements.putMemo.run(memo.name, memo.value);
   }
-  for (const entry of commit.journal ?? []) appendJournal(statements, entry);
+  for (const entry of commit.journal ?? []) journal.append(entry);
   return applied;
 }
 
@@ -116,9 +126,15 @@ function applySubscription(statements: Statements, write: SubscriptionWrite): vo
   else statements.putSubscription.run(write.subscription.id, write.subscription.expires, write.subscription.state);
 }
 
-function appendJournal(statements: Statements, entry: JournalEntry): void {
-  const detail = entry.detail === undefined ? null : JSON.stringify(entry.detail);
-  statements.appendJournal.run(entry.at, entry.actor, entry.action, entry.subject, detail);
+function applyRecord(statements: Statements, write: RecordWrite): boolean {
+  const { kind, name, value, expected } = write;
+  if (expected !== undefined) {
+    const row = statements.record.get(kind, name) as { readonly value: string } | undefined;
+    if (expected !== (row?.value ?? null)) return false;
+  }
+  if (value === undefined) statements.deleteRecord.run(kind, name);
+  else statements.putRecord.run(kind, name, value);
+  return true;
 }
 
 function holds(expected: string | null | undefined, row: Record<string, unknown> | undefined): boolean {

@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers';
 import type { Commit, CommitOutcome } from '../store.ts';
 import { StoreError } from '../store-error.ts';
 import { type Applied, applyCommit } from './apply-commit.ts';
+import { JournalWriter } from './journal-writer.ts';
 import { messageOf, resultCode, sqliteResult } from './open-database.ts';
 import type { Statements } from './statements.ts';
 
@@ -46,6 +47,7 @@ export class CommitQueue {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #now: () => Date;
+  readonly #journal: JournalWriter;
   #waiting: Waiting[] = [];
   #scheduled = false;
   #sequence: number;
@@ -56,6 +58,7 @@ export class CommitQueue {
     this.#database = database;
     this.#statements = statements;
     this.#now = now;
+    this.#journal = new JournalWriter(statements);
     this.#sequence = Number(statements.sequence.get()?.value ?? 0);
   }
 
@@ -90,6 +93,7 @@ export class CommitQueue {
     const batch: Waiting[] = [];
     const answers: Answer[] = [];
     const before = this.#sequence;
+    const head = this.#journal.head;
     try {
       const at = this.#now().toISOString();
       const deadline = performance.now() + batchPatience;
@@ -101,10 +105,12 @@ export class CommitQueue {
         answers.push(this.#attempt(waiting, at));
       }
       if (this.#sequence !== before) this.#statements.setSequence.run(this.#sequence);
+      this.#journal.seal();
       this.#statements.commit.run();
       this.#counters.transactions++;
     } catch (error) {
       this.#sequence = before;
+      this.#journal.abandon(head);
       // A failed BEGIN has taken none; then all that wait learn of it.
       this.#abandon(batch.length === 0 ? this.#waiting : batch, error);
       return;
@@ -138,20 +144,23 @@ export class CommitQueue {
   #attempt(waiting: Waiting, at: string): Answer {
     const statements = this.#statements;
     const sequence = this.#sequence + 1;
+    const head = this.#journal.head;
     statements.savepoint.run();
     let outcome: Applied;
     try {
-      outcome = applyCommit(statements, waiting.commit, sequence, at);
+      outcome = applyCommit(statements, this.#journal, waiting.commit, sequence, at);
     } catch (error) {
       if (spoilsTransaction(error) || !this.#database.isTransaction) throw error;
       statements.rollbackToSavepoint.run();
       statements.release.run();
+      this.#journal.restore(head);
       this.#counters.failures++;
       return { waiting, error };
     }
     if (outcome.outcome !== 'applied') {
       statements.rollbackToSavepoint.run();
       statements.release.run();
+      this.#journal.restore(head);
       this.#counters.conflicts++;
       return { waiting, outcome };
     }

@@ -2,6 +2,7 @@
 // A released step never changes; a new version appends one.
 
 import type { DatabaseSync } from 'node:sqlite';
+import { type ChainLink, chainStart, entryHash, newSalt } from '../journal-chain.ts';
 import { StoreError } from '../store-error.ts';
 
 /** Marks a SQLite file as ours: "MCGW". */
@@ -118,14 +119,85 @@ const third = `
   ) STRICT, WITHOUT ROWID;
 `;
 
-/** SQL scripts; applying number n leads from version n to version n + 1. */
-export const migrations: readonly string[] = [first, second, third];
+const fourth = `
+  CREATE TABLE record (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+  ) STRICT;
+
+  -- actor, subject and detail can name a person: each can be erased, its digest then stands in erased
+  CREATE TABLE journal_anew (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    actor TEXT,
+    action TEXT NOT NULL,
+    subject TEXT,
+    detail TEXT,
+    salt TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    erased TEXT
+  ) STRICT;
+
+  -- base: the last entry that was removed, head: the last entry
+  CREATE TABLE journal_end (
+    name TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    hash TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;
+
+interface FormerEntry {
+  readonly sequence: number;
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly detail: string | null;
+}
+
+// The entries of before are chained as they stand, from the first one that is still there.
+function chainJournal(database: DatabaseSync): void {
+  database.exec(fourth);
+  const insert = database.prepare(
+    'INSERT INTO journal_anew (sequence, at, actor, action, subject, detail, salt, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  const end = database.prepare('INSERT INTO journal_end (name, sequence, hash) VALUES (?, ?, ?)');
+  const known = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").get()?.seq ?? 0;
+  let head: ChainLink = { sequence: 0, hash: chainStart };
+  let base: ChainLink | undefined;
+  for (const row of database.prepare('SELECT * FROM journal ORDER BY sequence').iterate()) {
+    const { sequence, at, actor, action, subject, detail } = row as unknown as FormerEntry;
+    base ??= { sequence: sequence - 1, hash: chainStart };
+    const salt = newSalt();
+    const hash = entryHash(head.hash, { sequence, at, actor, action, subject, detail, salt, erased: {} });
+    insert.run(sequence, at, actor, action, subject, detail, salt, hash);
+    head = { sequence, hash };
+  }
+  // When all entries have been removed, their numbers still do not come back.
+  base ??= { sequence: Number(known), hash: chainStart };
+  if (head.sequence < base.sequence) head = base;
+  end.run('base', base.sequence, base.hash);
+  end.run('head', head.sequence, head.hash);
+  database.exec(`
+    DROP TABLE journal;
+    ALTER TABLE journal_anew RENAME TO journal;
+    CREATE INDEX journal_subject ON journal (subject, sequence);
+  `);
+}
+
+/** A script, or what has to compute something. */
+export type Migration = string | ((database: DatabaseSync) => void);
+
+/** Applying number n leads from version n to version n + 1. */
+export const migrations: readonly Migration[] = [first, second, third, chainJournal];
 
 /**
  * Brings an open database to the version after the last of `steps`, in one transaction: all steps or none.
  * Throws StoreError `not-a-store` for a foreign database and `newer-version` for one of a newer release.
  */
-export function migrate(database: DatabaseSync, file: string, steps: readonly string[] = migrations): void {
+export function migrate(database: DatabaseSync, file: string, steps: readonly Migration[] = migrations): void {
   const version = pragma(database, 'user_version');
   if (pragma(database, 'application_id') !== applicationId && !isEmpty(database, version)) {
     throw new StoreError('not-a-store', `${file}: this is a database of another program`);
@@ -139,7 +211,10 @@ export function migrate(database: DatabaseSync, file: string, steps: readonly st
   if (version === steps.length) return;
   database.exec('BEGIN IMMEDIATE');
   try {
-    for (const step of steps.slice(version)) database.exec(step);
+    for (const step of steps.slice(version)) {
+      if (typeof step === 'string') database.exec(step);
+      else step(database);
+    }
     database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${steps.length}`);
     database.exec('COMMIT');
   } catch (error) {

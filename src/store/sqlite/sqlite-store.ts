@@ -1,6 +1,7 @@
 // The Store over one SQLite file (WAL, synchronous=FULL), exclusively ours while open. The default of a single gateway.
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { type ChainedEntry, type ChainLink, chainStart } from '../journal-chain.ts';
 import type {
   Commit,
   CommitOutcome,
@@ -9,8 +10,12 @@ import type {
   DocumentFilter,
   DocumentKey,
   DocumentSummary,
+  JournalEnds,
+  JournalErased,
+  JournalErasure,
   JournalPruning,
   JournalRecord,
+  KeptRecord,
   SourceRecord,
   SourceSummary,
   Store,
@@ -19,8 +24,10 @@ import type {
 } from '../store.ts';
 import { StoreError } from '../store-error.ts';
 import { type CommitCounters, CommitQueue } from './group-commit.ts';
+import { chainedOf, eraseJournal, pruneJournal } from './journal-upkeep.ts';
 import { messageOf, openDatabase } from './open-database.ts';
 import {
+  type ChainLinkRow,
   type DeliveryCountRow,
   type DeliveryRow,
   type DocumentRow,
@@ -139,13 +146,45 @@ class SqliteFileStore implements SqliteStore {
     return rows.map(journalOf);
   }
 
-  async pruneJournal({ before, rows, limit }: JournalPruning): Promise<number> {
+  async pruneJournal(pruning: JournalPruning): Promise<number> {
     this.#open();
     try {
-      return Number(this.#statements.pruneJournal.run({ before, rows, limit }).changes);
+      return pruneJournal(this.#statements, pruning);
     } catch (error) {
       throw new StoreError('failed', `the journal could not be pruned: ${messageOf(error)}`, error);
     }
+  }
+
+  async eraseJournal(erasure: JournalErasure): Promise<JournalErased> {
+    this.#open();
+    try {
+      return eraseJournal(this.#statements, erasure);
+    } catch (error) {
+      throw new StoreError('failed', `the journal could not be changed: ${messageOf(error)}`, error);
+    }
+  }
+
+  async journalChain(after: number, limit: number): Promise<readonly ChainedEntry[]> {
+    return this.#all<JournalRow>('journalChain', after, limit).map(chainedOf);
+  }
+
+  async journalEnds(): Promise<JournalEnds> {
+    const link = (name: 'journalBase' | 'journalHead'): ChainLink => {
+      const row = this.#get<ChainLinkRow>(name);
+      return row === undefined ? { sequence: 0, hash: chainStart } : { sequence: row.sequence, hash: row.hash };
+    };
+    return { base: link('journalBase'), head: link('journalHead') };
+  }
+
+  async record(kind: string, name: string): Promise<string | undefined> {
+    return this.#get<{ readonly value: string }>('record', kind, name)?.value;
+  }
+
+  async records(
+    kind: string,
+    { after = '', limit = -1 }: { readonly after?: string; readonly limit?: number } = {},
+  ): Promise<readonly KeptRecord[]> {
+    return this.#all<KeptRecord>('records', kind, after, limit).map(({ name, value }) => ({ name, value }));
   }
 
   async commit(commit: Commit): Promise<CommitOutcome> {
@@ -230,9 +269,14 @@ function deliveryOf(row: DeliveryRow): DeliveryRecord {
   };
 }
 
+/** What an entry shows in place of a text that was erased. */
+const erasedText = '(erased)';
+
 function journalOf(row: JournalRow): JournalRecord {
-  const { sequence, at, actor, action, subject } = row;
+  const { sequence, at, action } = row;
   const detail = row.detail === null ? undefined : (JSON.parse(row.detail) as NonNullable<JournalRecord['detail']>);
+  const actor = row.actor ?? erasedText;
+  const subject = row.subject ?? erasedText;
   return { sequence, at, actor, action, subject, ...(detail === undefined ? {} : { detail }) };
 }
 

@@ -54,10 +54,18 @@ export interface DeliveryCountRow {
 export interface JournalRow {
   readonly sequence: number;
   readonly at: string;
-  readonly actor: string;
+  readonly actor: string | null;
   readonly action: string;
-  readonly subject: string;
+  readonly subject: string | null;
   readonly detail: string | null;
+  readonly salt: string;
+  readonly hash: string;
+  readonly erased: string | null;
+}
+
+export interface ChainLinkRow {
+  readonly sequence: number;
+  readonly hash: string;
 }
 
 export interface WithBytes {
@@ -151,12 +159,36 @@ const sql = {
     INSERT INTO memo (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
   deleteMemo: 'DELETE FROM memo WHERE name = ?',
 
-  appendJournal: 'INSERT INTO journal (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)',
-  // Sequences have no gaps: a commit taken back takes its numbers back.
-  pruneJournal: `
-    DELETE FROM journal WHERE sequence IN (
-      SELECT sequence FROM (SELECT sequence, at FROM journal ORDER BY sequence LIMIT :limit)
-      WHERE at < :before OR sequence <= (SELECT max(sequence) FROM journal) - :rows)`,
+  record: 'SELECT value FROM record WHERE kind = ? AND name = ?',
+  records: 'SELECT name, value FROM record WHERE kind = ? AND name > ? ORDER BY name LIMIT ?',
+  putRecord: `
+    INSERT INTO record (kind, name, value) VALUES (?, ?, ?)
+    ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value`,
+  deleteRecord: 'DELETE FROM record WHERE kind = ? AND name = ?',
+
+  appendJournal: `
+    INSERT INTO journal (sequence, at, actor, action, subject, detail, salt, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  journalHead: "SELECT sequence, hash FROM journal_end WHERE name = 'head'",
+  journalLast: 'SELECT max(sequence) AS sequence FROM journal',
+  setJournalHead: "UPDATE journal_end SET sequence = ?, hash = ? WHERE name = 'head'",
+  journalBase: "SELECT sequence, hash FROM journal_end WHERE name = 'base'",
+  setJournalBase: "UPDATE journal_end SET sequence = ?, hash = ? WHERE name = 'base'",
+  journalChain: 'SELECT * FROM journal WHERE sequence > ? ORDER BY sequence LIMIT ?',
+  eraseJournal: `
+    UPDATE journal SET actor = :actor, subject = :subject, detail = :detail, salt = :salt, erased = :erased
+    WHERE sequence = :sequence`,
+  secureDelete: 'PRAGMA secure_delete = ON',
+  plainDelete: 'PRAGMA secure_delete = OFF',
+  truncateLog: 'PRAGMA wal_checkpoint(TRUNCATE)',
+  // The oldest entries that are of no more use, up to the first that is: what is left is one piece.
+  journalPruned: `
+    WITH oldest AS (
+      SELECT sequence, hash, at < :before OR sequence <= (SELECT max(sequence) FROM journal) - :rows AS useless
+      FROM journal ORDER BY sequence LIMIT :limit)
+    SELECT sequence, hash FROM oldest
+    WHERE sequence < coalesce((SELECT min(sequence) FROM oldest WHERE NOT useless), 9223372036854775807)
+    ORDER BY sequence DESC LIMIT 1`,
+  pruneJournal: 'DELETE FROM journal WHERE sequence <= ?',
   journal: 'SELECT * FROM journal WHERE sequence > ? ORDER BY sequence LIMIT ?',
   journalOfSubject: 'SELECT * FROM journal WHERE subject = ? AND sequence > ? ORDER BY sequence LIMIT ?',
 } as const;
