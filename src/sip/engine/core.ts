@@ -4,6 +4,7 @@ import type { Dialog, Dialogs } from './dialogs.ts';
 import type { FloodGuard } from './flood-guard.ts';
 import type { NameService } from './locate.ts';
 import type { SipRequest } from './message.ts';
+import type { OverloadControl } from './overload.ts';
 import type { TimerQueue } from './timer-queue.ts';
 import type { ClientTransactions, ServerTransactions } from './transactions.ts';
 import type { Flow, LocalEndpoint } from './transport.ts';
@@ -23,6 +24,7 @@ export interface Core {
   readonly clients: ClientTransactions;
   readonly dialogs: Dialogs<Application>;
   readonly guard: FloodGuard;
+  readonly overload: OverloadControl;
   readonly transports: TransportLayer;
   readonly control: ControlServer;
   readonly names: NameService;
@@ -44,6 +46,8 @@ export interface Delivery {
   readonly request: SipRequest;
   readonly source: Flow;
   readonly dialog: EngineDialog | undefined;
+  /** Engine time at which the application was given it; undefined when it does not count for overload control. */
+  readonly given: number | undefined;
 }
 
 /** How long a dialog outlives its subscription: Timer N of the peer and Timer F of our last NOTIFY, twice. */

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readApplicationMessage } from './application-message.ts';
 import { LARGEST_FRAME } from './control-frames.ts';
 import { type Application, type ControlHandler, ControlServer, type SipOrder } from './control-server.ts';
-import { type Core, extendDialog, type NatDetection } from './core.ts';
+import { type Core, type Delivery, extendDialog, type NatDetection } from './core.ts';
 import type { DialogRecord } from './dialog-record.ts';
 import { Dialogs } from './dialogs.ts';
 import { FLOOD_LIMITS, FloodGuard, type FloodLimits } from './flood-guard.ts';
@@ -12,6 +12,7 @@ import { IncomingRequests } from './incoming.ts';
 import { type NameService, systemNames } from './locate.ts';
 import type { SipMessage } from './message.ts';
 import { OutgoingRequests } from './outgoing.ts';
+import { OverloadControl } from './overload.ts';
 import type { Unparsed } from './parse-message.ts';
 import { type Clock, systemClock, TimerQueue } from './timer-queue.ts';
 import type { TlsMaterial } from './tls-identity.ts';
@@ -153,12 +154,16 @@ class RunningEngine implements Engine, ControlHandler {
       throw error;
     }
     this.listening = transports.locals.map(listenText);
+    const overload = new OverloadControl();
     const core: Core = {
       timers,
-      servers: new ServerTransactions(timers, values),
+      servers: new ServerTransactions<Delivery>(timers, values, ({ given }) => {
+        if (given !== undefined) overload.answered(timers.now(), given);
+      }),
       clients: new ClientTransactions(timers, values),
       dialogs: new Dialogs(),
       guard,
+      overload,
       transports,
       control,
       names,

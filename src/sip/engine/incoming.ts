@@ -1,6 +1,6 @@
 // Requests from the network: the checks of a user agent server (RFC 3261 8.2), delivery to an application, and the
 // application's answer on its way back.
-import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { createHmac, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { parseAddress } from './address.ts';
 import { type ApplicationMessage, chosenTag } from './application-message.ts';
 import { decoded } from './content-coding.ts';
@@ -68,6 +68,11 @@ export class IncomingRequests {
     }
     const dialog = core.dialogs.find(request);
     if (!this.#passes(request, flow, dialog)) return;
+    // RFC 7339 5.10.1: what belongs to a dialog is served before what is new.
+    if (!dialog && !core.overload.admits(core.timers.now())) {
+      this.#refuse(request, flow, 503, spreadRetryAfter());
+      return;
+    }
     const plain = decoded(request);
     if (typeof plain === 'number') this.#refuse(request, flow, plain);
     else this.#deliver(key, plain, flow, dialog);
@@ -116,7 +121,7 @@ export class IncomingRequests {
   }
 
   #deliver(key: string, request: SipRequest, flow: Flow, dialog: EngineDialog | undefined): void {
-    const { control, servers, wallTime } = this.#core;
+    const { control, servers, timers, overload, wallTime } = this.#core;
     const owner = dialog?.owner?.ready ? dialog.owner : undefined;
     const application = owner ?? control.pick(request.method.toLowerCase());
     if (!application) {
@@ -130,7 +135,9 @@ export class IncomingRequests {
     } else if (request.method === 'NOTIFY') this.#onLooseNotify(request, flow);
     const id = randomUUID();
     const back = replyFlow(flow, request.via.rport, request.via.port);
-    servers.create(key, id, request, back, { application, request, source: flow, dialog });
+    const given = dialog ? undefined : timers.now();
+    if (given !== undefined) overload.given(given);
+    servers.create(key, id, request, back, { application, request, source: flow, dialog, given });
     const { local, address, port, transport, peerIdentity } = flow;
     const head = `sip|network|${request.size}|${transport}|${address}|${port}|${timeText(wallTime())}|${id}|`;
     // drachtio-srf ignores a frame with fewer than ten fields; the thirteenth is its session token.
@@ -229,6 +236,11 @@ export class IncomingRequests {
   #statelessTag(callId: string, branch: string): string {
     return createHmac('sha1', this.#tagKey).update(callId).update('\n').update(branch).digest('hex').slice(0, 16);
   }
+}
+
+/** Some seconds, not the same for all: who was refused together shall not come back together. */
+function spreadRetryAfter(): string {
+  return `Retry-After: ${randomInt(3, 11)}\r\n`;
 }
 
 /** Where the answer to a request goes (RFC 3261 18.2.2, RFC 3581 4). */

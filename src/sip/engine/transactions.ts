@@ -86,9 +86,13 @@ export class ServerTransactions<Delivery> {
   readonly #merge = new Map<string, ServerTransaction<Delivery>>();
   readonly #pending = new Map<string, ServerTransaction<Delivery>>();
 
-  constructor(timers: TimerQueue, values: TimerValues) {
+  readonly #settled: (delivery: Delivery) => void;
+
+  /** @param settled told of each request that is answered, or forgotten without an answer */
+  constructor(timers: TimerQueue, values: TimerValues, settled: (delivery: Delivery) => void) {
     this.#timers = timers;
     this.#lifetime = 64 * values.t1;
+    this.#settled = settled;
   }
 
   get size(): number {
@@ -121,8 +125,7 @@ export class ServerTransactions<Delivery> {
   /** Sends the final response and keeps it for retransmissions of the request (Timer J; none on reliable transports). */
   answer(transaction: ServerTransaction<Delivery>, response: string): void {
     transaction.flow.send(response);
-    this.#pending.delete(transaction.id);
-    transaction.delivery = undefined;
+    this.#settle(transaction);
     if (transaction.flow.transport === 'udp') {
       transaction.response = response;
       transaction.wait(this.#timers, this.#lifetime);
@@ -132,8 +135,16 @@ export class ServerTransactions<Delivery> {
   remove(transaction: ServerTransaction<Delivery>): void {
     transaction.cancelTimer();
     this.#byKey.delete(transaction.key);
-    this.#pending.delete(transaction.id);
+    this.#settle(transaction);
     if (this.#merge.get(transaction.mergeKey) === transaction) this.#merge.delete(transaction.mergeKey);
+  }
+
+  #settle(transaction: ServerTransaction<Delivery>): void {
+    const { delivery } = transaction;
+    if (delivery === undefined) return;
+    this.#pending.delete(transaction.id);
+    transaction.delivery = undefined;
+    this.#settled(delivery);
   }
 }
 
