@@ -1,5 +1,5 @@
-// Group commit: commits that wait at the same moment become savepoints of one durable transaction and share its fsync.
-// A commit whose expectation fails takes only itself back; a failing disk rejects every commit of its batch.
+// Group commit: commits that wait at the same moment become savepoints of one durable transaction and share its fsync, during which the
+// event loop goes on and the next batch gathers. A commit whose expectation fails takes only itself back; a failing disk rejects all.
 
 import type { DatabaseSync } from 'node:sqlite';
 // Taken from the module, not the globals: a faked clock must not stop the disk.
@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers';
 import type { Commit, CommitOutcome } from '../store.ts';
 import { StoreError } from '../store-error.ts';
 import { type Applied, applyCommit } from './apply-commit.ts';
+import type { CommitLog } from './commit-log.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { messageOf, resultCode, sqliteResult } from './open-database.ts';
 import type { Statements } from './statements.ts';
@@ -46,17 +47,23 @@ const smallChange = 16 * 1024;
 export class CommitQueue {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
+  readonly #log: CommitLog;
   readonly #now: () => Date;
   readonly #journal: JournalWriter;
   #waiting: Waiting[] = [];
   #scheduled = false;
+  /** Settles when the batch that is being made durable has its answers. */
+  #syncing: Promise<void> | undefined;
+  /** Why nothing can be written any more. */
+  #broken: StoreError | undefined;
   #sequence: number;
   #written = 0;
   #counters = { transactions: 0, commits: 0, conflicts: 0, failures: 0 };
 
-  constructor(database: DatabaseSync, statements: Statements, now: () => Date) {
+  constructor(database: DatabaseSync, statements: Statements, log: CommitLog, now: () => Date) {
     this.#database = database;
     this.#statements = statements;
+    this.#log = log;
     this.#now = now;
     this.#journal = new JournalWriter(statements);
     this.#sequence = Number(statements.sequence.get()?.value ?? 0);
@@ -74,16 +81,22 @@ export class CommitQueue {
     });
   }
 
-  /** Makes everything that waits durable now. */
-  drain(): void {
-    while (this.#waiting.length > 0) this.#flush();
+  /** Makes everything that waits durable. */
+  async drain(): Promise<void> {
+    await this.#syncing;
+    while (this.#waiting.length > 0) {
+      this.#flush();
+      await this.#syncing;
+    }
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
+    // The end of a sync schedules what has gathered during it
+    if (this.#scheduled || this.#syncing !== undefined) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
+      if (this.#syncing !== undefined) return;
       if (this.#waiting.length > 0) this.#flush();
       if (this.#waiting.length > 0) this.#schedule();
     });
@@ -95,6 +108,7 @@ export class CommitQueue {
     const before = this.#sequence;
     const head = this.#journal.head;
     try {
+      if (this.#broken !== undefined) throw this.#broken;
       const at = this.#now().toISOString();
       const deadline = performance.now() + batchPatience;
       this.#statements.begin.run();
@@ -107,7 +121,6 @@ export class CommitQueue {
       if (this.#sequence !== before) this.#statements.setSequence.run(this.#sequence);
       this.#journal.seal();
       this.#statements.commit.run();
-      this.#counters.transactions++;
     } catch (error) {
       this.#sequence = before;
       this.#journal.abandon(head);
@@ -116,6 +129,23 @@ export class CommitQueue {
       return;
     }
     this.#waiting = this.#waiting.slice(batch.length);
+    this.#syncing = this.#settle(batch, answers).finally(() => {
+      this.#syncing = undefined;
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+  }
+
+  /** Waits for the disk, then answers a batch. */
+  async #settle(batch: readonly Waiting[], answers: readonly Answer[]): Promise<void> {
+    try {
+      await this.#log.sync();
+    } catch (error) {
+      // What a failed sync has left on disk nobody can tell, and a second one would not say: fsync(2)
+      this.#broken = failed(error);
+      this.#reject(batch, this.#broken);
+      return;
+    }
+    this.#counters.transactions++;
     this.#counters.commits += batch.length;
     this.#count(batch);
     for (const answer of answers) {
@@ -132,7 +162,7 @@ export class CommitQueue {
 
   #checkpoint(): void {
     this.#written = 0;
-    if (!this.#database.isOpen || this.#database.isTransaction) return;
+    if (!this.#database.isOpen || this.#database.isTransaction || this.#broken !== undefined) return;
     try {
       this.#statements.checkpoint.get();
     } catch {
@@ -171,12 +201,19 @@ export class CommitQueue {
 
   #abandon(batch: readonly Waiting[], error: unknown): void {
     this.#waiting = this.#waiting.slice(batch.length);
-    this.#counters.commits += batch.length;
-    this.#counters.failures += batch.length;
-    const failure = new StoreError('failed', `the store could not make a change durable: ${messageOf(error)}`, error);
-    for (const waiting of batch) waiting.reject(failure);
+    this.#reject(batch, error instanceof StoreError ? error : failed(error));
     if (this.#database.isTransaction) this.#statements.rollback.run();
   }
+
+  #reject(batch: readonly Waiting[], failure: StoreError): void {
+    this.#counters.commits += batch.length;
+    this.#counters.failures += batch.length;
+    for (const waiting of batch) waiting.reject(failure);
+  }
+}
+
+function failed(error: unknown): StoreError {
+  return new StoreError('failed', `the store could not make a change durable: ${messageOf(error)}`, error);
 }
 
 /** A value that SQLite refuses concerns one commit; everything else from SQLite (disk, memory, corruption) concerns all. */

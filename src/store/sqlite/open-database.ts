@@ -22,7 +22,9 @@ export function openDatabase(file: string): DatabaseSync {
   try {
     database = new DatabaseSync(path, { timeout: lockPatience });
     // Exclusive before WAL: then SQLite keeps its WAL index in memory and holds the lock for good.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL');
+    // NORMAL: SQLite syncs the log where it starts anew and is copied; after each transaction the commit queue does, off the event loop.
+    database.exec('PRAGMA synchronous = NORMAL');
     // The commit queue checkpoints between commits; this is what happens when it never comes to that, in pages.
     database.exec('PRAGMA wal_autocheckpoint = 16384');
     database.exec('PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864');

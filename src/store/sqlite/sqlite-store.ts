@@ -1,4 +1,4 @@
-// The Store over one SQLite file (WAL, synchronous=FULL), exclusively ours while open. The default of a single gateway.
+// The Store over one SQLite file (WAL, each commit synced before it is acknowledged), exclusively ours while open. The default of a single gateway.
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type ChainedEntry, type ChainLink, chainStart } from '../journal-chain.ts';
@@ -23,6 +23,7 @@ import type {
   SubscriptionRecord,
 } from '../store.ts';
 import { StoreError } from '../store-error.ts';
+import { type CommitLog, commitLog } from './commit-log.ts';
 import { type CommitCounters, CommitQueue } from './group-commit.ts';
 import { chainedOf, eraseJournal, pruneJournal } from './journal-upkeep.ts';
 import { messageOf, openDatabase } from './open-database.ts';
@@ -59,13 +60,16 @@ class SqliteFileStore implements SqliteStore {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #queue: CommitQueue;
+  readonly #log: CommitLog;
+  #closed: Promise<void> | undefined;
   /** Prepared listings by SQL text; there are few shapes of filter. */
   readonly #listings = new Map<string, StatementSync>();
 
   constructor(database: DatabaseSync, now: () => Date) {
     this.#database = database;
+    this.#log = commitLog(database);
     this.#statements = prepareStatements(database);
-    this.#queue = new CommitQueue(database, this.#statements, now);
+    this.#queue = new CommitQueue(database, this.#statements, this.#log, now);
   }
 
   get counters(): CommitCounters {
@@ -158,7 +162,9 @@ class SqliteFileStore implements SqliteStore {
   async eraseJournal(erasure: JournalErasure): Promise<JournalErased> {
     this.#open();
     try {
-      return eraseJournal(this.#statements, erasure);
+      const erased = eraseJournal(this.#statements, erasure);
+      await this.#log.sync();
+      return erased;
     } catch (error) {
       throw new StoreError('failed', `the journal could not be changed: ${messageOf(error)}`, error);
     }
@@ -192,14 +198,22 @@ class SqliteFileStore implements SqliteStore {
     return this.#queue.commit(commit);
   }
 
-  async close(): Promise<void> {
-    if (!this.#database.isOpen) return;
-    this.#queue.drain();
-    this.#database.close();
+  close(): Promise<void> {
+    this.#closed ??= this.#drainAndClose();
+    return this.#closed;
+  }
+
+  async #drainAndClose(): Promise<void> {
+    try {
+      await this.#queue.drain();
+    } finally {
+      this.#database.close();
+      this.#log.close();
+    }
   }
 
   #open(): void {
-    if (!this.#database.isOpen) throw new StoreError('closed', 'the store is closed');
+    if (this.#closed !== undefined) throw new StoreError('closed', 'the store is closed');
   }
 
   #get<Row>(name: keyof Statements, ...values: SQLInputValue[]): Row | undefined {
