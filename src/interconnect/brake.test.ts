@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Brake } from './brake.ts';
+import { Brake, type BrakeMemory } from './brake.ts';
 
 const hour = 3600;
 
@@ -12,6 +12,20 @@ function brake(share: number, atLeast: number): { readonly brake: Brake; pass(se
     ),
     pass(seconds) {
       now += seconds * 1000;
+    },
+  };
+}
+
+/** What a store would keep. */
+function memory(): { readonly kept: Map<string, string>; readonly memory: BrakeMemory } {
+  const kept = new Map<string, string>();
+  return {
+    kept,
+    memory: {
+      load: async (name) => kept.get(name),
+      save: async (name, value) => {
+        kept.set(name, value);
+      },
     },
   };
 }
@@ -54,9 +68,48 @@ describe('what would take away more than a set share of a partner waits', () => 
     expect(await never.hold('blue', 'withdrawal', 10, present(10))).toBeUndefined();
     const { brake: one, pass } = brake(0, 0);
     expect(await one.hold('blue', 'withdrawal', 1, present(10))).toBeDefined();
-    one.release('blue', 'withdrawal');
+    await one.release('blue', 'withdrawal');
     expect(await one.hold('blue', 'withdrawal', 10, present(10))).toBeUndefined();
     pass(hour);
     expect(await one.hold('blue', 'withdrawal', 1, present(10))).toBeDefined();
+  });
+
+  test('changes at the same time are counted one after the other', async () => {
+    const { brake: one } = brake(0.5, 0);
+    let left = 10;
+    const goOne = async (): Promise<void> => {
+      if ((await one.hold('blue', 'withdrawal', 1, async () => left)) === undefined) left -= 1;
+    };
+    await Promise.all(Array.from({ length: 8 }, goOne));
+    expect(left).toBe(5);
+  });
+
+  test('a restart forgets neither what went nor what an operator released', async () => {
+    const { memory: kept } = memory();
+    const again = (): Brake =>
+      new Brake(
+        () => ({ share: 0.5, atLeast: 0, window: hour }),
+        () => 1000,
+        kept,
+      );
+    expect(await again().hold('blue', 'withdrawal', 4, present(10))).toBeUndefined();
+    expect(await again().hold('blue', 'withdrawal', 2, present(6))).toMatch(/^6 of 10 groups/);
+    await again().release('blue', 'withdrawal');
+    expect(await again().hold('blue', 'withdrawal', 6, present(6))).toBeUndefined();
+  });
+
+  test('what is kept does not grow with what goes', async () => {
+    const { kept, memory: store } = memory();
+    let now = 0;
+    const one = new Brake(
+      () => ({ share: 0.5, atLeast: 100_000, window: hour }),
+      () => now,
+      store,
+    );
+    for (let i = 0; i < 2000; i++) {
+      now += 1800;
+      await one.hold('blue', 'withdrawal', 1, present(0));
+    }
+    expect([...kept.values()].join('').length).toBeLessThan(3000);
   });
 });

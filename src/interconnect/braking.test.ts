@@ -84,6 +84,25 @@ describe('withdrawals beyond the share of a partner wait for an operator', () =>
     expect(await held()).toBe(3);
   });
 
+  test('what went before a restart counts after it, and so does a release', async () => {
+    const provided = { red: { agreement: { theyProvide: [{ groups: 'sip:*@red.example' }] } } };
+    systems = await openSystems({ red, blue: { brake, partners: provided } });
+    for (const name of names) await systems.red.putGroup(name);
+    await systems.settle();
+    for (const name of names.slice(0, 3)) await systems.red.deleteGroup(name);
+    await systems.settle();
+    expect(await held()).toBe(3);
+    await systems.red.restart();
+    await systems.red.deleteGroup('g3');
+    await systems.settle();
+    expect(await braked()).toEqual(['sip:g3@red.example']);
+    await systems.red.interconnection.releaseBrake('blue', undefined, 'operator');
+    await systems.red.restart();
+    await systems.red.deleteGroup('g4');
+    await systems.settle();
+    expect(await held()).toBe(1);
+  });
+
   test('a group that comes back before the release is provided', async () => {
     await open();
     for (const name of names) await systems.red.deleteGroup(name);

@@ -18,6 +18,9 @@ afterAll(closeSchemas);
 
 const delivery = (groupId = alpha) => systems.red.store.delivery('blue', groupId);
 const attempts = (groupId = alpha): number => systems.red.sent.filter((message) => message.groupId === groupId).length;
+const regrouped = `<oxe:supported-services><oxe:service enabler="urn:urn-7:3gpp-service.ims.icsi.mcdata.sds"/></oxe:supported-services>
+  <mcpttgi:on-network-regrouped temporary-MCPTT-group-ID="sip:tmp@red.example" temporary-MCPTT-group-requestor="sip:chief@red.example">
+    <mcpttgi:constituent-MCPTT-group-IDs/></mcpttgi:on-network-regrouped>`;
 const refused = (status: number): ProvideOutcome => ({ outcome: 'refused', status, reason: 'constraint-failure: no' });
 const failed = (retryAfter?: number): ProvideOutcome => ({ outcome: 'failed', reason: '503', retryAfter });
 
@@ -88,6 +91,24 @@ describe('failures are retried with backoff', () => {
     systems.red.link = () => 'none';
     await systems.advance(60);
     expect(await systems.red.store.deliveries({ partner: 'blue', state: 'delivered' })).toHaveLength(12);
+  });
+
+  test('regroup markers overtake bulk: they are sent first, and also while slow bulk is under way', async () => {
+    const slow = Promise.withResolvers<'none'>();
+    const begun = Promise.withResolvers<void>();
+    systems.red.link = ({ groupId }) => (groupId.includes('marked') ? 'none' : slow.promise);
+    for (let i = 0; i < 10; i++) await systems.red.putGroup(`bulk${i}`);
+    const stored = systems.blue.documents.onChange(() => begun.resolve());
+    await systems.red.putGroup('marked', { supported: regrouped });
+    await begun.promise;
+    stored();
+    const underWay = systems.red.sent.length;
+    slow.resolve('none');
+    await systems.settle();
+    expect(underWay).toBeLessThanOrEqual(6);
+    const order = systems.red.sent.map(({ groupId }) => groupId);
+    expect(order.indexOf('sip:marked@red.example')).toBeLessThan(order.indexOf('sip:bulk9@red.example'));
+    expect(await systems.red.store.deliveries({ partner: 'blue', state: 'delivered' })).toHaveLength(11);
   });
 
   test('one dead partner never delays another', async () => {

@@ -22,7 +22,7 @@ export interface OutboxOptions {
   /** The partner as configured now. */
   readonly partner: () => PartnerConfiguration;
   readonly retry: () => BackoffSettings;
-  readonly store: Pick<Store, 'dueDeliveries' | 'deliveries' | 'commit'>;
+  readonly store: Pick<Store, 'dueDeliveries' | 'waitingDeliveries' | 'commit'>;
   readonly gms: Pick<PartnerGms, 'provide' | 'withdraw'>;
   /** Never rejects. */
   readonly content: (delivery: DeliveryRecord) => Promise<DeliveryContent>;
@@ -56,6 +56,8 @@ export interface OutboxStatus {
 
 /** Deliveries of different groups to one partner that may be under way at once. */
 const concurrency = 4;
+/** So many more may be under way when they are urgent, so that slow bulk never keeps them. */
+const urgentExtra = 2;
 /** Failures in a row after which the partner itself is taken to be out of reach. */
 const failuresUntilPause = 3;
 
@@ -138,24 +140,26 @@ export class Outbox {
     }
     if (now < this.#pausedUntil) return this.#wakeAt(this.#pausedUntil);
     // One probe is enough to learn that an unreachable partner is back.
-    const free = (this.#failuresInRow > 0 ? 1 : concurrency) - this.#underWay.size;
-    if (free <= 0) return;
+    const probing = this.#failuresInRow > 0;
+    const free = (probing ? 1 : concurrency) - this.#underWay.size;
+    const freeForUrgent = free + (probing ? 0 : urgentExtra);
+    if (freeForUrgent <= 0) return;
     const until = this.#catchingUp ? isoTime(8.64e15) : isoTime(now);
-    const due = await store.dueDeliveries(partner.name, until, free + this.#underWay.size);
-    const next = due.filter(({ groupId }) => !this.#underWay.has(groupId)).slice(0, free);
+    const due = await store.dueDeliveries(partner.name, until, freeForUrgent + this.#underWay.size);
+    const next = due
+      .filter(({ groupId }) => !this.#underWay.has(groupId))
+      .filter(({ urgent }, place) => place < (urgent === true ? freeForUrgent : free));
     if (this.#stopped) return;
     for (const delivery of next) this.#begin(partner.name, delivery);
-    if (next.length > 0) return;
+    if (next.length > 0 || free <= 0) return;
     this.#catchingUp = false;
     await this.#sleepUntilNext(partner.name);
   }
 
   async #sleepUntilNext(partner: string): Promise<void> {
-    const waiting = await this.#options.store.deliveries({ partner, state: 'queued' });
-    const times = waiting
-      .filter(({ groupId }) => !this.#underWay.has(groupId))
-      .map(({ notBefore }) => Date.parse(notBefore ?? '') || this.#options.clock.now());
-    if (times.length > 0) this.#wakeAt(times.reduce((earliest, time) => Math.min(earliest, time)));
+    const waiting = await this.#options.store.waitingDeliveries(partner, this.#underWay.size + 1);
+    const next = waiting.find(({ groupId }) => !this.#underWay.has(groupId));
+    if (next !== undefined) this.#wakeAt(Date.parse(next.notBefore ?? '') || this.#options.clock.now());
   }
 
   #wakeAt(time: number): void {
