@@ -217,6 +217,56 @@ export function answer(request: string, statusLine: string, extra: readonly stri
   return sip([statusLine, ...copied, ...extra]);
 }
 
+/** An application that speaks the protocol octet by octet. */
+export class RawApplication {
+  readonly frames: string[] = [];
+  readonly closed: Promise<void>;
+  readonly #socket;
+  #octets = Buffer.alloc(0);
+  #waiting: (() => void)[] = [];
+  #read = 0;
+
+  constructor(engine: Engine) {
+    this.#socket = createConnection({ host: engine.control.host, port: engine.control.port });
+    this.#socket.on('error', () => undefined);
+    this.closed = new Promise((resolve) => this.#socket.on('close', () => resolve()));
+    this.#socket.on('data', (chunk) => {
+      this.#octets = Buffer.concat([this.#octets, chunk]);
+      for (;;) {
+        const hash = this.#octets.indexOf('#');
+        const length = Number(this.#octets.toString('latin1', 0, hash));
+        if (hash < 0 || this.#octets.length < hash + 1 + length) break;
+        this.frames.push(this.#octets.toString('utf8', hash + 1, hash + 1 + length));
+        this.#octets = this.#octets.subarray(hash + 1 + length);
+      }
+      for (const wake of this.#waiting.splice(0)) wake();
+    });
+  }
+
+  write(text: string): void {
+    this.#socket.write(text);
+  }
+
+  frame(text: string): void {
+    this.write(`${Buffer.byteLength(text)}#${text}`);
+  }
+
+  async next(): Promise<string> {
+    while (this.#read >= this.frames.length) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return this.frames[this.#read++] ?? '';
+  }
+
+  /** The next frame without its own id. */
+  async outcome(): Promise<string> {
+    const text = await this.next();
+    return text.slice(text.indexOf('|') + 1);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
 let serial = 0;
 
 /** Options of `subscribe`. */

@@ -11,6 +11,7 @@ import { refreshTarget } from './dialogs.ts';
 import { digits } from './grammar.ts';
 import { fieldValue, fieldValues, phraseOf, rewriteMessage, type SipRequest } from './message.ts';
 import type { Unparsed } from './parse-message.ts';
+import { RecentKeys } from './recent-keys.ts';
 import { applicationResponse, engineResponse } from './responses.ts';
 import { randomText, type ServerTransaction, serverKey } from './transactions.ts';
 import type { Flow } from './transport.ts';
@@ -23,16 +24,23 @@ const KNOWN = new Set([...SERVED, 'INVITE', 'BYE', 'UPDATE', 'PRACK', 'ACK', 'CA
 /** Seconds after which an overloaded client may try again. */
 const RETRY_AFTER = 'Retry-After: 5\r\n';
 
+/** How long at least a refusal for overload is remembered, in milliseconds, and how many of them: Timer F of a client, nearly. */
+const SHED_MEMORY = 16_000;
+const SHED_LIMIT = 100_000;
+
 type Transaction = ServerTransaction<Delivery>;
 
 export class IncomingRequests {
   readonly #core: Core;
   readonly #tagKey = randomBytes(16);
+  /** Requests refused for overload: one that comes again must not be served, because its client may have gone with the 503. */
+  readonly #shed: RecentKeys;
   /** Told of a NOTIFY that belongs to no dialog: it may have overtaken the 2xx of a SUBSCRIBE. */
   readonly #onLooseNotify: (request: SipRequest, flow: Flow) => void;
 
   constructor(core: Core, onLooseNotify: (request: SipRequest, flow: Flow) => void) {
     this.#core = core;
+    this.#shed = new RecentKeys(SHED_MEMORY, SHED_LIMIT, () => core.timers.now());
     this.#onLooseNotify = onLooseNotify;
   }
 
@@ -69,7 +77,8 @@ export class IncomingRequests {
     const dialog = core.dialogs.find(request);
     if (!this.#passes(request, flow, dialog)) return;
     // RFC 7339 5.10.1: what belongs to a dialog is served before what is new.
-    if (!dialog && !core.overload.admits(core.timers.now())) {
+    if (!dialog && (this.#shed.has(key) || !core.overload.admits(core.timers.now()))) {
+      this.#shed.add(key);
       this.#refuse(request, flow, 503, spreadRetryAfter());
       return;
     }

@@ -12,7 +12,7 @@ export interface OverloadLimits {
   readonly least: number;
 }
 
-export const OVERLOAD_LIMITS: OverloadLimits = { target: 200, window: 100, patience: 3, least: 100 };
+export const OVERLOAD_LIMITS: OverloadLimits = { target: 200, window: 100, patience: 5, least: 100 };
 
 /** Share of the measured service that is let through after a late window: the rest lets the queue drain. */
 const BACK_OFF = 0.9;
