@@ -2,12 +2,14 @@
 // Commands are imported when they are called, so that `--help` and the small ones start fast.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { gatewayVersion } from './gateway/version.ts';
+import type { AuditFilter } from './manage/commands/audit.ts';
 import type { DigestUserOptions } from './manage/commands/digest-user.ts';
 import type { GatewayAddress, ManagementClient } from './manage/commands/management-client.ts';
 import type { PolicyTryOptions } from './manage/commands/policy-try.ts';
 import { exitCodes, type Terminal } from './manage/commands/terminal.ts';
 
 type Json = { readonly json: boolean };
+type WithGateway = (options: GatewayAddress, run: (client: ManagementClient) => Promise<number>) => Promise<void>;
 
 const terminal: Terminal = {
   out: (text) => process.stdout.write(`${text}\n`),
@@ -139,10 +141,7 @@ function addPolicyCommands(program: Command, finish: (code: number) => void): vo
 }
 
 function addGatewayCommands(program: Command, finish: (code: number) => void): void {
-  const withGateway = async <Options extends GatewayAddress>(
-    options: Options,
-    run: (client: ManagementClient) => Promise<number>,
-  ): Promise<void> => {
+  const withGateway: WithGateway = async (options, run) => {
     const { AddressProblem, ManagementFailure, managementClient } = await import(
       './manage/commands/management-client.ts'
     );
@@ -158,6 +157,8 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
       await client?.close();
     }
   };
+
+  addAuditCommands(program, withGateway, finish);
 
   const group = program.command('group').description('groups of a running gateway');
   addressed(
@@ -300,6 +301,69 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
       (await import('./manage/commands/subscription.ts')).subscriptionList(client, options, terminal),
     ),
   );
+}
+
+function addAuditCommands(program: Command, withGateway: WithGateway, finish: (code: number) => void): void {
+  const audit = program.command('audit').description('the journal: who did what, proved by a chain of hashes');
+  const filtered = (command: Command): Command =>
+    command
+      .option('--since <instant>', 'only entries from then on: ISO 8601, or a span before now such as 24h or 7d')
+      .option('--until <instant>', 'only entries before then')
+      .option('--subject <id>', 'only entries about this group ID or path')
+      .option('--actor <id>', 'only what this identity did')
+      .option('--action <action>', 'only entries of this kind, such as document-put')
+      .option('--after <sequence>', 'only entries behind this sequence');
+  filtered(
+    addressed(
+      audit.command('list').description('list entries, oldest first'),
+      'mcgw audit list --since 24h --config config/red.yaml',
+    ),
+  )
+    .option('--limit <count>', 'entries at most (200, up to 1000)')
+    .action((options: GatewayAddress & Json & AuditFilter & { limit?: string }) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/audit.ts')).auditList(client, options, terminal),
+      ),
+    );
+  filtered(
+    addressed(
+      audit.command('export').description('write all entries as JSON lines, for a SIEM'),
+      'mcgw audit export --since 2026-01-01 --format jsonl --config config/red.yaml > journal.jsonl',
+    ),
+  )
+    .addOption(new Option('--format <format>', 'form of the output').choices(['jsonl']).default('jsonl'))
+    .action((options: GatewayAddress & AuditFilter) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/audit.ts')).auditExport(client, options, process.stdout),
+      ),
+    );
+  addressed(
+    audit
+      .command('verify')
+      .description('prove that no entry was changed or removed, or name the first one; 1 when the chain is broken'),
+    'mcgw audit verify --config config/red.yaml',
+  )
+    .option('--anchor <anchor>', 'SEQUENCE:HASH that an earlier verification printed: must be in the chain')
+    .option('--offline', 'read the store of the configuration itself; no gateway may have it open', false)
+    .action(async (options: GatewayAddress & Json & { anchor?: string; offline: boolean }) => {
+      if (options.offline)
+        finish(await (await import('./manage/commands/audit.ts')).auditVerifyStore(options, terminal));
+      else {
+        await withGateway(options, async (client) =>
+          (await import('./manage/commands/audit.ts')).auditVerify(client, options, terminal),
+        );
+      }
+    });
+  addressed(
+    audit.command('erase').description('take a person out of the journal; the chain still holds'),
+    'mcgw audit erase --person sip:ines@blue.example --config config/blue.yaml',
+  )
+    .requiredOption('--person <id>', 'URI of an identity of the person')
+    .action((options: GatewayAddress & { person: string }) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/audit.ts')).auditErase(client, options.person, terminal),
+      ),
+    );
 }
 
 function addressed(command: Command, exampleText: string): Command {

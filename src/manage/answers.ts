@@ -187,7 +187,7 @@ const subscription: Of<ListedSubscription> = z.strictObject({
 
 export const subscriptions = z.strictObject({ subscriptions: z.array(subscription) });
 
-const journalRecord: Of<JournalRecord> = z.strictObject({
+export const journalRecord: Of<JournalRecord> = z.strictObject({
   sequence: z.int(),
   at: instant,
   actor: z.string().describe('identity of who acted, or `system`'),
@@ -197,3 +197,18 @@ const journalRecord: Of<JournalRecord> = z.strictObject({
 });
 
 export const journal = z.strictObject({ entries: z.array(journalRecord) });
+
+export const journalVerdict = z.strictObject({
+  intact: z.boolean(),
+  entries: count.describe('entries looked at'),
+  erased: count.describe('of these, entries from which a text was erased'),
+  first: z.int().optional(),
+  last: z.int().optional(),
+  anchor: z.string().describe('to be kept elsewhere: proves later that nothing up to here was changed or removed'),
+  broken: z
+    .strictObject({ sequence: z.int(), why: z.string() })
+    .optional()
+    .describe('the first entry that is not as it was written'),
+});
+
+export const personErased = z.strictObject({ entries: count });

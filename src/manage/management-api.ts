@@ -3,6 +3,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type Express, type RequestHandler } from 'express';
 import { Refusal } from '../refusals.ts';
+import { auditRoutes } from './audit-routes.ts';
 import { groupRoutes } from './group-routes.ts';
 import type { ManagementContext } from './management-context.ts';
 import type { Metrics } from './metrics.ts';
@@ -10,7 +11,7 @@ import { openApiDocument } from './openapi.ts';
 import { operations } from './operations.ts';
 import { deliveryRoutes, partnerRoutes } from './partner-routes.ts';
 import { answerRefusal, type ManagementLog, otherMethods, problemAnswers } from './problem-answer.ts';
-import { checkQuery, queryNumber, queryValue } from './request-values.ts';
+import { checkQuery } from './request-values.ts';
 
 export interface ManagementApiOptions extends ManagementContext {
   /** Bearer token of operators. */
@@ -63,6 +64,7 @@ export function managementRouters(options: ManagementApiOptions): Readonly<Recor
     '/groups': groupRoutes(options, options.documentBytes),
     '/partners': partnerRoutes(options),
     '/deliveries': deliveryRoutes(options),
+    '/journal': auditRoutes(options),
     '/': listingRoutes(options),
   };
 }
@@ -80,7 +82,7 @@ function api(options: ManagementApiOptions): express.Router {
   return router;
 }
 
-function listingRoutes({ store, subscriptions, version }: ManagementApiOptions): express.Router {
+function listingRoutes({ subscriptions, version }: ManagementApiOptions): express.Router {
   const router = express.Router({ strict: true });
   const description = openApiDocument(version);
   router.get('/openapi.json', (_request, response) => {
@@ -89,14 +91,7 @@ function listingRoutes({ store, subscriptions, version }: ManagementApiOptions):
   router.get('/subscriptions', (_request, response) => {
     response.json({ subscriptions: subscriptions() });
   });
-  router.get('/journal', async (request, response) => {
-    const subject = queryValue(request, 'subject');
-    const limit = Math.max(1, queryNumber(request, 'limit', 200, 1000));
-    const after = queryNumber(request, 'after', 0, Number.MAX_SAFE_INTEGER);
-    const entries = await store.journal({ after, limit, ...(subject === undefined ? {} : { subject }) });
-    response.json({ entries });
-  });
-  router.all(['/openapi.json', '/subscriptions', '/journal'], otherMethods('GET', 'HEAD'));
+  router.all(['/openapi.json', '/subscriptions'], otherMethods('GET', 'HEAD'));
   return router;
 }
 

@@ -44,6 +44,15 @@ const accepted = (description: string, schema: z.ZodType): OperationAnswer => ({
 const partner: QueryParameter = { description: 'only those of this partner', schema: z.string() };
 const groupIdBody = z.strictObject({ groupId: z.string() });
 
+const journalFilter: Readonly<Record<string, QueryParameter>> = {
+  after: { description: 'only entries behind this sequence', schema: z.int().min(0) },
+  subject: { description: 'only entries about this group ID or path', schema: z.string() },
+  actor: { description: 'only what this identity did', schema: z.string() },
+  action: { description: 'only entries of this kind', schema: z.string() },
+  since: { description: 'only entries from this instant on', schema: z.iso.datetime() },
+  until: { description: 'only entries before this instant', schema: z.iso.datetime() },
+};
+
 /** Every operation, in the order of the document. */
 export const operations: readonly Operation[] = [
   {
@@ -200,11 +209,39 @@ export const operations: readonly Operation[] = [
     id: 'readJournal',
     summary: 'What was done, by whom, oldest first',
     query: {
-      after: { description: 'only entries behind this sequence', schema: z.int().min(0) },
+      ...journalFilter,
       limit: { description: 'entries at most', schema: z.int().min(1).max(1000).default(200) },
-      subject: { description: 'only entries about this group ID or path', schema: z.string() },
     },
     answers: ok('Entries', answers.journal),
+  },
+  {
+    method: 'get',
+    path: '/journal/export',
+    id: 'exportJournal',
+    summary: 'Entries of the journal as JSON lines (application/x-ndjson), streamed',
+    query: journalFilter,
+    answers: ok('One entry on each line', answers.journalRecord),
+  },
+  {
+    method: 'get',
+    path: '/journal/verification',
+    id: 'verifyJournal',
+    summary: 'Whether the hash chain of the journal holds, and the first entry at which it does not',
+    query: {
+      anchor: {
+        description: 'SEQUENCE:HASH of an earlier verification, that must be in the chain',
+        schema: z.string(),
+      },
+    },
+    answers: ok('The verdict', answers.journalVerdict),
+  },
+  {
+    method: 'post',
+    path: '/journal/erasure',
+    id: 'erasePerson',
+    summary: 'Take a person out of the journal; the chain still holds',
+    body: z.strictObject({ person: z.string().describe('URI of an identity') }),
+    answers: ok('How many entries lost a text', answers.personErased),
   },
   {
     method: 'get',

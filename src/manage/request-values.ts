@@ -56,6 +56,17 @@ export function queryNumber(request: Request, name: string, fallback: number, ma
   throw new Refusal('bad-request', { phrase: `The query parameter ${name} must be a whole number up to ${max}` });
 }
 
+/** An instant in the query, ISO 8601, in the form in which the journal has them; a date alone is its beginning in UTC. */
+export function queryInstant(request: Request, name: string): string | undefined {
+  const value = queryValue(request, name);
+  if (value === undefined) return undefined;
+  const time = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(value) ? Date.parse(value) : Number.NaN;
+  if (!Number.isNaN(time)) return new Date(time).toISOString();
+  throw new Refusal('bad-request', {
+    phrase: `The query parameter ${name} must be an instant such as 2026-01-31T12:00:00Z`,
+  });
+}
+
 /** The group ID in a JSON body `{ "groupId": … }`. */
 export function bodyGroupId(request: Request): string {
   const body: unknown = request.body;

@@ -1,5 +1,6 @@
 // The commands' way to a running gateway: requests to its management API, and what is to be said when they fail.
 import { readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher, request } from 'undici';
 import { loadConfiguration, problemLine } from '../../config/load.ts';
 import { unreadable } from './terminal.ts';
@@ -18,6 +19,9 @@ export class AddressProblem extends Error {}
 
 /** The gateway did not do what was asked: it refused, or cannot be reached. */
 export class ManagementFailure extends Error {}
+
+/** Nobody answers where the gateway should be. */
+export class GatewayUnreachable extends ManagementFailure {}
 
 export interface ManagementAnswer {
   readonly body: string;
@@ -39,14 +43,21 @@ export interface ManagementClient {
   send(asked: ManagementRequest): Promise<ManagementAnswer>;
   /** A GET whose answer is JSON. */
   json(path: string): Promise<unknown>;
+  /** A request whose answer is taken as it comes; a GET by default. Throws ManagementFailure for any answer but 2xx. */
+  stream(path: string, asked?: Pick<ManagementRequest, 'method' | 'body' | 'contentType'>): Promise<Readable>;
   close(): Promise<void>;
 }
 
 /** A client of the gateway at `address`. Throws AddressProblem. */
 export function managementClient(address: GatewayAddress): ManagementClient {
   const { url, token, ca } = resolveAddress(address);
-  const dispatcher = new Agent({ connect: ca === undefined ? {} : { ca }, keepAliveTimeout: 1 });
-  const send = async (asked: ManagementRequest): Promise<ManagementAnswer> => {
+  const dispatcher = new Agent({
+    connect: ca === undefined ? {} : { ca },
+    keepAliveTimeout: 1,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  const ask = async (asked: ManagementRequest): Promise<Dispatcher.ResponseData> => {
     let response: Dispatcher.ResponseData;
     try {
       response = await request(`${url}/api/v1/${asked.path}`, {
@@ -61,15 +72,20 @@ export function managementClient(address: GatewayAddress): ManagementClient {
         ...(asked.body === undefined ? {} : { body: asked.body }),
       });
     } catch (error) {
-      throw new ManagementFailure(`cannot reach the gateway at ${url}: ${(error as Error).message}`);
+      throw new GatewayUnreachable(`cannot reach the gateway at ${url}: ${(error as Error).message}`);
     }
+    if (response.statusCode < 300) return response;
+    throw new ManagementFailure(refusalText(response.statusCode, await response.body.text()));
+  };
+  const send = async (asked: ManagementRequest): Promise<ManagementAnswer> => {
+    const response = await ask(asked);
     const body = await response.body.text();
-    if (response.statusCode >= 300) throw new ManagementFailure(refusalText(response.statusCode, body));
     const { etag } = response.headers;
     return { body, tag: typeof etag === 'string' ? etag.replace(/^"|"$/g, '') : undefined };
   };
   return {
     send,
+    stream: async (path, asked) => (await ask({ ...asked, path })).body,
     json: async (path) => JSON.parse((await send({ path })).body),
     close: () => dispatcher.close(),
   };
