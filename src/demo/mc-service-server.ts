@@ -41,8 +41,8 @@ export class McServiceServer {
   #cseq = 0;
   #lastNotifyCseq = 0;
   #onResponse: ((status: string) => void) | undefined;
-  /** True = NOTIFYs are reported and not answered. */
-  silent = false;
+  /** Set = NOTIFYs are neither answered nor reported; it hears of their CSeq instead. */
+  onIgnored: ((cseq: number) => void) | undefined;
 
   constructor(options: SubscriberOptions) {
     this.#options = options;
@@ -115,8 +115,13 @@ export class McServiceServer {
       this.#toTag = /;tag=([^;>\s]+)/.exec(header(headers, 'To') ?? '')?.[1] ?? '';
       this.#onResponse?.(startLine);
     } else if (startLine.startsWith('NOTIFY ')) {
-      if (!this.silent) this.#answer(headers, sender);
-      this.#report(headers, body);
+      const cseq = Number.parseInt(header(headers, 'CSeq') ?? '', 10);
+      if (this.onIgnored !== undefined) {
+        this.onIgnored(cseq);
+        return;
+      }
+      this.#answer(headers, sender);
+      this.#report(cseq, headers, body);
     }
   }
 
@@ -127,8 +132,7 @@ export class McServiceServer {
     this.#socket.send(response, sender.port, sender.address);
   }
 
-  #report(headers: readonly string[], body: string): void {
-    const cseq = Number.parseInt(header(headers, 'CSeq') ?? '', 10);
+  #report(cseq: number, headers: readonly string[], body: string): void {
     // A retransmitted NOTIFY is answered again but reported once.
     if (cseq <= this.#lastNotifyCseq) return;
     this.#lastNotifyCseq = cseq;
