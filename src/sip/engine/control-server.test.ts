@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { HandClock, portOf, RawApplication, subscribe, UdpPeer, values } from './engine.testkit.ts';
+import {
+  connectSrf,
+  HandClock,
+  portOf,
+  RawApplication,
+  subscribe,
+  TcpPeer,
+  UdpPeer,
+  values,
+} from './engine.testkit.ts';
 import { type Engine, startEngine } from './engine.ts';
 
 describe('drachtio control protocol', () => {
@@ -225,7 +234,39 @@ describe('floods', () => {
     await engine.close();
   });
 
-  test('a source gets no more refusals of garbage, and no more service, than its share', async () => {
+  test('RFC 3261 21.5.4: beyond its share a source gets 503 with Retry-After, then nothing; others are served', async () => {
+    const engine = await startEngine(
+      { listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'], flood: { requests: 5, refusals: 1 } },
+      { clock: { now: () => 0, wakeAfter: () => () => undefined } },
+    );
+    const application = await connectSrf(engine, { options: (_request, response) => response.send(200) });
+    const peer = await UdpPeer.open();
+    const request = () => subscribe({ port: peer.port, method: 'OPTIONS' });
+    for (let count = 0; count < 15; count++) peer.send(request(), portOf(engine, 'udp'));
+    const other = await UdpPeer.open('127.0.0.2');
+    other.send(
+      subscribe({ port: other.port, address: '127.0.0.2', method: 'OPTIONS' }),
+      portOf(engine, 'udp'),
+      '127.0.0.1',
+    );
+    await other.next('SIP/2.0 200');
+    const statuses = peer.all.map((text) => text.slice(8, 11)).sort();
+    expect(statuses).toEqual([...Array.from({ length: 10 }, () => '200'), '503', '503']);
+    expect(values(peer.all.find((text) => text.startsWith('SIP/2.0 503')) ?? '', 'Retry-After')).toEqual([
+      expect.stringMatching(/^\d+$/),
+    ]);
+    // The same share for connections, with which nobody can pretend to be somebody else.
+    const stream = await TcpPeer.connect(portOf(engine, 'tcp'), '127.0.0.1');
+    stream.send(`${request()}\r\n\r\n`);
+    expect(await stream.next()).toBe('\r\n');
+    stream.close();
+    application.disconnect();
+    other.close();
+    peer.close();
+    await engine.close();
+  });
+
+  test('a source gets no more refusals of garbage than its share', async () => {
     const engine = await startEngine(
       { listen: ['udp:127.0.0.1:0'], flood: { requests: 10, refusals: 1 } },
       { clock: { now: () => 0, wakeAfter: () => () => undefined } },
@@ -239,6 +280,7 @@ describe('floods', () => {
     await other.next('SIP/2.0 503');
     const statuses = peer.all.map((text) => text.slice(8, 11));
     expect(statuses.filter((status) => status === '400')).toHaveLength(2);
+    // No application is there.
     expect(statuses.filter((status) => status === '503')).toHaveLength(10);
     other.close();
     peer.close();

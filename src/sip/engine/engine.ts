@@ -7,7 +7,7 @@ import { type Application, type ControlHandler, ControlServer, type SipOrder } f
 import { type Core, type Delivery, extendDialog, type NatDetection } from './core.ts';
 import type { DialogRecord } from './dialog-record.ts';
 import { Dialogs } from './dialogs.ts';
-import { FLOOD_LIMITS, FloodGuard, type FloodLimits } from './flood-guard.ts';
+import { type Admission, FLOOD_LIMITS, FloodGuard, type FloodLimits } from './flood-guard.ts';
 import { IncomingRequests } from './incoming.ts';
 import { type NameService, systemNames } from './locate.ts';
 import type { SipMessage } from './message.ts';
@@ -146,7 +146,7 @@ class RunningEngine implements Engine, ControlHandler {
         tls: options.tls,
         ...(options.connections ? { limits: options.connections } : {}),
         admit: (address) => guard.admit(address),
-        deliver: (message, flow) => this.#receive(message, flow),
+        deliver: (message, flow, admission) => this.#receive(message, flow, admission),
         now: () => clock.now(),
       });
     } catch (error) {
@@ -239,12 +239,18 @@ class RunningEngine implements Engine, ControlHandler {
     this.#exit();
   }
 
-  #receive(message: SipMessage | Unparsed, flow: Flow): void {
+  #receive(message: SipMessage | Unparsed, flow: Flow, given: Admission | undefined): void {
     this.#messages++;
     try {
-      if (message.kind === 'response') this.#core?.clients.receive(message, flow);
-      else if (message.kind === 'request') this.#incoming?.receive(message, flow);
-      else this.#incoming?.refuseUnparsed(message, flow);
+      if (message.kind === 'response') {
+        this.#core?.clients.receive(message, flow);
+        return;
+      }
+      const admission = given ?? this.#core?.guard.admit(flow.address) ?? 'drop';
+      if (admission === 'drop') return;
+      if (message.kind === 'unparsed') this.#incoming?.refuseUnparsed(message, flow);
+      else if (admission === 'serve') this.#incoming?.receive(message, flow);
+      else this.#incoming?.refuseExcess(message, flow);
     } catch (error) {
       // One message must not end the service of all others.
       this.#note(error);

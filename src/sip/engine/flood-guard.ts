@@ -1,5 +1,5 @@
 // Protection against floods: a token bucket for each source address before anything is parsed, and a much smaller one for
-// answers to garbage, so that nobody is hit through us (no reflection).
+// refusals of garbage and of what was too much, so that nobody is hit through us (no reflection).
 const SOURCES_LIMIT = 20_000;
 
 /** Rates per source address, per second; a burst of twice the rate is let through. */
@@ -21,6 +21,9 @@ interface Bucket {
   filled: number;
 }
 
+/** What happens to a request: `drop` leaves it unanswered. */
+export type Admission = 'serve' | 'refuse' | 'drop';
+
 export class FloodGuard {
   readonly limits: FloodLimits;
   readonly #now: () => number;
@@ -31,12 +34,12 @@ export class FloodGuard {
     this.#now = now;
   }
 
-  /** Takes one request of this source; false when it has sent too many. */
-  admit(source: string): boolean {
+  /** Takes one request of this source: to be served, or, when it has sent too many, to be refused while that is allowed. */
+  admit(source: string): Admission {
     const bucket = this.#bucket(source);
-    if (bucket.requests < 1) return false;
+    if (bucket.requests < 1) return this.mayRefuse(source) ? 'refuse' : 'drop';
     bucket.requests--;
-    return true;
+    return 'serve';
   }
 
   /** Takes one refusal towards this source; false when the next garbage goes unanswered. */

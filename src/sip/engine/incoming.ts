@@ -56,6 +56,11 @@ export class IncomingRequests {
     replyFlow(flow, via.rport, via.port).send(engineResponse({ fields, via }, flow, status, phrase, tag, ''));
   }
 
+  /** A request beyond what its source may send. */
+  refuseExcess(request: SipRequest, flow: Flow): void {
+    if (request.method !== 'ACK') this.#refuse(request, flow, 503, spreadRetryAfter());
+  }
+
   /** A request that passed the parser. */
   receive(request: SipRequest, flow: Flow): void {
     const core = this.#core;

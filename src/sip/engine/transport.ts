@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { bracketed } from './address.ts';
+import type { Admission } from './flood-guard.ts';
 import type { SipMessage } from './message.ts';
 import type { Unparsed } from './parse-message.ts';
 
@@ -48,11 +49,14 @@ export interface Flow {
   end(): void;
 }
 
-/** Called by the transports for each message, parsed or refused. */
-export type OnMessage = (message: SipMessage | Unparsed, flow: Flow) => void;
+/**
+ * Called by the transports for each message, parsed or refused.
+ * @param admission what was decided about a datagram before it was parsed; absent on connections
+ */
+export type OnMessage = (message: SipMessage | Unparsed, flow: Flow, admission?: Admission) => void;
 
-/** Called before a request from a datagram is parsed; false drops it. */
-export type Admit = (address: string) => boolean;
+/** Called before a request from a datagram is parsed. */
+export type Admit = (address: string) => Admission;
 
 const TRANSPORTS: readonly string[] = ['udp', 'tcp', 'tls', 'ws', 'wss'];
 

@@ -86,8 +86,9 @@ export class UdpTransport {
       // Fewer octets than any message: keep-alives of RFC 5626 3.5.1 and scans.
       if (octets.length < 16) return;
       const isResponse = octets[0] === 83 && octets[1] === 73 && octets[2] === 80 && octets[3] === 47;
-      if (!isResponse && !admit(address)) return;
-      deliver(parseDatagram(octets), new UdpFlow(transport, address, port));
+      const admission = isResponse ? 'serve' : admit(address);
+      if (admission === 'drop') return;
+      deliver(parseDatagram(octets), new UdpFlow(transport, address, port), admission);
     });
     return transport;
   }
