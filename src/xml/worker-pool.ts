@@ -1,7 +1,7 @@
 // A few worker threads for work that would hold the event loop too long. A job over its budget is ended with its thread.
 // Threads start when first needed and never keep the process alive by themselves.
 
-import { Worker } from 'node:worker_threads';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 
 /** Raised when a job took longer than its budget; its thread has been ended. */
 export class JobOverBudget extends Error {
@@ -23,12 +23,15 @@ export interface WorkerPoolOptions {
   readonly budget: number;
   /** Jobs that may wait for a thread. */
   readonly waiting: number;
+  /** Memory of each thread; one that needs more is ended. */
+  readonly resourceLimits?: ResourceLimits | undefined;
 }
 
 interface Job<In, Out> {
   readonly input: In;
   readonly resolve: (result: Out) => void;
   readonly reject: (error: Error) => void;
+  readonly progress?: ((place: string) => void) | undefined;
 }
 
 interface Thread<In, Out> {
@@ -47,11 +50,11 @@ export class WorkerPool<In, Out> {
     this.#options = options;
   }
 
-  /** Runs one job. Rejects with JobOverBudget, PoolBusy, or what broke the thread. */
-  run(input: In): Promise<Out> {
+  /** Runs one job; `progress` hears where it is. Rejects with JobOverBudget, PoolBusy, or what broke the thread. */
+  run(input: In, progress?: (place: string) => void): Promise<Out> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new Error('the worker pool is closed'));
-      const job = { input, resolve, reject };
+      const job = { input, resolve, reject, progress };
       const idle = [...this.#threads].find((thread) => thread.job === undefined);
       if (idle !== undefined) this.#give(idle, job);
       else if (this.#threads.size < this.#options.threads) this.#give(this.#start(), job);
@@ -70,12 +73,20 @@ export class WorkerPool<In, Out> {
   }
 
   #start(): Thread<In, Out> {
-    const worker = new Worker(this.#options.module, { workerData: this.#options.data });
-    const thread: Thread<In, Out> = { worker };
-    worker.on('message', (message: { readonly started: true } | { readonly result: Out }) => {
-      if ('started' in message) this.#arm(thread);
-      else this.#finish(thread, message.result);
+    const { module, data, resourceLimits } = this.#options;
+    const worker = new Worker(module, {
+      workerData: data,
+      ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
+    const thread: Thread<In, Out> = { worker };
+    worker.on(
+      'message',
+      (message: { readonly started: true } | { readonly place: string } | { readonly result: Out }) => {
+        if ('started' in message) this.#arm(thread);
+        else if ('place' in message) thread.job?.progress?.(message.place);
+        else this.#finish(thread, message.result);
+      },
+    );
     worker.on('error', (error) => this.#end(thread, error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', () => this.#end(thread, new Error('the worker has exited')));
     this.#threads.add(thread);
