@@ -27,6 +27,8 @@ export interface InterconnectionSettings {
 
 export class Partners {
   readonly all: readonly PartnerSettings[];
+  /** Whom we serve, as configured. */
+  readonly system: InterconnectionSettings['system'];
   /** True when the identity (canonical URI) receives service in our system. */
   readonly isServed: (identity: string) => boolean;
   /** True when the URI (canonical) has a domain of ours. */
@@ -36,6 +38,7 @@ export class Partners {
   readonly #byDomain: ReadonlyMap<string, PartnerSettings>;
 
   constructor(settings: Pick<InterconnectionSettings, 'system' | 'partners'>) {
+    this.system = settings.system;
     const users = servedUsers(settings.system);
     this.isServed = users.isServed;
     this.isHomed = users.isHomed;

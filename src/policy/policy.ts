@@ -6,6 +6,8 @@ import type { McService } from '../config/schema.ts';
 export interface PolicyContext {
   /** True when the identity (canonical URI) receives service in this system. */
   readonly isServed: (identity: string) => boolean;
+  /** The same as plain data: lets rules run in a thread of their own. Absent: they run in the calling one. */
+  readonly users?: PolicyUsers | undefined;
   readonly partner: string;
   readonly direction: 'inbound' | 'outbound';
   readonly groupId: string;
@@ -13,6 +15,17 @@ export interface PolicyContext {
   readonly services?: readonly McService[] | undefined;
   /** What the agreement says about members of third systems; absent = they stay. */
   readonly thirdSystemMembers?: ThirdSystemMembers | undefined;
+}
+
+/** Whom the systems of an agreement serve, as plain data. */
+export interface PolicyUsers {
+  readonly own: {
+    readonly domains: readonly string[];
+    readonly servedUsers: readonly string[];
+    readonly awayUsers: readonly string[];
+  };
+  /** Domains and users of both systems. */
+  readonly either: { readonly domains: readonly string[]; readonly users: readonly string[] };
 }
 
 export interface ThirdSystemMembers {
