@@ -10,7 +10,8 @@ import { Refusal } from '../refusals.ts';
 import type { DialogRecord } from './engine/dialog-record.ts';
 import { hdr } from './headers.ts';
 import type { MissingGroups } from './missing-groups.ts';
-import type { FaceView, Notifier } from './notifier.ts';
+import type { Notifier } from './notifier.ts';
+import type { FaceView } from './notify-sender.ts';
 import { allowedMethods, eventPackage, refusalAnswer } from './refusal-answer.ts';
 import { parseEntry, type ResourceEntry } from './resource-entry.ts';
 import type { IncomingRequest } from './sip-port.ts';
@@ -164,6 +165,7 @@ export class Admission {
     notifier.pace(subscription, asked.rates, granted);
     subscription.diffProcessing = asked.diffProcessing;
     subscription.suppress = asked.suppressIfMatch;
+    subscription.state.quenched = asked.suppressIfMatch === '*';
     try {
       if (granted > 0) await rows.put(subscription, true);
       await request.respond(200, { ...acceptance(granted, contact), To: `${hdr(request.headers, 'to')};tag=${toTag}` });
@@ -195,7 +197,8 @@ export class Admission {
     subscription.diffProcessing = asked.diffProcessing;
     const { suppressIfMatch } = asked;
     const known = suppressIfMatch !== undefined && notifier.isKnown(subscription, suppressIfMatch, entries);
-    if (entries !== undefined && !known) notifier.replaceEntries(subscription, entries);
+    subscription.state.quenched = suppressIfMatch === '*';
+    if (entries !== undefined) notifier.replaceEntries(subscription, entries);
     if (granted > 0 && subscription.dialog !== '') {
       subscription.dialog = refreshed(subscription.dialog, request, dialog, asked.contact);
       subscription.state.expires = expires;

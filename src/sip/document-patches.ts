@@ -2,7 +2,7 @@
 // that what changed since can be shown. Where one is missing or a patch does not pay, the tags alone are told.
 import { LRUCache } from 'lru-cache';
 import type { OffsetIndex } from '../xml/offset-index.ts';
-import { diffDocuments, type PatchOperation } from '../xml/xml-diff.ts';
+import { composePatch, diffDocuments, type PatchOperation, patchPrefix } from '../xml/xml-diff.ts';
 
 /** How a subscriber wants changes of documents shown, RFC 5875 clause 4.3. */
 export type DiffProcessing = 'no-patching' | 'xcap-patching' | 'aggregate';
@@ -22,7 +22,10 @@ export interface DocumentVersion {
 /** Octets of all versions kept. */
 const keptOctets = 16 * 1024 * 1024;
 /** Larger documents are fetched: a patch of one would hold up the event loop. */
-const largestPatched = 256 * 1024;
+export const largestPatched = 256 * 1024;
+
+/** Octets of the header fields of a GET and its answer. */
+const fetchOverhead = 1_000;
 
 export class DocumentPatches {
   readonly #versions = new LRUCache<string, OffsetIndex>({
@@ -32,13 +35,6 @@ export class DocumentPatches {
   readonly #patches = new LRUCache<string, { readonly operations: readonly PatchOperation[] | undefined }>({
     max: 500,
   });
-  /** Commits that made one tag of another, for who wants every change by itself. */
-  readonly #steps = new LRUCache<string, true>({ max: 5_000 });
-
-  /** Notes that one commit changed a document from one tag to another. */
-  step(previousTag: string, tag: string): void {
-    this.#steps.set(`${previousTag} ${tag}`, true);
-  }
 
   /** Keeps a version that is told, to show later what has changed since. */
   keep(watch: string, { tag, index }: DocumentVersion): void {
@@ -46,24 +42,35 @@ export class DocumentPatches {
     if (index.bytes.length <= largestPatched && !this.#versions.has(key)) this.#versions.set(key, index);
   }
 
-  /** Operations from the version told before to this one; undefined when there are none to show, or not in this mode. */
-  between(
-    watch: string,
-    previousTag: string,
-    { tag, index }: DocumentVersion,
-    mode: DiffProcessing,
-  ): readonly PatchOperation[] | undefined {
-    if (mode === 'no-patching' || index.bytes.length > largestPatched) return undefined;
-    // RFC 5875 4.7: xcap-patching has the whole history; several changes that became one are told without patch
-    if (mode === 'xcap-patching' && !this.#steps.has(`${previousTag} ${tag}`)) return undefined;
+  /**
+   * Operations from the version with the first tag to this one; empty when the content is the same, undefined when there are none to show:
+   * the old version is not known, or fetching the document costs less.
+   */
+  between(watch: string, previousTag: string, { tag, index }: DocumentVersion): readonly PatchOperation[] | undefined {
+    if (index.bytes.length > largestPatched) return undefined;
     const key = `${watch}\n${previousTag}\n${tag}`;
     let known = this.#patches.get(key);
     if (known === undefined) {
       const before = this.#versions.get(`${watch}\n${previousTag}`);
       if (before === undefined) return undefined;
-      known = { operations: diffDocuments(before, index) };
+      const operations = diffDocuments(before, index);
+      known = { operations: operations !== undefined && pays(patchOctets(operations), index) ? operations : undefined };
       this.#patches.set(key, known);
     }
     return known.operations;
   }
+}
+
+/** Whether so many octets of patches are less than what a subscriber that fetches the document causes. */
+export function pays(octets: number, { bytes }: OffsetIndex): boolean {
+  return octets <= bytes.length + fetchOverhead;
+}
+
+/** Octets that patches take in a body. */
+export function patchOctets(patch: readonly PatchOperation[]): number {
+  if (patch.length === 0) return 32;
+  const { patch: markup, namespaces } = composePatch(patch, patchPrefix([patch]));
+  let octets = Buffer.byteLength(markup);
+  for (const [prefix, uri] of namespaces) octets += 16 + prefix.length + 6 * Buffer.byteLength(uri);
+  return octets;
 }

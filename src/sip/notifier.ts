@@ -2,40 +2,24 @@
 // When a subscription speaks is decided in subscription.ts, what it says in state-teller.ts, who may subscribe in admission.ts.
 import type { ChangeEvent } from '../documents/documents.ts';
 import { type Principal, principalName } from '../identity/principal.ts';
-import { DocumentPatches } from './document-patches.ts';
 import type { TimerQueue } from './engine/timer-queue.ts';
-import { notifyBody } from './notify-body.ts';
-import { noteSending, notifyHeaders, tagAfter, takeAsTold } from './notify-request.ts';
-import { grantedRates, paceOf, type Rates } from './rate-control.ts';
-import { type Addresses, addressesOf, componentKey, nodesKey, type ResourceEntry, selBelow } from './resource-entry.ts';
+import { toldTag } from './notify-request.ts';
+import { type FaceView, NotifySender, type NotifyTask } from './notify-sender.ts';
+import { grantedRates, paceOf, type Rates, timesBefore } from './rate-control.ts';
+import type { ResourceEntry } from './resource-entry.ts';
 import { SendWindow } from './send-window.ts';
 import type { SipPort } from './sip-port.ts';
-import { sameEntries, stateTag } from './state-tag.ts';
-import { type Telling, targetsToCompare, tellChanges, tellEverything } from './state-teller.ts';
+import { sameEntries } from './state-tag.ts';
 import {
   advance,
   type EndReason,
   newSubscription,
-  type Owed,
   type SubscriptionEffect,
   type SubscriptionEvent,
 } from './subscription.ts';
-import { SubscriptionIndex } from './subscription-index.ts';
 import type { SubscriptionRow, SubscriptionRows } from './subscription-rows.ts';
-import type { VisibleResources } from './visible-resources.ts';
-import {
-  type SubscriptionFacts,
-  type SubscriptionKeeper,
-  type Target,
-  WatchedSubscription,
-} from './watched-subscription.ts';
-
-/** What subscribers of one face see and are told. */
-export interface FaceView {
-  readonly resources: VisibleResources;
-  /** Root of the face that the subscriber uses, ending with a slash. */
-  readonly xcapRoot: string;
-}
+import { type SubscriptionFacts, type SubscriptionKeeper, WatchedSubscription } from './watched-subscription.ts';
+import { Watchers } from './watchers.ts';
 
 export interface NotifierOptions {
   readonly timers: TimerQueue;
@@ -66,31 +50,32 @@ export interface SubscriptionSummary {
   readonly outstanding: boolean;
 }
 
-/** A NOTIFY whose turn has not come. */
-interface Task {
-  readonly subscription: WatchedSubscription;
-  readonly owed: Owed;
-  readonly reason: EndReason | undefined;
-}
-
 export class Notifier implements SubscriptionKeeper {
   readonly #options: NotifierOptions;
   readonly #subscriptions = new Map<string, WatchedSubscription>();
   readonly #bySubscriber = new Map<string, number>();
-  readonly #index = new SubscriptionIndex<WatchedSubscription>();
-  readonly #patches = new DocumentPatches();
-  readonly #window: SendWindow<Task>;
-  #port: SipPort | undefined;
+  readonly #sender: NotifySender;
+  readonly #watchers: Watchers;
+  readonly #window: SendWindow<NotifyTask>;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: NotifierOptions) {
     this.#options = options;
+    const { rows, viewOf, largestBody, timers } = options;
+    this.#sender = new NotifySender({
+      rows,
+      viewOf,
+      largestBody,
+      now: () => timers.now(),
+      onRates: (subscription, rates) => this.#grant(subscription, rates, subscription.state.expires - timers.now()),
+    });
+    this.#watchers = new Watchers(this.#sender.history);
     this.#window = new SendWindow(options.timers, (task) => this.#notify(task));
   }
 
   /** Set once, before anything is subscribed. */
   attach(port: SipPort): void {
-    this.#port = port;
+    this.#sender.attach(port);
   }
 
   get size(): number {
@@ -117,7 +102,7 @@ export class Notifier implements SubscriptionKeeper {
     // Watched from now on: a change that comes while the row is being written must not be lost.
     this.#subscriptions.set(facts.id, subscription);
     this.#count(facts.principal, 1);
-    this.#index.add(subscription, entries);
+    this.#watchers.add(subscription);
     return subscription;
   }
 
@@ -136,10 +121,14 @@ export class Notifier implements SubscriptionKeeper {
     subscription.cseq = reserved;
     subscription.reserved = reserved;
     subscription.rates = row.rates;
+    subscription.ratesByAnswer = row.ratesByAnswer === true;
+    subscription.state.quenched = row.quenched === true;
+    this.#seed(subscription);
     subscription.diffProcessing = row.diffProcessing ?? 'no-patching';
     subscription.told = new Map(Object.entries(told ?? {}));
     subscription.compareAll = true;
     if (row.tooMuchTold === true) subscription.state.ending = 'deactivated';
+    else if (this.#isUnserved(subscription)) subscription.state.ending = 'noresource';
     else if (told === undefined) subscription.state.owed = 'full';
   }
 
@@ -157,16 +146,31 @@ export class Notifier implements SubscriptionKeeper {
 
   /** Replaces the resources of a subscription; the full state that follows a SUBSCRIBE tells the new ones. */
   replaceEntries(subscription: WatchedSubscription, entries: readonly ResourceEntry[]): void {
-    this.#index.remove(subscription, subscription.entries);
-    subscription.entries = entries;
-    subscription.dirty = undefined;
-    this.#index.add(subscription, entries);
+    this.#watchers.replaceEntries(subscription, entries);
+  }
+
+  /** Nothing that the entries name is served here any more, whoever asks. */
+  #isUnserved({ entries, facts: { principal } }: WatchedSubscription): boolean {
+    const view = this.#options.viewOf(principal);
+    return view === undefined || !entries.some((entry) => view.resources.servable(principal, entry));
   }
 
   /** Sets the rates that a SUBSCRIBE asks for, or leaves us free (RFC 6446 clause 4.1). `duration` in seconds. */
   pace(subscription: WatchedSubscription, asked: Rates | undefined, duration: number): void {
+    subscription.ratesByAnswer = asked !== undefined;
+    this.#grant(subscription, asked, duration * 1000);
+  }
+
+  /** `duration`: milliseconds that the subscription still has. */
+  #grant(subscription: WatchedSubscription, asked: Rates | undefined, duration: number): void {
     const interval = this.#options.interval(subscription.facts.principal);
-    subscription.rates = asked === undefined ? undefined : grantedRates(asked, interval, duration);
+    subscription.rates = asked === undefined ? undefined : grantedRates(asked, interval, duration / 1000);
+    this.#seed(subscription);
+  }
+
+  #seed({ rates, sentLately }: WatchedSubscription): void {
+    if (rates?.adaptiveMinRate === undefined || sentLately.length > 0) return;
+    sentLately.push(...timesBefore(this.#options.timers.now(), rates.adaptiveMinRate));
   }
 
   /**
@@ -174,18 +178,19 @@ export class Notifier implements SubscriptionKeeper {
    * @param entries the list that came with it, if any
    */
   isKnown(subscription: WatchedSubscription, tag: string, entries: readonly ResourceEntry[] | undefined): boolean {
-    const { state, told, dirty, compareAll } = subscription;
+    const { state, dirty, compareAll } = subscription;
+    // RFC 5839 6.3: always true
+    if (tag === '*') return true;
     // RFC 5875 4.7: another set of URIs is another state
     if (entries !== undefined && !sameEntries(subscription.entries, entries)) return false;
-    if (tag === '*') return true;
     const idle = state.owed === 'nothing' && !state.outstanding && dirty === undefined && !compareAll;
-    return idle && tag === stateTag(subscription.entries, told);
+    return idle && tag === toldTag(subscription);
   }
 
   /** Takes a refresh that is answered 204; `expires` absent = it ended the subscription. */
   refreshed(subscription: WatchedSubscription, expires: number | undefined): void {
     if (expires === undefined) this.#remove(subscription, 'ended without a NOTIFY');
-    else subscription.state.expires = expires;
+    else this.#step(subscription, { event: 'extended', expires });
   }
 
   /** Called when the 200 to a SUBSCRIBE has left. `expires` absent = it was the last one. */
@@ -195,14 +200,7 @@ export class Notifier implements SubscriptionKeeper {
 
   /** Finds the subscriptions that a commit concerns, and no others. */
   onChange(event: ChangeEvent): void {
-    const concerned = new Set<WatchedSubscription>();
-    for (const { key, groupId, previousGroupId, previousTag, tag } of event.changes) {
-      if (previousTag !== undefined && tag !== undefined) this.#patches.step(previousTag, tag);
-      for (const address of addressesOf(key, groupId)) this.#mark(address, concerned);
-      if (previousGroupId === undefined) continue;
-      for (const address of addressesOf(key, previousGroupId)) this.#mark(address, concerned);
-    }
-    for (const subscription of concerned) this.#step(subscription, { event: 'changed' });
+    for (const subscription of this.#watchers.concernedBy(event)) this.#step(subscription, { event: 'changed' });
   }
 
   /** Compares all that every subscriber was told with what it may see now. */
@@ -210,27 +208,6 @@ export class Notifier implements SubscriptionKeeper {
     for (const subscription of this.#subscriptions.values()) {
       subscription.compareAll = true;
       this.#step(subscription, { event: 'changed' });
-    }
-  }
-
-  #mark({ watch, resource, collections }: Addresses, concerned: Set<WatchedSubscription>): void {
-    for (const [subscription, entry] of this.#index.watching(watch)) {
-      subscription.mark(watch, { sel: entry.sel, resource });
-      concerned.add(subscription);
-    }
-    const nodes = nodesKey(watch);
-    for (const [subscription] of this.#index.watching(nodes)) {
-      for (const entry of subscription.entries) {
-        if (entry.kind === 'component' && entry.watch === nodes) subscription.mark(componentKey(entry), entry);
-      }
-      concerned.add(subscription);
-    }
-    for (const collection of collections) {
-      for (const [subscription, entry] of this.#index.watching(collection)) {
-        if (entry.kind !== 'collection') continue;
-        subscription.mark(watch, { sel: selBelow(entry, resource), resource });
-        concerned.add(subscription);
-      }
     }
   }
 
@@ -295,90 +272,28 @@ export class Notifier implements SubscriptionKeeper {
     const { facts, timer } = subscription;
     this.#options.log.debug({ subscription: facts.id, cause }, 'subscription removed');
     if (timer !== undefined) timer.owner = undefined;
-    this.#index.remove(subscription, subscription.entries);
+    this.#watchers.remove(subscription);
     this.#subscriptions.delete(facts.id);
     this.#count(facts.principal, -1);
     if (subscription.dialog !== '') this.#options.rows.delete(subscription);
     if (this.#subscriptions.size === 0) this.#onEmpty?.();
   }
 
-  /** Composes and sends one NOTIFY and takes its answer. Never rejects. */
-  async #notify({ subscription, owed, reason }: Task): Promise<void> {
+  /** Sends one NOTIFY and takes its answer. Never rejects. */
+  async #notify(task: NotifyTask): Promise<void> {
+    const { subscription } = task;
+    let event: SubscriptionEvent;
     try {
-      await this.#tell(subscription, owed, reason);
+      event = await this.#sender.send(task);
     } catch (error) {
       this.#options.log.error({ subscription: subscription.facts.id, error: String(error) }, 'NOTIFY failed');
       // What was to be compared may be lost with the failure.
       subscription.compareAll = true;
-      this.#step(subscription, { event: 'answered', status: 500 });
+      event = { event: 'answered', status: 500 };
     }
-  }
-
-  async #tell(subscription: WatchedSubscription, owed: Owed, reason: EndReason | undefined): Promise<void> {
-    const { facts, state, entries } = subscription;
-    const view = this.#options.viewOf(facts.principal);
-    if (subscription.removed || view === undefined || this.#port === undefined) return;
-    const targets = await this.#targets(subscription, owed, view.resources);
-    const telling = await this.#compose(subscription, owed, targets, view.resources);
-    const { changes, rest } = telling;
-    const more = rest !== undefined;
-    if (changes.length === 0 && owed !== 'full' && reason === undefined) {
-      this.#step(subscription, { event: 'unsent' });
-      return;
+    this.#step(subscription, event);
+    if (event.event === 'answered' && !subscription.removed && subscription.dialog !== '') {
+      this.#options.rows.putLater(subscription);
     }
-    // A CSeq must be reserved in the store before it is used: after a crash it must not go back.
-    if (subscription.dialog !== '' && subscription.cseq > 0 && subscription.cseq + 1 > subscription.reserved) {
-      await this.#options.rows.put(subscription);
-    }
-    const tag = more ? undefined : tagAfter(subscription, owed, changes);
-    // RFC 5839 5.5: who comes back with the tag of this state has it already
-    const known = subscription.suppress === '*' || (tag !== undefined && subscription.suppress === tag);
-    const body = owed === 'nothing' || (known && !more) ? '' : notifyBody(view.xcapRoot, changes);
-    subscription.suppress = undefined;
-    noteSending(subscription, this.#options.timers.now());
-    const left = Math.max(0, state.expires - this.#options.timers.now());
-    const headers = {
-      ...notifyHeaders(subscription, more ? undefined : reason, left, body !== ''),
-      ...(tag === undefined ? {} : { 'SIP-ETag': tag }),
-    };
-    const outcome = await this.#port.notify(facts.id, headers, body);
-    if (outcome.cseq !== undefined) subscription.cseq = outcome.cseq;
-    const told = outcome.status >= 200 && outcome.status < 300;
-    if (told) takeAsTold(subscription, owed, changes);
-    // What is left over belongs to the list it was composed from; a new one is told from the beginning.
-    if (subscription.entries === entries) {
-      if (!told) for (const { watch, target } of changes) subscription.mark(watch, target);
-      if (rest !== undefined) subscription.markAll(rest);
-    }
-    const { status, retryAfter } = outcome;
-    this.#step(subscription, { event: 'answered', status, retryAfter, more });
-    if (!subscription.removed && subscription.dialog !== '') this.#options.rows.putLater(subscription);
-  }
-
-  /** Takes what has to be compared from the subscription. */
-  async #targets(
-    subscription: WatchedSubscription,
-    owed: Owed,
-    resources: VisibleResources,
-  ): Promise<Map<string, Target>> {
-    const targets = subscription.dirty ?? new Map<string, Target>();
-    subscription.dirty = undefined;
-    if (owed !== 'full' && subscription.compareAll) {
-      for (const [watch, target] of await targetsToCompare(subscription, resources)) targets.set(watch, target);
-    }
-    subscription.compareAll = false;
-    return targets;
-  }
-
-  async #compose(
-    subscription: WatchedSubscription,
-    owed: Owed,
-    targets: Map<string, Target>,
-    resources: VisibleResources,
-  ): Promise<Telling> {
-    const { largestBody } = this.#options;
-    if (owed === 'full') return tellEverything(subscription, resources, largestBody, this.#patches);
-    if (owed === 'changes') return tellChanges(subscription, targets, resources, largestBody, this.#patches);
-    return { changes: [], rest: undefined };
   }
 }

@@ -1,5 +1,7 @@
 // Rates that a subscriber asks for (RFC 6446): how seldom and how often it is told.
 import { Refusal } from '../refusals.ts';
+import { parseParameterised } from './headers.ts';
+import { eventPackage } from './refusal-answer.ts';
 
 /** NOTIFYs for each second. */
 export interface Rates {
@@ -43,7 +45,7 @@ export function readRates(parameters: ReadonlyMap<string, string>): Rates | unde
  */
 export function grantedRates(asked: Rates, interval: number, duration: number): Rates {
   // RFC 6446 5.3: never so slow that nothing would come before the end
-  const slowest = Math.max(1 / Math.max(duration, 1), 1e-4);
+  const slowest = 1 / Math.max(duration, 1);
   const ours = interval > 0 ? 1000 / interval : Number.POSITIVE_INFINITY;
   const maxRate = asked.maxRate === undefined ? undefined : Math.min(Math.max(asked.maxRate, slowest), ours);
   const highest = Math.min(maxRate ?? ours, mostWithoutNews);
@@ -70,7 +72,7 @@ export function paceOf(rates: Rates | undefined, interval: number, sent: readonl
     const rate = rates.adaptiveMinRate;
     const period = measured / rate;
     const count = sent.filter((at) => at > now - period * 1000).length;
-    // RFC 6446 7.4: timeout = count / (rate^2 * period); without any yet, the plain rate
+    // RFC 6446 7.4, equations 1 and 2; who was told nothing for a whole period is not told twice at once
     const timeout = Math.max(count, 1) / (rate * rate * period);
     longest = Math.min(longest, Math.max(timeout * 1000, shortest));
   }
@@ -78,7 +80,27 @@ export function paceOf(rates: Rates | undefined, interval: number, sent: readonl
 }
 
 /** Number of times that `paceOf` looks at. */
-export const keptTimes = measured * 2;
+export const keptTimes = 200;
+
+/** The times that a subscription with an adaptive rate begins with: as if it had always been told at this rate (RFC 6446 clause 7.2). */
+export function timesBefore(now: number, rate: number): number[] {
+  return Array.from({ length: measured }, (_, place) => now - ((measured - 1 - place) * 1000) / rate);
+}
+
+/**
+ * The rates in the Event field of a 200 to a NOTIFY, which replace those agreed before (RFC 6446 clause 9.3); `unchanged` when there is
+ * none, or none that can be understood: an answer cannot be refused.
+ */
+export function ratesByAnswer(event: string | undefined): Rates | undefined | 'unchanged' {
+  const parsed = event === undefined ? undefined : parseParameterised(event);
+  if (parsed?.value !== eventPackage) return 'unchanged';
+  try {
+    return readRates(parsed.parameters);
+  } catch (error) {
+    if (error instanceof Refusal) return 'unchanged';
+    throw error;
+  }
+}
 
 /** The parameters of Subscription-State that tell the rates in use, RFC 6446 clause 9; '' without any. */
 export function rateParameters(rates: Rates | undefined): string {

@@ -99,7 +99,7 @@ describe('subscriptions survive a restart', () => {
     expect(changes.find((change) => change.startsWith(`${collection}sip:beta@red.example - `))).toBeDefined();
   });
 
-  test('a subscription that expired meanwhile is forgotten', async () => {
+  test('RFC 6665 4.2.1.4: a subscription that expired meanwhile gets its last NOTIFY, and is forgotten', async () => {
     const [subscriber] = await at.subscribed([sel]);
     await subscriber.barrier();
     await at.restart({}, {}, async () => {
@@ -107,9 +107,12 @@ describe('subscriptions survive a restart', () => {
       if (row === undefined) throw new Error('no row');
       await at.room.store.commit({ subscriptions: [{ write: 'put', subscription: { ...row, expires: 1 } }] });
     });
-    expect(at.running.face.subscriptions()).toEqual([]);
-    expect(await at.room.store.subscriptions()).toEqual([]);
+    const last = await subscriber.notify();
+    expect(last.header('Subscription-State')).toBe('terminated;reason=timeout');
+    await eventually(() => at.running.face.subscriptionCount === 0);
     expect((await subscriber.subscribe(undefined)).status).toBe(481);
+    await at.restart();
+    expect(await at.room.store.subscriptions()).toEqual([]);
   });
 
   test('an engine elsewhere that has kept its dialogs goes on with them: everything is told again', async () => {

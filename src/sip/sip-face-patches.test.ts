@@ -115,23 +115,6 @@ describe('RFC 5875 4.7: aggregate', () => {
 });
 
 describe('RFC 5875 4.3: other modes', () => {
-  test('xcap-patching shows each change by itself, and falls back where several became one', async () => {
-    await at.put(document('one'));
-    const subscriber = await subscribed('xcap-patching');
-    const before = await viewed(server);
-    subscriber.answer = '';
-    await at.put(document('two'));
-    const second = await subscriber.notify();
-    expect(sameCanonicalForm(patched(before, second), await viewed(server))).toBe(true);
-    await at.put(document('three'));
-    await at.put(document('four'));
-    subscriber.answer = '200 OK';
-    subscriber.respond(second, '200 OK');
-    expect(contentOf(await subscriber.notify())).toBe('none');
-    await at.put(document('five'));
-    expect(contentOf(await subscriber.notify())).toBe('patch');
-  });
-
   test.each(['no-patching', 'something-new'])('%s is told by tags', async (mode) => {
     await at.put(document('one'));
     const subscriber = await subscribed(mode);

@@ -9,7 +9,8 @@ import type { Store } from '../store/store.ts';
 import { Admission } from './admission.ts';
 import { type Clock, TimerQueue } from './engine/timer-queue.ts';
 import { MissingGroups } from './missing-groups.ts';
-import { type FaceView, Notifier, type SubscriptionSummary } from './notifier.ts';
+import { Notifier, type SubscriptionSummary } from './notifier.ts';
+import type { FaceView } from './notify-sender.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { parseEntry, type ResourceEntry } from './resource-entry.ts';
 import { type IncomingRequest, sipPort } from './sip-port.ts';
@@ -177,15 +178,19 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
     const records = await store.subscriptions();
     const lost: string[] = [];
     for (const record of records) {
-      const row = record.expires * 1000 > timers.now() ? readRow(record) : undefined;
-      const view = row === undefined ? undefined : viewOf(row.principal);
-      if (row === undefined || view === undefined) {
+      const row = readRow(record);
+      if (row === undefined) {
         lost.push(record.id);
         continue;
       }
       // Whether an engine elsewhere still has the dialog is found out by telling everything in it.
       const known = engine.resumesDialogs ? row : { ...row, told: undefined };
-      notifier.restore(record.id, known, entriesOf(row.entries, view.xcapRoot), record.expires * 1000);
+      notifier.restore(
+        record.id,
+        known,
+        entriesOf(row.entries, (viewOf(row.principal) ?? ownView).xcapRoot),
+        record.expires * 1000,
+      );
     }
     await rows.drop(lost);
     if (records.length === 0) return;

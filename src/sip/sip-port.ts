@@ -29,6 +29,8 @@ export interface NotifyOutcome {
   readonly retryAfter?: number | undefined;
   /** CSeq of the NOTIFY, when it was sent. */
   readonly cseq?: number | undefined;
+  /** Event field of the answer (RFC 6446 clause 9.3). */
+  readonly event?: string | undefined;
 }
 
 /** A SUBSCRIBE of ours. */
@@ -155,7 +157,7 @@ class DrachtioPort implements SipPort {
   async notify(dialogId: string, headers: Readonly<Record<string, string>>, body: string): Promise<NotifyOutcome> {
     const request = { method: 'NOTIFY', stackDialogId: dialogId, headers, ...(body === '' ? {} : { body }) };
     const { status, cseq, headers: answered } = await this.#ask('sip:placeholder', request);
-    return { status, cseq, retryAfter: seconds(answered, 'retry-after') };
+    return { status, cseq, retryAfter: seconds(answered, 'retry-after'), event: hdr(answered, 'event') };
   }
 
   async subscribe({ uri, dialogId, nextHop, headers, body }: SubscribeRequest): Promise<SubscribeOutcome> {

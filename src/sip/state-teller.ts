@@ -1,9 +1,10 @@
-// What one NOTIFY tells: the difference between what a subscriber was told and what it may see now (RFC 5875 clause 4.7,
-// mode no-patching), as much of it as fits.
+// What one NOTIFY tells: the difference between what a subscriber was told and what it may see now (RFC 5875 clause 4.7), as much of it
+// as fits.
 
 import type { PatchOperation } from '../xml/xml-diff.ts';
-import type { DocumentPatches, DocumentVersion } from './document-patches.ts';
-import { patchOctets } from './notify-body.ts';
+import { changeChain, type DocumentStep } from './change-chain.ts';
+import type { DocumentHistory } from './document-history.ts';
+import { type DocumentPatches, type DocumentVersion, patchOctets } from './document-patches.ts';
 import { componentKey, isBelow, type ResourceEntry, resourceOfWatch, selBelow, watchKey } from './resource-entry.ts';
 import type { VisibleNode } from './visible-node.ts';
 import type { VisibleResources } from './visible-resources.ts';
@@ -20,6 +21,8 @@ export interface ToldResource {
   readonly node?: VisibleNode | undefined;
   /** What turns the document told before into this one; empty = its content is the same. */
   readonly patch?: readonly PatchOperation[] | undefined;
+  /** Each change by itself, in place of the tags and the patch. */
+  readonly steps?: readonly DocumentStep[] | undefined;
 }
 
 /** What fits one NOTIFY, and what is left for the next. */
@@ -28,18 +31,24 @@ export interface Telling {
   readonly rest: Map<string, Target> | undefined;
 }
 
+/** What tellings are made from, beside the subscription. */
+export interface TellingSources {
+  readonly resources: VisibleResources;
+  readonly patches: DocumentPatches;
+  readonly history: DocumentHistory;
+}
+
 /** Documents of one NOTIFY that are kept for later patches: a whole collection would drive all others out. */
 const mostKept = 100;
 
 /** Everything there is and may be read, without previous tags. */
 export async function tellEverything(
   subscription: WatchedSubscription,
-  resources: VisibleResources,
+  sources: TellingSources,
   largestBody: number,
-  patches: DocumentPatches,
 ): Promise<Telling> {
-  const targets = await allTargets(subscription, resources);
-  return tell(subscription, targets, () => undefined, resources, largestBody, patches);
+  const targets = await allTargets(subscription, sources.resources);
+  return tell(subscription, targets, () => undefined, sources, largestBody);
 }
 
 /** Every resource that the entries name now, and every one that was told before: what a comparison after a restart looks at. */
@@ -51,8 +60,10 @@ export async function targetsToCompare(
   for (const watch of subscription.told.keys()) {
     if (targets.has(watch)) continue;
     const target = formerMember(watch, subscription.entries);
-    if (target === undefined) subscription.told.delete(watch);
-    else targets.set(watch, target);
+    if (target === undefined) {
+      subscription.told.delete(watch);
+      subscription.digest = undefined;
+    } else targets.set(watch, target);
   }
   return targets;
 }
@@ -102,77 +113,113 @@ async function addMembers(
 export function tellChanges(
   subscription: WatchedSubscription,
   targets: Map<string, Target>,
-  resources: VisibleResources,
+  sources: TellingSources,
   largestBody: number,
-  patches: DocumentPatches,
 ): Promise<Telling> {
-  return tell(subscription, targets, (watch) => subscription.told.get(watch), resources, largestBody, patches);
+  return tell(subscription, targets, (watch) => subscription.told.get(watch), sources, largestBody);
 }
 
 async function tell(
   subscription: WatchedSubscription,
   targets: Map<string, Target>,
   toldTag: (watch: string) => string | undefined,
-  resources: VisibleResources,
+  sources: TellingSources,
   largestBody: number,
-  patches: DocumentPatches,
 ): Promise<Telling> {
   const changes: ToldResource[] = [];
-  const { principal } = subscription.facts;
-  const mode = subscription.diffProcessing;
-  const newTagOf = async (
-    { node: watched, resource }: Target,
-    node: VisibleNode | undefined,
-    version: DocumentVersion | undefined,
-  ): Promise<string | undefined> => {
-    if (watched !== undefined) return node?.digest;
-    return mode === 'no-patching' ? resources.tag(principal, resource) : version?.tag;
-  };
   let octets = 0;
   let read = 0;
   for (const [watch, target] of targets) {
     // Tags from a cache come without leaving the microtask queue: others get their turn.
     if (++read % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
-    const node = target.node === undefined ? undefined : await resources.node(principal, target.resource, target.node);
-    const version =
-      target.node === undefined && mode !== 'no-patching'
-        ? await resources.version(principal, target.resource)
-        : undefined;
-    const newTag = await newTagOf(target, node, version);
     const previousTag = toldTag(watch);
-    if (newTag !== previousTag) {
-      if (version !== undefined && changes.length < mostKept) patches.keep(watch, version);
-      const patch =
-        version === undefined || previousTag === undefined
-          ? undefined
-          : patches.between(watch, previousTag, version, mode);
-      const change = fitting({ watch, target, previousTag, newTag, node, patch }, largestBody);
-      octets += octetsOf(change);
+    const change =
+      target.node === undefined
+        ? await documentChange(subscription, watch, target, previousTag, sources, changes.length < mostKept)
+        : await componentChange(subscription, watch, target, previousTag, sources);
+    const fitted = change === undefined ? undefined : fitting(change, largestBody);
+    if (fitted !== undefined) {
+      octets += octetsOf(fitted);
       if (octets > largestBody && changes.length > 0) return { changes, rest: targets };
-      changes.push(change);
+      changes.push(fitted);
     }
     targets.delete(watch);
   }
   return { changes, rest: undefined };
 }
 
+async function componentChange(
+  subscription: WatchedSubscription,
+  watch: string,
+  target: Target,
+  previousTag: string | undefined,
+  { resources }: TellingSources,
+): Promise<ToldResource | undefined> {
+  const { principal } = subscription.facts;
+  const node = target.node === undefined ? undefined : await resources.node(principal, target.resource, target.node);
+  const newTag = node?.digest;
+  return newTag === previousTag ? undefined : { watch, target, previousTag, newTag, node };
+}
+
+/** @param keep whether the version may be kept to show later what has changed since */
+async function documentChange(
+  subscription: WatchedSubscription,
+  watch: string,
+  target: Target,
+  previousTag: string | undefined,
+  { resources, patches, history }: TellingSources,
+  keep: boolean,
+): Promise<ToldResource | undefined> {
+  const { principal } = subscription.facts;
+  const { resource, since } = target;
+  const mode = subscription.diffProcessing;
+  if (mode === 'no-patching') {
+    const newTag = await resources.tag(principal, resource);
+    return newTag === previousTag ? undefined : { watch, target, previousTag, newTag };
+  }
+  // Before the document, so that what is read then is not older.
+  const past = mode === 'xcap-patching' && since !== undefined ? history.since(watch, since) : undefined;
+  const version = await resources.version(principal, resource);
+  const newTag = version?.tag;
+  const viewed = (document: Parameters<VisibleResources['versionOf']>[2]): Promise<DocumentVersion | undefined> =>
+    resources.versionOf(principal, resource, document);
+  const steps =
+    past === undefined
+      ? undefined
+      : await changeChain({ watch, steps: past, toldTag: previousTag, current: version, viewed, patches });
+  if (newTag === previousTag && (steps === undefined || steps.length === 0)) return undefined;
+  if (version !== undefined && keep) patches.keep(watch, version);
+  if (steps !== undefined) return { watch, target, previousTag, newTag, steps };
+  // RFC 5875 4.7: an aggregated patch is never the answer to xcap-patching; what its history does not tell is told by tags.
+  const patch =
+    mode === 'aggregate' && version !== undefined && previousTag !== undefined
+      ? patches.between(watch, previousTag, version)
+      : undefined;
+  return { watch, target, previousTag, newTag, patch };
+}
+
 /** RFC 5875 4.7: an element or patch too large for a NOTIFY is left out, and the content fetched by who wants it. */
-function fitting(change: ToldResource, largestBody: number): ToldResource {
-  const { node } = change;
+function fitting(change: ToldResource, largestBody: number): ToldResource | undefined {
+  const { node, patch, steps, previousTag, newTag } = change;
   if (octetsOf(change) <= largestBody) return change;
-  if (change.patch !== undefined) return { ...change, patch: undefined };
+  if (patch !== undefined || steps !== undefined) {
+    return newTag === previousTag ? undefined : { ...change, patch: undefined, steps: undefined };
+  }
   return node?.kind === 'element' ? { ...change, node: { ...node, shown: undefined } } : change;
 }
 
 /** Octets that a change takes in a body, or more: some characters are escaped. */
-function octetsOf({ target, previousTag, newTag, node, patch }: ToldResource): number {
+function octetsOf({ target, previousTag, newTag, node, patch, steps }: ToldResource): number {
   const frame = 64 + 2 * Buffer.byteLength(target.sel);
-  if (node === undefined) {
-    return frame + (newTag?.length ?? 0) + (previousTag?.length ?? 0) + (patch === undefined ? 0 : patchOctets(patch));
-  }
+  if (steps !== undefined) return steps.reduce((sum, step) => sum + frame + octetsOfStep(step), 0);
+  if (node === undefined) return frame + octetsOfStep({ newTag, previousTag, patch });
   if (node.kind === 'attribute') return frame + 6 * Buffer.byteLength(node.value);
   if (node.shown === undefined) return frame;
   let octets = frame + Buffer.byteLength(node.shown.markup);
   for (const [prefix, uri] of node.shown.borrowed) octets += 16 + prefix.length + 6 * Buffer.byteLength(uri);
   return octets;
+}
+
+function octetsOfStep({ newTag, previousTag, patch }: Omit<DocumentStep, 'sequence'>): number {
+  return (newTag?.length ?? 0) + (previousTag?.length ?? 0) + (patch === undefined ? 0 : patchOctets(patch));
 }

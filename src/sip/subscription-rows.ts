@@ -25,6 +25,10 @@ export interface SubscriptionRow {
   readonly peer: string;
   readonly asserted?: string | undefined;
   readonly rates?: Rates | undefined;
+  /** True when answers to NOTIFYs may change the rates. */
+  readonly ratesByAnswer?: boolean | undefined;
+  /** True after `Suppress-If-Match: *`. */
+  readonly quenched?: boolean | undefined;
   readonly diffProcessing?: DiffProcessing | undefined;
   /** `uri` of each entry as subscribed. */
   readonly entries: readonly string[];
@@ -53,8 +57,11 @@ export function readRow(record: SubscriptionRecord): SubscriptionRow | undefined
   }
 }
 
+/** Milliseconds for which the dialog of a subscription that expired meanwhile is taken up: its last NOTIFY is still to be sent. */
+const timeToEnd = 300_000;
+
 /**
- * The dialogs of the stored subscriptions that have not expired, for the engine to take up before it starts.
+ * The dialogs of the stored subscriptions, for the engine to take up before it starts.
  * @param now milliseconds since 1970
  */
 export async function subscriptionDialogs(
@@ -63,13 +70,12 @@ export async function subscriptionDialogs(
 ): Promise<readonly DialogRecord[]> {
   const dialogs: DialogRecord[] = [];
   for (const record of await store.subscriptions()) {
-    if (record.expires * 1000 <= now) continue;
     const row = readRow(record);
     if (row === undefined) continue;
     dialogs.push({
       ...row.dialog,
       ...(row.reserved > 0 ? { localCSeq: row.reserved } : {}),
-      expiresAt: record.expires * 1000,
+      expiresAt: Math.max(record.expires * 1000, now + timeToEnd),
     });
   }
   return dialogs;
@@ -182,6 +188,8 @@ function write(subscription: WatchedSubscription, reserved: number, full: boolea
     peer: facts.peer,
     asserted: facts.asserted,
     rates: subscription.rates,
+    ...(subscription.ratesByAnswer ? { ratesByAnswer: true } : {}),
+    ...(state.quenched ? { quenched: true } : {}),
     diffProcessing: subscription.diffProcessing,
     entries: subscription.entries.map((entry) => entry.sel),
     reserved,

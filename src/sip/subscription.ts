@@ -4,8 +4,11 @@
 /** What a subscriber must still be told: nothing, what changed, or everything. */
 export type Owed = 'nothing' | 'changes' | 'full';
 
-/** Why a subscription ends, RFC 6665 clause 4.1.3. */
-export type EndReason = 'timeout' | 'deactivated';
+/**
+ * Why a subscription ends, RFC 6665 clause 4.1.3: `rejected` when nothing is left that may be read, `noresource` when nothing is left that
+ * is served here at all.
+ */
+export type EndReason = 'timeout' | 'deactivated' | 'rejected' | 'noresource';
 
 /** Times are milliseconds of the face's clock. */
 export interface SubscriptionState {
@@ -24,6 +27,8 @@ export interface SubscriptionState {
   last: boolean;
   /** The next NOTIFY follows a SUBSCRIBE and does not wait for the interval. */
   immediate: boolean;
+  /** `Suppress-If-Match: *` (RFC 5839 clause 5.2): nothing is told but the end, until another SUBSCRIBE. */
+  quenched: boolean;
   /** When the last NOTIFY went out. */
   sent: number;
   /** No NOTIFY before this, after a refused one. */
@@ -45,6 +50,8 @@ export interface NotifyAnswer {
 export type SubscriptionEvent =
   /** A SUBSCRIBE was accepted; `expires` is the new end. A fetch or an unsubscription has none. */
   | { readonly event: 'subscribed'; readonly expires: number | undefined }
+  /** A SUBSCRIBE was accepted that no NOTIFY follows (RFC 5839 clause 6.3). */
+  | { readonly event: 'extended'; readonly expires: number }
   | { readonly event: 'changed' }
   /** Taken up after a restart: what was told must be compared with what there is. */
   | { readonly event: 'resumed' }
@@ -74,6 +81,7 @@ export function newSubscription(expires: number): SubscriptionState {
     ending: undefined,
     last: false,
     immediate: false,
+    quenched: false,
     sent: Number.NEGATIVE_INFINITY,
     notBefore: Number.NEGATIVE_INFINITY,
     refused: 0,
@@ -108,13 +116,16 @@ export function advance(
       if (event.expires === undefined) state.ending = 'timeout';
       else state.expires = event.expires;
       break;
+    case 'extended':
+      state.expires = event.expires;
+      break;
     case 'changed':
       if (state.owed === 'nothing') state.owed = 'changes';
       break;
     case 'resumed':
       state.accepted = true;
       if (state.owed === 'nothing') state.owed = 'changes';
-      state.immediate = true;
+      state.immediate = !state.quenched;
       break;
     case 'end':
       state.ending ??= event.reason;
@@ -156,12 +167,19 @@ function answered(state: SubscriptionState, answer: NotifyAnswer, now: number): 
   return undefined;
 }
 
+/** Makes the NOTIFY that is being composed the last one. */
+export function endWith(state: SubscriptionState, reason: EndReason): void {
+  state.ending = reason;
+  state.last = true;
+}
+
 function next(state: SubscriptionState, now: number, interval: number, longest: number): SubscriptionEffect {
   if (state.ending === undefined && now >= state.expires) state.ending = 'timeout';
   if (!state.accepted || state.outstanding) {
     return { effect: 'wait', until: state.ending === undefined ? state.expires : Number.POSITIVE_INFINITY };
   }
   if (state.ending !== undefined) return notify(state, now);
+  if (state.quenched && !state.immediate) return { effect: 'wait', until: state.expires };
   if (state.owed === 'nothing') {
     // RFC 6446 6.3: with a minimum rate the current state is told although it is known
     const due = Math.max(state.sent + longest, state.notBefore);

@@ -30,6 +30,10 @@ export interface VisibleResources {
   tag(principal: Principal, resource: Resource): Promise<string | undefined>;
   /** The document in the principal's view; undefined when there is none or it may not be read. */
   version(principal: Principal, resource: Resource): Promise<DocumentVersion | undefined>;
+  /** The same of an earlier version of the document, as one commit left it. */
+  versionOf(principal: Principal, resource: Resource, document: ServedDocument): Promise<DocumentVersion | undefined>;
+  /** Whether a resource is there and may be read, is there and may not, or is not there. */
+  standing(principal: Principal, resource: Resource): Promise<'readable' | 'withheld' | 'absent'>;
   /** An element or attribute as the principal's view has it; undefined when there is none or the document may not be read. */
   node(principal: Principal, resource: Resource, node: WatchedNode): Promise<VisibleNode | undefined>;
   /** What there is below a collection, readable or not. */
@@ -42,9 +46,10 @@ const groupsNamespace = namespaces.listService;
 
 /** The view of our own face: clients, MC service servers and administrators. */
 export function ownResources(documents: Documents, served: ServedUsers): VisibleResources {
+  const found = (resource: Resource): Promise<ServedDocument | undefined> =>
+    resource.kind === 'group' ? documents.findGroup(resource.groupId) : documents.find(resource.key);
   const viewed = async (principal: Principal, resource: Resource): Promise<ServedDocument | undefined> => {
-    const document =
-      resource.kind === 'group' ? await documents.findGroup(resource.groupId) : await documents.find(resource.key);
+    const document = await found(resource);
     return document === undefined ? undefined : viewedBy(documents, principal, document);
   };
   return {
@@ -65,6 +70,14 @@ export function ownResources(documents: Documents, served: ServedUsers): Visible
       return (await viewed(principal, resource))?.tag;
     },
     version: viewed,
+    async versionOf(principal, _resource, document) {
+      return viewedBy(documents, principal, document);
+    },
+    async standing(principal, resource) {
+      const document = await found(resource);
+      if (document === undefined) return 'absent';
+      return viewedBy(documents, principal, document) === undefined ? 'withheld' : 'readable';
+    },
     async node(principal, resource, node) {
       const selector = boundSelector(node, documents.usage(auidOf(resource))?.defaultDocumentNamespace);
       const document = selector === undefined ? undefined : await viewed(principal, resource);
@@ -83,6 +96,15 @@ export function ownResources(documents: Documents, served: ServedUsers): Visible
 /** The view of partner systems: the groups of the agreement, by their IDs. */
 export function partnerResources(partners: PartnerFacing): VisibleResources {
   const indexes = new ViewIndexes();
+  const version = async (
+    principal: Principal,
+    resource: Resource,
+    document: ServedDocument | undefined,
+  ): Promise<DocumentVersion | undefined> => {
+    if (principal.role !== 'partner' || resource.kind !== 'group') return undefined;
+    const view = await unlessRefused(() => partners.groupForPartner(principal, resource.groupId, document));
+    return view === undefined ? undefined : { tag: view.tag, index: indexes.of(view) };
+  };
   return {
     servable(_principal, entry) {
       if (entry.kind === 'collection') return entry.auid === groupsAuid && entry.tree === 'global';
@@ -93,10 +115,17 @@ export function partnerResources(partners: PartnerFacing): VisibleResources {
       if (principal.role !== 'partner' || resource.kind !== 'group') return undefined;
       return (await unlessRefused(() => partners.groupForPartner(principal, resource.groupId)))?.tag;
     },
-    async version(principal, resource) {
-      if (principal.role !== 'partner' || resource.kind !== 'group') return undefined;
-      const view = await unlessRefused(() => partners.groupForPartner(principal, resource.groupId));
-      return view === undefined ? undefined : { tag: view.tag, index: indexes.of(view) };
+    version: (principal, resource) => version(principal, resource, undefined),
+    versionOf: version,
+    async standing(principal, resource) {
+      if (principal.role !== 'partner' || resource.kind !== 'group') return 'absent';
+      try {
+        await partners.groupForPartner(principal, resource.groupId);
+        return 'readable';
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        return error.code === 'group-not-homed-here' ? 'absent' : 'withheld';
+      }
     },
     async node(principal, resource, node) {
       if (principal.role !== 'partner' || resource.kind !== 'group') return undefined;

@@ -4,6 +4,7 @@ import type { DiffProcessing } from './document-patches.ts';
 import type { Timer, TimerOwner } from './engine/timer-queue.ts';
 import type { Rates } from './rate-control.ts';
 import type { Resource, ResourceEntry, WatchedNode } from './resource-entry.ts';
+import type { StateDigest } from './state-tag.ts';
 import type { SubscriptionState } from './subscription.ts';
 
 /** A resource whose tag, or component whose content, must be compared with what was told. */
@@ -12,6 +13,8 @@ export interface Target {
   readonly resource: Resource;
   /** Set when it is an element or attribute of the resource. */
   readonly node?: WatchedNode | undefined;
+  /** Sequence of the first commit whose change of the resource has not been told; absent when that is not known. */
+  readonly since?: number | undefined;
 }
 
 /** What does not change in the life of a subscription. */
@@ -44,6 +47,8 @@ export class WatchedSubscription implements TimerOwner {
   dialog: string;
   /** Tags last told, by watch key; of components a digest of the content, by component key. */
   told = new Map<string, string>();
+  /** Digest of `told`, when it is large and the digest up to date. */
+  digest: StateDigest | undefined;
   /** Targets to compare, by watch key; allocated while there are any. */
   dirty: Map<string, Target> | undefined;
   /** Set after a restart until everything was compared once. */
@@ -52,6 +57,8 @@ export class WatchedSubscription implements TimerOwner {
   diffProcessing: DiffProcessing = 'no-patching';
   /** Rates in use, when the subscriber asked for any. */
   rates: Rates | undefined;
+  /** The last SUBSCRIBE asked for rates, so that answers to NOTIFYs may change them (RFC 6446 clause 4.1). */
+  ratesByAnswer = false;
   /** When the last NOTIFYs went out; kept for the adaptive rate alone. */
   readonly sentLately: number[] = [];
   /** The first NOTIFY needs no body when the state has this tag (RFC 5839 clause 5.5). */
@@ -82,7 +89,7 @@ export class WatchedSubscription implements TimerOwner {
     this.#keeper.timerFired(this);
   }
 
-  /** Notes that a resource may have changed; the first `sel` for it stays. */
+  /** Notes that a resource may have changed; the first `sel` for it stays, and since when. */
   mark(watch: string, target: Target): void {
     if (this.dirty === undefined) this.dirty = new Map([[watch, target]]);
     else if (!this.dirty.has(watch)) this.dirty.set(watch, target);

@@ -1,11 +1,16 @@
 // The notifier against the sequences of test/vectors/xcap-diff-5875.json: every example of RFC 5875 appendix A and RFC 5874
-// appendix A that is about whole documents in the mode no-patching or about components, over the wire, with faked time.
+// appendix A in every mode, over the wire, with faked time.
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { builtInUsages } from '../documents/application-usage.ts';
 import { closeSchemas, openRoom, type Room } from '../documents/documents.testkit.ts';
 import type { Principal } from '../identity/principal.ts';
 import { servedUsers } from '../identity/served.ts';
+import { sameCanonicalForm } from '../xml/canonical.ts';
+import { defaultXmlLimits } from '../xml/limits.ts';
+import { OffsetIndex } from '../xml/offset-index.ts';
+import { readXcapDiff } from '../xml/received-diff.ts';
+import { applyPatch, readPatchOperations } from '../xml/xml-patch.ts';
 import type { Clock } from './engine/timer-queue.ts';
 import { changesOf, componentsOf, type Received, type RunningFace, runFace, Subscriber } from './face.testkit.ts';
 import { parseEntry } from './resource-entry.ts';
@@ -18,6 +23,9 @@ interface Item {
   readonly exists?: boolean;
   readonly elementXml?: string | null;
   readonly value?: string;
+  readonly content?: 'none' | 'patch' | 'body-not-changed';
+  readonly patchFrom?: string;
+  readonly patchResult?: string;
 }
 
 interface Step {
@@ -30,6 +38,7 @@ interface Step {
   readonly reason?: string;
   readonly items?: readonly Item[];
   readonly answer?: string;
+  readonly order?: 'any' | 'chronological';
   readonly path?: string;
   readonly newEtag?: string | null;
   readonly documentAfter?: string | null;
@@ -101,17 +110,36 @@ async function write(sel: string, body: string | null, etag: string | null): Pro
   else tags.set(`${sel} ${etag}`, (await room.documents.put(owner, key, Buffer.from(body), {})).tag);
 }
 
-/** The items of a sequence in the mode no-patching: a chain of changes of one document is its first and last tag. */
-function expected(items: NonNullable<Step['items']>): readonly string[] {
+/** The items of a sequence; where patches are not asked for, a chain of changes of one document is its first and last tag. */
+function expected({ items = [], order }: Step): readonly string[] {
   const bySel = new Map<string, string>();
+  const chain: string[] = [];
   const tag = (sel: string, etag: string | undefined): string =>
     etag === undefined ? '-' : (tags.get(`${decodeURIComponent(sel)} ${etag}`) ?? `unknown tag ${etag}`);
   for (const { type, sel, newEtag, previousEtag } of items) {
     if (type !== 'document') continue;
     const before = bySel.get(sel)?.split(' ')[1] ?? tag(sel, previousEtag);
     bySel.set(sel, `${sel} ${before} ${tag(sel, newEtag)}`);
+    chain.push(`${sel} ${tag(sel, previousEtag)} ${tag(sel, newEtag)}`);
   }
-  return [...bySel.values()].sort();
+  return order === 'chronological' ? chain : [...bySel.values()].sort();
+}
+
+/** The patches of a NOTIFY do what the sequence says, in its order. */
+function checkPatches(notify: Received, items: readonly Item[]): void {
+  const carrier = OffsetIndex.of(Buffer.from(notify.body), defaultXmlLimits);
+  const documents = readXcapDiff(carrier).components.filter((component) => component.kind === 'document');
+  for (const [place, { content, patchFrom = '', patchResult = '' }] of items.entries()) {
+    if (content !== 'patch') continue;
+    const document = documents[place];
+    expect(document?.content).toBe('patch');
+    const read = readPatchOperations(carrier, document?.element ?? 0);
+    if ('failure' in read) throw new Error(JSON.stringify(read.failure));
+    const outcome = applyPatch(OffsetIndex.of(Buffer.from(patchFrom), defaultXmlLimits), read.operations);
+    if ('failure' in outcome) throw new Error(JSON.stringify(outcome.failure));
+    const result = OffsetIndex.of(Buffer.from(patchResult), defaultXmlLimits);
+    expect(sameCanonicalForm(OffsetIndex.of(outcome.patched, defaultXmlLimits), result)).toBe(true);
+  }
 }
 
 /** Components are told by their latest content. */
@@ -177,7 +205,9 @@ async function play(sequence: Sequence): Promise<void> {
       const state = notify.header('Subscription-State') ?? '';
       expect(state.split(';')[0]).toBe(step.subscriptionState);
       if (step.reason !== undefined) expect(state).toContain(`reason=${step.reason}`);
-      expect([...changesOf(notify)].sort()).toEqual(expected(step.items ?? []));
+      const told = [...changesOf(notify)];
+      expect(step.order === 'chronological' ? told : told.sort()).toEqual(expected(step));
+      checkPatches(notify, step.items ?? []);
       expect([...componentsOf(notify)].sort()).toEqual(expectedComponents(step.items ?? []));
     } else throw new Error(`the step ${step.action} is not known`);
   }
