@@ -13,6 +13,8 @@ import type { GroupFacts } from '../xml/group-document.ts';
 import type { ParsedSelector, SelectorContext } from '../xml/node-selector.ts';
 import type { OffsetIndex } from '../xml/offset-index.ts';
 import type { ApplicationUsage } from './application-usage.ts';
+import type { Overlay, OverlayChange } from './overlay.ts';
+import type { DerivationTrace } from './provenance.ts';
 
 /** A document as served: its bytes, tag and offset index, shared by all readers; never mutate them. */
 export interface ServedDocument {
@@ -72,6 +74,10 @@ export interface ForeignGroup {
   readonly policy: string;
   readonly policyVersion: number;
   readonly appliedRules: readonly string[];
+  /** What the policy did, for the provenance of the group. */
+  readonly derivation?: DerivationTrace | undefined;
+  /** Changes the local edits before they are replayed on `served`. */
+  readonly overlay?: OverlayChange | undefined;
   /** Acting identity for the journal. */
   readonly actor: string;
   readonly journal?: readonly JournalEntry[] | undefined;
@@ -156,7 +162,7 @@ export interface Documents {
   /** Deletes an element or attribute (RFC 4825 clauses 7.5 and 7.8) and resolves with the tag of the document that remains. */
   deleteNode(principal: Principal, key: DocumentKey, node: NodeAddress, preconditions: Preconditions): Promise<string>;
   /**
-   * Stores or replaces a foreign group: source, served document and journal together. `preconditions` compare the source's tag.
+   * Stores or replaces a foreign group: source, served document and journal together. The group's local edits are replayed on `served`. `preconditions` compare the source's tag.
    * `tag` of the outcome is the source's, `changed` tells whether the served document changed. `servedTag` is absent while nothing is served.
    */
   putForeign(group: ForeignGroup, preconditions: Preconditions): Promise<ForeignPutOutcome>;
@@ -164,6 +170,10 @@ export interface Documents {
   deleteForeign(groupId: string, actor: string, preconditions: Preconditions): Promise<void>;
   /** Marks (ISO 8601) or unmarks (undefined) the kept copy of a foreign group as stale. */
   markStale(groupId: string, since: string | undefined): Promise<void>;
+  /** The local edits of a foreign group; none when nobody made any. */
+  overlay(groupId: string): Promise<Overlay>;
+  /** Changes local edits while nothing of the group is here to derive them on. */
+  changeOverlay(groupId: string, change: OverlayChange, actor: string): Promise<void>;
   /** Checks group bytes as `put` would (well-formed, schema, constraints, group ID), without storing. Throws the Refusal. */
   checkGroup(groupId: string, bytes: Uint8Array): Promise<GroupFacts>;
   /** Calls `listener` after every commit that changed documents; returns how to stop. */

@@ -4,6 +4,7 @@ import type { ServedUsers } from '../identity/served.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { JournalEntry, SourceRecord, Store } from '../store/store.ts';
+import type { XmlLimits } from '../xml/limits.ts';
 import type { ApplicationUsage } from './application-usage.ts';
 import type { Committer } from './committer.ts';
 import { groupKey, keyText } from './document-key.ts';
@@ -12,6 +13,9 @@ import { entityTag, preconditionsHold } from './entity-tag.ts';
 import { groupIdRefusal } from './group-constraints.ts';
 import type { DocumentJudge, Judged } from './judge.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
+import { type OverlayChange, overlayKind, readOverlay, replayEdits, writeOverlay } from './overlay.ts';
+import { type BindsBothSystems, bindingRefusal } from './overlay-writer.ts';
+import { forgottenProvenance, provenanceWrites } from './provenance.ts';
 import type { DocumentReader } from './reader.ts';
 
 const attempts = 5;
@@ -24,8 +28,10 @@ export interface ForeignGroupsOptions {
   readonly queue: KeyedQueue;
   readonly served: Pick<ServedUsers, 'isHomed'>;
   readonly now: () => Date;
+  readonly limits: XmlLimits;
   /** The usage of group documents. */
   readonly usage: ApplicationUsage;
+  readonly bindsBothSystems: BindsBothSystems;
 }
 
 export class ForeignGroups {
@@ -72,7 +78,12 @@ export class ForeignGroups {
         const entry = this.#entry(actor, 'document-delete', groupId, { partner: source.partner, tag: source.tag });
         const outcome = await committer.commit(
           { key, previous },
-          { sources: [{ write: 'delete', groupId, expected: source.tag }], journal: [entry] },
+          {
+            sources: [{ write: 'delete', groupId, expected: source.tag }],
+            // Local edits stay: the group may come back, and nobody asked to lose them.
+            records: forgottenProvenance(groupId),
+            journal: [entry],
+          },
         );
         if (outcome.outcome === 'committed') return;
       }
@@ -140,11 +151,10 @@ export class ForeignGroups {
 
   async #store(
     group: ForeignGroup,
-    served: { readonly tag: string; readonly bytes: Uint8Array },
-    judged: Judged | undefined,
+    derived: { readonly tag: string; readonly bytes: Uint8Array },
+    judgedDerived: Judged | undefined,
     preconditions: Preconditions,
   ): Promise<ForeignPutOutcome> {
-    const servedTag = served.tag;
     const { committer, now, reader, store } = this.#options;
     const { groupId } = group;
     const key = groupKey(groupId);
@@ -152,13 +162,18 @@ export class ForeignGroups {
       const previous = await store.source(groupId);
       check(preconditions, previous);
       const document = await reader.document(key);
+      const kept = await store.record(overlayKind, groupId);
+      const overlay = await this.#overlaid(group, derived, judgedDerived, kept);
+      const { served, judged } = overlay;
+      const servedTag = served.tag;
       const source = waiting(group, previous) ?? sourceOf(group, now().toISOString());
       const outcomeOf = (changed: boolean): ForeignPutOutcome => {
         return { created: previous === undefined, changed, tag: source.tag, servedTag };
       };
       const changed = document?.tag !== servedTag;
-      if (!changed && previous !== undefined && isSameSource(previous, source)) {
-        if (group.journal !== undefined && group.journal.length > 0) await store.commit({ journal: group.journal });
+      if (!changed && overlay.value === kept && previous !== undefined && isSameSource(previous, source)) {
+        const records = provenanceWrites(group, derived.tag, now().toISOString());
+        await store.commit({ records, journal: group.journal ?? [] });
         return outcomeOf(false);
       }
       const entry = this.#entry(group.actor, 'document-put', groupId, {
@@ -176,7 +191,12 @@ export class ForeignGroups {
         },
         {
           sources: [{ write: 'put', source, expected: previous?.tag ?? null }],
-          journal: group.journal ?? [entry],
+          records: [
+            // The edits that were replayed must still be those that there are.
+            { kind: overlayKind, name: groupId, value: overlay.value, expected: kept ?? null },
+            ...provenanceWrites(group, derived.tag, now().toISOString()),
+          ],
+          journal: [...(group.journal ?? [entry]), ...overlay.journal],
         },
       );
       if (outcome.outcome === 'taken') throw groupIdRefusal('Another document here has this group ID');
@@ -185,9 +205,69 @@ export class ForeignGroups {
     throw overtaken();
   }
 
+  /** The derived document with the local edits of the group, those marked that do not apply to it. */
+  async #overlaid(
+    group: ForeignGroup,
+    derived: { readonly tag: string; readonly bytes: Uint8Array },
+    judgedDerived: Judged | undefined,
+    kept: string | undefined,
+  ): Promise<Overlaid> {
+    const before = readOverlay(kept);
+    const edits = group.overlay?.(before.edits) ?? before.edits;
+    if (edits.length === 0) {
+      return { served: derived, judged: judgedDerived, value: undefined, journal: [] };
+    }
+    const { judge, limits, usage, bindsBothSystems, now } = this.#options;
+    let judged: Judged | undefined;
+    const replayed = await replayEdits(derived.bytes, edits, {
+      limits,
+      now: now().toISOString(),
+      judge: async (bytes, plain) => {
+        judge.checkSize(bytes);
+        judged = await judge.judgeGroup(usage, group.groupId, bytes);
+        const bound = bindsBothSystems(plain, judged.index);
+        if (bound !== undefined) throw bindingRefusal(bound);
+      },
+    });
+    const isDerived = replayed.bytes === derived.bytes;
+    const served = isDerived ? derived : { bytes: replayed.bytes, tag: entityTag(replayed.bytes) };
+    const value = writeOverlay({ next: before.next, edits: replayed.edits });
+    const known = new Set(before.edits.filter(({ conflict }) => conflict !== undefined).map(({ number }) => number));
+    const journal = replayed.edits.flatMap(({ number, node, conflict }) =>
+      conflict === undefined || known.has(number)
+        ? []
+        : [this.#entry('system', 'overlay-conflict', group.groupId, { overlay: number, node, cause: conflict.why })],
+    );
+    return { served, judged: isDerived ? judgedDerived : judged, value, journal };
+  }
+
+  /** See Documents.changeOverlay. */
+  async changeOverlay(groupId: string, change: OverlayChange, actor: string): Promise<void> {
+    const { queue, store } = this.#options;
+    await queue.run(keyText(groupKey(groupId)), async () => {
+      const kept = await store.record(overlayKind, groupId);
+      const before = readOverlay(kept);
+      const edits = change(before.edits);
+      const value = edits.length === 0 ? undefined : writeOverlay({ next: before.next, edits });
+      const outcome = await store.commit({
+        records: [{ kind: overlayKind, name: groupId, value, expected: kept ?? null }],
+        journal: [this.#entry(actor, 'overlay-changed', groupId, { edits: edits.length })],
+      });
+      if (outcome.outcome !== 'committed') throw overtaken();
+    });
+  }
+
   #entry(actor: string, action: string, subject: string, detail: NonNullable<JournalEntry['detail']>): JournalEntry {
     return { at: this.#options.now().toISOString(), actor, action, subject, detail };
   }
+}
+
+interface Overlaid {
+  readonly served: { readonly tag: string; readonly bytes: Uint8Array };
+  readonly judged: Judged | undefined;
+  /** The overlay's text; undefined when there are no edits. */
+  readonly value: string | undefined;
+  readonly journal: readonly JournalEntry[];
 }
 
 function sourceOf(group: ForeignGroup, received: string): SourceRecord {

@@ -20,12 +20,16 @@ interface Placed {
   readonly target: PutTarget;
 }
 
+/** What looks up and edits documents. */
+export type EditWriter = Pick<DocumentWriter, 'look' | 'edit'>;
+
 export class NodeWriter {
-  readonly #writer: DocumentWriter;
+  readonly #writerOf: (key: DocumentKey) => EditWriter;
   readonly #options: PutOptions;
 
-  constructor(writer: DocumentWriter, options: PutOptions) {
-    this.#writer = writer;
+  /** `writerOf`: where edits of a document under this key go. */
+  constructor(writerOf: (key: DocumentKey) => EditWriter, options: PutOptions) {
+    this.#writerOf = writerOf;
     this.#options = options;
   }
 
@@ -37,11 +41,13 @@ export class NodeWriter {
     body: () => Promise<Uint8Array>,
     preconditions: Preconditions,
   ): Promise<PutOutcome> {
-    let placed = place(await this.#writer.look(principal, address), node, preconditions);
+    const writer = this.#writerOf(address);
+    let placed = place(await writer.look(principal, address), node, preconditions);
     const bytes = new Uint8Array(await body());
-    return this.#writer.edit(principal, address, {
+    return writer.edit(principal, address, {
       action: 'node-put',
       node: nodeText(node),
+      selector: (found) => bind(found, node),
       apply: (found) => {
         // While the body came, or while others wrote, the document may have become another.
         if (found.document !== placed.document) placed = place(found, node, preconditions);
@@ -58,9 +64,10 @@ export class NodeWriter {
     node: NodeAddress,
     preconditions: Preconditions,
   ): Promise<string> {
-    const { tag } = await this.#writer.edit(principal, address, {
+    const { tag } = await this.#writerOf(address).edit(principal, address, {
       action: 'node-delete',
       node: nodeText(node),
+      selector: (found) => bind(found, node),
       apply: (found) => {
         const selector = bind(found, node);
         const { document } = found;

@@ -30,6 +30,8 @@ import { ForeignGroups } from './foreign-groups.ts';
 import { DocumentJudge } from './judge.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { NodeWriter } from './node-writer.ts';
+import { type Overlay, type OverlayChange, overlayKind, readOverlay } from './overlay.ts';
+import { type BindsBothSystems, OverlayWriter } from './overlay-writer.ts';
 import { DocumentReader } from './reader.ts';
 import { maySearch } from './rights.ts';
 import { viewOf } from './view.ts';
@@ -47,6 +49,8 @@ export interface DocumentServiceOptions {
   readonly system: Pick<SystemConfiguration, 'domains'>;
   /** Accept attribute bodies without quotes, as older clients send them; default: refuse. */
   readonly bareAttributeValues?: boolean | undefined;
+  /** What local edits of foreign groups must leave as it is; default: nothing. */
+  readonly bindsBothSystems?: BindsBothSystems | undefined;
   readonly now?: (() => Date) | undefined;
   /** Told what a change listener throws; default: rethrown outside the write. */
   readonly report?: ((error: unknown) => void) | undefined;
@@ -102,11 +106,24 @@ export class DocumentService implements Documents {
       usage: (auid) => this.usage(auid),
       deliveriesOf: async (change) => (await this.#deliveriesOf?.(change)) ?? [],
     });
-    this.#nodes = new NodeWriter(this.#writer, {
+    const overlays = new OverlayWriter({
+      ...shared,
+      store,
+      usage: groups,
+      limits: options.limits,
+      bindsBothSystems: options.bindsBothSystems ?? (() => undefined),
+    });
+    this.#nodes = new NodeWriter((key) => (overlays.isFor(key) ? overlays : this.#writer), {
       limits: options.limits,
       bareAttributeValues: options.bareAttributeValues,
     });
-    this.#foreign = new ForeignGroups({ ...shared, store, usage: groups });
+    this.#foreign = new ForeignGroups({
+      ...shared,
+      store,
+      usage: groups,
+      limits: options.limits,
+      bindsBothSystems: options.bindsBothSystems ?? (() => undefined),
+    });
   }
 
   /** Bytes that the cache holds now, for metrics. */
@@ -184,6 +201,14 @@ export class DocumentService implements Documents {
 
   markStale(groupId: string, since: string | undefined): Promise<void> {
     return this.#foreign.markStale(groupId, since);
+  }
+
+  async overlay(groupId: string): Promise<Overlay> {
+    return readOverlay(await this.#store.record(overlayKind, canonicalUri(groupId) ?? groupId));
+  }
+
+  changeOverlay(groupId: string, change: OverlayChange, actor: string): Promise<void> {
+    return this.#foreign.changeOverlay(canonicalUri(groupId) ?? groupId, change, actor);
   }
 
   async checkGroup(groupId: string, bytes: Uint8Array): Promise<GroupFacts> {

@@ -6,6 +6,7 @@ import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { Commit, DeliveryRequest, DocumentKey, JournalEntry } from '../store/store.ts';
 import type { EditedDocument } from '../xml/node-edit.ts';
+import type { NodeSelector } from '../xml/node-selector.ts';
 import type { AllocatedUris } from './allocated-uris.ts';
 import { alternativeGroupIds } from './alternatives.ts';
 import { type ApplicationUsage, groupsAuid, rlsServicesAuid } from './application-usage.ts';
@@ -52,6 +53,8 @@ export interface DocumentEdit {
   readonly action: 'node-put' | 'node-delete';
   /** The part, for the journal. */
   readonly node: string;
+  /** The part as it is found there. */
+  readonly selector: (found: FoundDocument) => NodeSelector;
   /** Makes the new document of what is there, as often as somebody else was faster. Throws the Refusal of the first broken rule. */
   readonly apply: (found: FoundDocument) => EditedDocument;
 }

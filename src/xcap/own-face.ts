@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { type ApplicationUsage, groupsAuid } from '../documents/application-usage.ts';
+import { groupKey } from '../documents/document-key.ts';
 import type { Documents, NodeAddress, ServedDocument } from '../documents/documents.ts';
 import type { OwnCredentials } from '../identity/authenticate.ts';
 import { type Principal, principalName } from '../identity/principal.ts';
@@ -195,7 +196,15 @@ async function answerNodeOf(
   const about = { exchange, principal, node, bound, documents, bodyBytes: limits.documentBytes };
   // TS 24.481: nodes of a group are written in its owner's tree
   if (resource.resource === 'group') {
-    return answerNode({ ...about, read: () => readGroup(face, principal, resource.groupId), writable: undefined });
+    const read = (): Promise<ServedDocument> => readGroup(face, principal, resource.groupId);
+    // those of another system's group by our administrators, into an overlay on the copy that is served here
+    const isLocalEdit = principal.role === 'administrator' && !face.knowsXui(resource.groupId);
+    const writable = isLocalEdit ? groupKey(resource.groupId) : undefined;
+    try {
+      return await answerNode({ ...about, read, writable });
+    } catch (error) {
+      throw error instanceof Refusal ? withAbsoluteAncestor(error, face.root) : error;
+    }
   }
   const { key } = resource;
   const read = (): Promise<ServedDocument> => documents.read(principal, key);
