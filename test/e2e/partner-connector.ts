@@ -6,6 +6,10 @@ export interface ConnectorOptions {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** Name that the server's certificate must have; absent = the host of the root. */
+  readonly servername?: string;
+  /** Sent with each request. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Connector {
@@ -19,8 +23,8 @@ export interface Connector {
 }
 
 /** Requests to a CSC-16 face below its XCAP root. */
-export function partnerConnector({ root, ca, cert, key }: ConnectorOptions): Connector {
-  const dispatcher = new Agent({ connect: { ca, cert, key } });
+export function partnerConnector({ root, ca, cert, key, servername, headers = {} }: ConnectorOptions): Connector {
+  const dispatcher = new Agent({ connect: { ca, cert, key, ...(servername === undefined ? {} : { servername }) } });
   const connector = async (
     method: 'GET' | 'PUT' | 'DELETE',
     path: string,
@@ -31,6 +35,7 @@ export function partnerConnector({ root, ca, cert, key }: ConnectorOptions): Con
       method,
       dispatcher,
       headers: {
+        ...headers,
         'x-3gpp-asserted-identity': `"${identity}"`,
         ...(body === undefined ? {} : { 'content-type': 'application/vnd.oma.poc.groups+xml' }),
       },

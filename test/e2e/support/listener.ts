@@ -7,8 +7,10 @@ const collection = 'org.openmobilealliance.groups/global/byGroupID/';
 export interface ListenerOptions {
   readonly identity: string;
   readonly gms: string;
-  /** SIP port of the gateway on loopback. */
+  /** SIP port of the gateway. */
   readonly port: number;
+  /** Its address; absent = 127.0.0.1. */
+  readonly host?: string;
 }
 
 export class Listener {
@@ -23,11 +25,11 @@ export class Listener {
   #ignored = 0;
   readonly #server: McServiceServer;
 
-  private constructor({ identity, gms, port }: ListenerOptions) {
+  private constructor({ identity, gms, port, host = '127.0.0.1' }: ListenerOptions) {
     this.#server = new McServiceServer({
       identity,
       gms,
-      server: { host: '127.0.0.1', port },
+      server: { host, port },
       resources: [collection],
       onNotification: (notification) => this.#hear(notification),
     });

@@ -93,7 +93,10 @@ export class Pair {
         return relay;
       };
       const towards = { red: await relayTo('red'), blue: await relayTo('blue') };
-      const sip = await SipRelay.open({ ports: { red: ports.red.sip, blue: ports.blue.sip } });
+      const sip = await SipRelay.open({
+        red: { host: '127.0.0.1', port: ports.red.sip },
+        blue: { host: '127.0.0.1', port: ports.blue.sip },
+      });
       closing.push(() => sip.close());
       const pair = new Pair(folder.path, ports, towards, sip, change, closing);
       pair.#document = (await example('harbour-tg1.xml', 'sip:harbour-tg1@red.example')).document;

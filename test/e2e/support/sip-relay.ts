@@ -20,28 +20,29 @@ export interface Datagram {
 
 export type SipTraffic = (datagram: Datagram) => void;
 
-export interface SipRelayOptions {
-  /** SIP ports of the systems on loopback. */
-  readonly ports: Readonly<Record<Side, number>>;
+export interface SipAddress {
+  readonly host: string;
+  readonly port: number;
 }
 
 export class SipRelay {
   /** What is done with datagrams from now on. */
   traffic: SipTraffic = (datagram) => datagram.pass();
-  readonly #ports: Readonly<Record<Side, number>>;
+  readonly #addresses: Readonly<Record<Side, SipAddress>>;
   /** Sockets that stand for each system. */
   readonly #faces: Readonly<Record<Side, Socket>>;
 
-  private constructor(ports: Readonly<Record<Side, number>>) {
-    this.#ports = ports;
+  private constructor(addresses: Readonly<Record<Side, SipAddress>>) {
+    this.#addresses = addresses;
     this.#faces = { red: createSocket('udp4'), blue: createSocket('udp4') };
     // What blue sends to the face of red came from blue
     this.#faces.red.on('message', (data) => this.#receive('blue', data));
     this.#faces.blue.on('message', (data) => this.#receive('red', data));
   }
 
-  static async open({ ports }: SipRelayOptions): Promise<SipRelay> {
-    const relay = new SipRelay(ports);
+  /** Between two systems that send and receive at these addresses; the relay itself is on 127.0.0.1. */
+  static async open(addresses: Readonly<Record<Side, SipAddress>>): Promise<SipRelay> {
+    const relay = new SipRelay(addresses);
     for (const face of Object.values(relay.#faces)) {
       const listening = once(face, 'listening');
       face.bind(0, '127.0.0.1');
@@ -57,7 +58,7 @@ export class SipRelay {
 
   /** Sends bytes of our own to a system, as if they came from the other. */
   inject(to: Side, bytes: Uint8Array): void {
-    this.#faces[to === 'red' ? 'blue' : 'red'].send(bytes, this.#ports[to], '127.0.0.1');
+    this.#send(to === 'red' ? 'blue' : 'red', bytes, to);
   }
 
   close(): void {
@@ -70,17 +71,23 @@ export class SipRelay {
     const headEnd = text.indexOf('\r\n\r\n');
     const head = headEnd < 0 ? text : text.slice(0, headEnd);
     // Names both go by on this side become those of the other side
+    const own = ({ host, port }: SipAddress): string => `${host}:${port}`;
     const rewritten = head
-      .replaceAll(`127.0.0.1:${this.portOf(to)}`, '127.0.0.1:\0')
-      .replaceAll(`127.0.0.1:${this.#ports[from]}`, `127.0.0.1:${this.portOf(from)}`)
-      .replaceAll('127.0.0.1:\0', `127.0.0.1:${this.#ports[to]}`);
+      .replaceAll(`127.0.0.1:${this.portOf(to)}`, '\0')
+      .replaceAll(own(this.#addresses[from]), `127.0.0.1:${this.portOf(from)}`)
+      .replaceAll('\0', own(this.#addresses[to]));
     const bytes = Buffer.from(rewritten + text.slice(head.length), 'latin1');
     this.traffic({
       from,
       startLine: head.slice(0, head.indexOf('\r\n')),
       cseq: /^CSeq:\s*(.*)$/im.exec(head)?.[1]?.trim() ?? '',
       text,
-      pass: () => this.#faces[from].send(bytes, this.#ports[to], '127.0.0.1'),
+      pass: () => this.#send(from, bytes, to),
     });
+  }
+
+  #send(from: Side, bytes: Uint8Array, to: Side): void {
+    const { host, port } = this.#addresses[to];
+    this.#faces[from].send(bytes, port, host);
   }
 }
