@@ -34,6 +34,11 @@ export class FloodGuard {
     this.#now = now;
   }
 
+  /** Source addresses that are remembered. */
+  get sources(): number {
+    return this.#buckets.size;
+  }
+
   /** Takes one request of this source: to be served, or, when it has sent too many, to be refused while that is allowed. */
   admit(source: string): Admission {
     const bucket = this.#bucket(source);

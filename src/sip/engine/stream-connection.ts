@@ -5,6 +5,8 @@ import type { Flow, FlowUser, LocalEndpoint, OnMessage, TransportName } from './
 
 /** Octets waiting for a peer that does not read; then the connection is given up. */
 const BACKLOG_LIMIT = 8_388_608;
+/** Milliseconds that a connection which we end may still take to carry what was sent. */
+const LINGER = 2_000;
 
 export class StreamConnection implements Flow {
   readonly transport: TransportName;
@@ -13,6 +15,7 @@ export class StreamConnection implements Flow {
   readonly local: LocalEndpoint;
   peerIdentity = '';
   open = true;
+  readonly opened: number;
   /** Time of the last complete message or keep-alive, and of opening. */
   active: number;
   /** Time at which the message that is still incomplete began to arrive, 0 when there is none. */
@@ -45,8 +48,10 @@ export class StreamConnection implements Flow {
     this.port = peer.port;
     this.proven = peer.dialled;
     this.local = local;
-    this.active = now();
+    this.opened = now();
+    this.active = this.opened;
     this.#socket = socket;
+    let pings = 0;
     const framer = new StreamFramer({
       message: (message) => {
         this.active = now();
@@ -54,8 +59,7 @@ export class StreamConnection implements Flow {
         deliver(message, this);
       },
       ping: () => {
-        this.active = now();
-        socket.write('\r\n');
+        pings++;
       },
       lost: () => this.end(),
     });
@@ -63,6 +67,12 @@ export class StreamConnection implements Flow {
     socket.setKeepAlive(true, 60_000);
     socket.on('data', (chunk) => {
       framer.push(chunk);
+      if (pings > 0) {
+        this.active = now();
+        // Together: a stream of nothing but pings must not cost a system call for every four octets.
+        this.#write('\r\n'.repeat(pings));
+        pings = 0;
+      }
       this.partialSince = framer.partial ? this.partialSince || now() : 0;
     });
     socket.on('error', () => undefined);
@@ -86,6 +96,10 @@ export class StreamConnection implements Flow {
       }
       this.#users.add(user);
     }
+    this.#write(text);
+  }
+
+  #write(text: string): void {
     if (!this.open) return;
     this.#socket.write(text, 'latin1');
     if (this.#socket.writableLength > BACKLOG_LIMIT) this.destroy();
@@ -102,8 +116,8 @@ export class StreamConnection implements Flow {
   end(): void {
     this.open = false;
     this.#socket.end();
-    // A peer that keeps its half open would hold the socket for ever.
-    this.#socket.setTimeout(2_000, () => this.#socket.destroy());
+    // A peer that keeps its half open, or goes on sending, would hold the socket for ever.
+    setTimeout(() => this.#socket.destroy(), LINGER).unref();
   }
 
   destroy(): void {

@@ -33,6 +33,7 @@ export class StreamFramer {
   }
 
   push(chunk: Buffer): void {
+    if (this.#ended) return;
     this.#octets.append(chunk);
     while (!this.#ended && this.#step());
   }

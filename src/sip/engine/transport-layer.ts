@@ -30,8 +30,10 @@ export interface ConnectionLimits {
   readonly perSource: number;
   /** A message must be complete this long after its first octet. */
   readonly messageTime: number;
-  /** An accepted connection must bring its first message within this time. */
+  /** An accepted connection must bring its first message within this time; keep-alives are none. */
   readonly firstMessageTime: number;
+  /** TLS and the WebSocket upgrade must be done within this time each. */
+  readonly handshakeTime: number;
   readonly idleTime: number;
 }
 
@@ -40,6 +42,7 @@ const CONNECTION_LIMITS: ConnectionLimits = {
   perSource: 2_000,
   messageTime: 30_000,
   firstMessageTime: 30_000,
+  handshakeTime: 10_000,
   idleTime: 3_600_000 * 2,
 };
 const SWEEP_TIME = 5_000;
@@ -48,6 +51,7 @@ const CONNECT_TIME = 4_000;
 
 /** A connection of any kind, as the layer keeps it. */
 export interface ManagedConnection extends Flow {
+  readonly opened: number;
   readonly active: number;
   readonly partialSince: number;
   readonly proven: boolean;
@@ -75,7 +79,10 @@ export class TransportLayer {
   readonly #webSockets: WebSocketListener[] = [];
   readonly #locals: LocalEndpoint[] = [];
   readonly #connections = new Map<string, ManagedConnection>();
-  readonly #perSource = new Map<string, number>();
+  /** Sockets accepted and not closed, whether or not anything has come over them, and how many there are of each address. */
+  readonly #accepted = new Map<string, number>();
+  readonly #sockets = new Set<Socket>();
+  #dialled = 0;
   readonly #names = new WeakMap<ManagedConnection, string>();
   readonly #sweep: NodeJS.Timeout;
 
@@ -83,7 +90,8 @@ export class TransportLayer {
     this.#options = options;
     this.#tls = options.tls;
     this.#limits = { ...CONNECTION_LIMITS, ...options.limits };
-    this.#sweep = setInterval(() => this.#closeStale(), SWEEP_TIME);
+    const { messageTime, firstMessageTime } = this.#limits;
+    this.#sweep = setInterval(() => this.#closeStale(), Math.min(SWEEP_TIME, messageTime, firstMessageTime));
     this.#sweep.unref();
   }
 
@@ -152,6 +160,7 @@ export class TransportLayer {
       ...this.#webSockets.map((listener) => listener.close()),
     ];
     for (const connection of [...this.#connections.values()]) connection.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await Promise.all(closed);
   }
 
@@ -178,12 +187,22 @@ export class TransportLayer {
     const local = localEndpoint(listen, port, advertise);
     this.#locals.push(local);
     this.#servers.push(server);
+    // Before TLS: a handshake that is never finished counts too.
+    server.prependListener('connection', (socket: Socket) => this.#admitSocket(socket));
     const accept = (socket: Socket) => this.#accept(socket, local);
     if (listen.transport === 'ws' || listen.transport === 'wss') {
-      const listener = new WebSocketListener(local, this.#options.now, deliver, this.#register, this.#forget);
+      const { handshakeTime } = this.#limits;
+      const listener = new WebSocketListener(
+        local,
+        handshakeTime,
+        this.#options.now,
+        deliver,
+        this.#register,
+        this.#forget,
+      );
       this.#webSockets.push(listener);
       server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
-        if (this.#mayAccept(socket)) listener.take(socket);
+        if (!socket.destroyed) listener.take(socket);
       });
     } else if (tls) server.on('secureConnection', accept);
     else server.on('connection', accept);
@@ -200,6 +219,7 @@ export class TransportLayer {
       ...tls,
       requestCert: tls.ca !== undefined,
       rejectUnauthorized: tls.requireClientCertificate === true,
+      handshakeTimeout: this.#limits.handshakeTime,
     });
     this.#tlsServers.push(server);
     return server;
@@ -212,17 +232,28 @@ export class TransportLayer {
     for (const server of this.#tlsServers) server.setSecureContext(tls);
   }
 
-  #mayAccept(socket: Socket): boolean {
+  /** Counts an accepted socket until it is closed, or destroys it when there are too many. */
+  #admitSocket(socket: Socket): void {
     const address = socket.remoteAddress;
     const { total, perSource } = this.#limits;
-    if (address && this.#connections.size < total && (this.#perSource.get(address) ?? 0) < perSource) return true;
-    socket.destroy();
-    return false;
+    const count = this.#accepted.get(address ?? '') ?? 0;
+    if (!address || this.#sockets.size + this.#dialled >= total || count >= perSource) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    this.#accepted.set(address, count + 1);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      const left = (this.#accepted.get(address) ?? 1) - 1;
+      if (left > 0) this.#accepted.set(address, left);
+      else this.#accepted.delete(address);
+    });
   }
 
   #accept(socket: Socket, local: LocalEndpoint): void {
     socket.on('error', () => undefined);
-    if (!this.#mayAccept(socket)) return;
+    if (socket.destroyed) return;
     const { transport } = local;
     const peer = { transport, address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0, dialled: false };
     const { now, deliver } = this.#options;
@@ -233,7 +264,12 @@ export class TransportLayer {
 
   #dial(transport: TransportName, address: string, port: number, serverName: string): Flow | undefined {
     const local = this.localFor(transport, address) ?? this.#otherEndpoint(address);
-    if (!local || transport === 'ws' || transport === 'wss' || this.#connections.size >= this.#limits.total) {
+    if (
+      !local ||
+      transport === 'ws' ||
+      transport === 'wss' ||
+      this.#sockets.size + this.#dialled >= this.#limits.total
+    ) {
       return undefined;
     }
     const socket =
@@ -249,7 +285,11 @@ export class TransportLayer {
       clearTimeout(deadline);
       if (transport === 'tls') connection.peerIdentity = certificateIdentity(socket as TLSSocket);
     });
-    socket.once('close', () => clearTimeout(deadline));
+    this.#dialled++;
+    socket.once('close', () => {
+      this.#dialled--;
+      clearTimeout(deadline);
+    });
     this.#register(connection, serverName);
     return connection;
   }
@@ -264,7 +304,6 @@ export class TransportLayer {
       connectionKey(connection.transport, connection.address, connection.port, serverName),
       connection,
     );
-    this.#perSource.set(connection.address, (this.#perSource.get(connection.address) ?? 0) + 1);
     this.#names.set(connection, serverName);
   };
 
@@ -272,18 +311,15 @@ export class TransportLayer {
     const { transport, address, port } = connection;
     const key = connectionKey(transport, address, port, this.#names.get(connection) ?? '');
     if (this.#connections.get(key) === connection) this.#connections.delete(key);
-    const count = (this.#perSource.get(address) ?? 1) - 1;
-    if (count > 0) this.#perSource.set(address, count);
-    else this.#perSource.delete(address);
   };
 
   #closeStale(): void {
     const now = this.#options.now();
     const { messageTime, firstMessageTime, idleTime } = this.#limits;
     for (const connection of this.#connections.values()) {
-      const { partialSince, active, proven } = connection;
+      const { partialSince, opened, active, proven } = connection;
       const slow = partialSince > 0 && now - partialSince > messageTime;
-      if (slow || now - active > (proven ? idleTime : firstMessageTime)) connection.destroy();
+      if (slow || (proven ? now - active > idleTime : now - opened > firstMessageTime)) connection.destroy();
     }
   }
 }

@@ -17,10 +17,15 @@ class WebSocketConnection implements Flow {
   readonly port: number;
   readonly local: LocalEndpoint;
   readonly peerIdentity: string;
-  readonly partialSince = 0;
+  readonly opened: number;
   proven = false;
   active: number;
   readonly #socket: WebSocket;
+  readonly #raw: Socket;
+  readonly #now: () => number;
+  /** Octets read when the last frame was complete, and when more than these were first seen. */
+  #complete = 0;
+  #partialSince = 0;
   readonly #users = new Set<FlowUser>();
 
   constructor(
@@ -36,10 +41,25 @@ class WebSocketConnection implements Flow {
     this.port = raw.remotePort ?? 0;
     this.local = local;
     this.peerIdentity = local.transport === 'wss' ? certificateIdentity(raw as TLSSocket) : '';
-    this.active = now();
+    this.opened = now();
+    this.active = this.opened;
     this.#socket = socket;
+    this.#raw = raw;
+    this.#now = now;
     socket.on('error', () => undefined);
+    const complete = () => {
+      this.#complete = raw.bytesRead;
+      this.#partialSince = 0;
+    };
+    complete();
+    socket.on('ping', () => {
+      complete();
+      // The library has answered; a peer that pings and never reads would fill the memory.
+      if (socket.bufferedAmount > BACKLOG_LIMIT) this.destroy();
+    });
+    socket.on('pong', complete);
     socket.on('message', (data) => {
+      complete();
       this.active = now();
       const octets = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer);
       if (octets.length < 16) {
@@ -56,6 +76,13 @@ class WebSocketConnection implements Flow {
       this.#users.clear();
       for (const user of users) user.onFlowFailed();
     });
+  }
+
+  /** Looked at from time to time: since when a message has been incomplete, 0 when none is. */
+  get partialSince(): number {
+    if (this.#raw.bytesRead === this.#complete) return 0;
+    this.#partialSince ||= this.#now();
+    return this.#partialSince;
   }
 
   get open(): boolean {
@@ -96,20 +123,25 @@ const PING = Buffer.from('\r\n\r\n');
 export class WebSocketListener {
   readonly #http: Server;
   readonly #server: WebSocketServer;
+  readonly #upgradeTime: number;
+  /** Sockets that are not upgraded yet. */
+  readonly #upgrading = new WeakMap<object, NodeJS.Timeout>();
 
   /**
+   * @param upgradeTime milliseconds in which a connection must have become a WebSocket
    * @param register told of each new connection
    * @param forget told when it is gone
    */
   constructor(
     local: LocalEndpoint,
+    upgradeTime: number,
     now: () => number,
     deliver: OnMessage,
     register: (connection: WebSocketConnection, serverName: string) => void,
     forget: (connection: WebSocketConnection) => void,
   ) {
     this.#http = createServer((_request, response) => response.writeHead(426, { connection: 'close' }).end());
-    this.#http.headersTimeout = 10_000;
+    this.#upgradeTime = upgradeTime;
     this.#server = new WebSocketServer({
       noServer: true,
       maxPayload: BODY_LIMIT,
@@ -124,6 +156,7 @@ export class WebSocketListener {
         return;
       }
       this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+        clearTimeout(this.#upgrading.get(socket));
         register(new WebSocketConnection(webSocket, socket as Socket, local, now, deliver, forget), '');
       });
     });
@@ -132,6 +165,10 @@ export class WebSocketListener {
   /** Takes a connection that the listening socket accepted (TLS done where there is TLS). */
   take(socket: Socket): void {
     socket.on('error', () => undefined);
+    // The HTTP server watches over connections of its own listening socket only.
+    const deadline = setTimeout(() => socket.destroy(), this.#upgradeTime).unref();
+    this.#upgrading.set(socket, deadline);
+    socket.once('close', () => clearTimeout(deadline));
     this.#http.emit('connection', socket);
   }
 
