@@ -13,7 +13,14 @@ import { entityTag, preconditionsHold } from './entity-tag.ts';
 import { groupIdRefusal } from './group-constraints.ts';
 import type { DocumentJudge, Judged } from './judge.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
-import { type OverlayChange, overlayKind, readOverlay, replayEdits, writeOverlay } from './overlay.ts';
+import {
+  type ChangedEdits,
+  type OverlayChange,
+  overlayKind,
+  readOverlay,
+  replayEdits,
+  writeOverlay,
+} from './overlay.ts';
 import { type BindsBothSystems, bindingRefusal } from './overlay-writer.ts';
 import { forgottenProvenance, provenanceWrites } from './provenance.ts';
 import type { DocumentReader } from './reader.ts';
@@ -213,7 +220,7 @@ export class ForeignGroups {
     kept: string | undefined,
   ): Promise<Overlaid> {
     const before = readOverlay(kept);
-    const edits = group.overlay?.(before.edits) ?? before.edits;
+    const { edits, mustApply }: ChangedEdits = group.overlay?.(before.edits) ?? before;
     if (edits.length === 0) {
       return { served: derived, judged: judgedDerived, value: undefined, journal: [] };
     }
@@ -229,6 +236,8 @@ export class ForeignGroups {
         if (bound !== undefined) throw bindingRefusal(bound);
       },
     });
+    const why = replayed.edits.find(({ number }) => number === mustApply)?.conflict?.why;
+    if (why !== undefined) throw new Refusal('constraint-failure', { phrase: `The edit does not apply there: ${why}` });
     const isDerived = replayed.bytes === derived.bytes;
     const served = isDerived ? derived : { bytes: replayed.bytes, tag: entityTag(replayed.bytes) };
     const value = writeOverlay({ next: before.next, edits: replayed.edits });
@@ -247,7 +256,7 @@ export class ForeignGroups {
     await queue.run(keyText(groupKey(groupId)), async () => {
       const kept = await store.record(overlayKind, groupId);
       const before = readOverlay(kept);
-      const edits = change(before.edits);
+      const { edits } = change(before.edits);
       const value = edits.length === 0 ? undefined : writeOverlay({ next: before.next, edits });
       const outcome = await store.commit({
         records: [{ kind: overlayKind, name: groupId, value, expected: kept ?? null }],

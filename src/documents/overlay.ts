@@ -33,7 +33,13 @@ export interface Overlay {
 }
 
 /** Makes other edits of those that there are. Throws the Refusal of what cannot be done. */
-export type OverlayChange = (edits: readonly OverlayEdit[]) => readonly OverlayEdit[];
+export type OverlayChange = (edits: readonly OverlayEdit[]) => ChangedEdits;
+
+export interface ChangedEdits {
+  readonly edits: readonly OverlayEdit[];
+  /** Number of an edit that must apply, or nothing is changed. */
+  readonly mustApply?: number | undefined;
+}
 
 export const noOverlay: Overlay = { next: 1, edits: [] };
 

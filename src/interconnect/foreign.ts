@@ -1,6 +1,7 @@
 // Foreign groups as this system keeps them: source checked, policy applied, result checked, both stored together.
 // Provision, request, revalidation and a changed policy all end here.
 import type { ForeignGroup, Preconditions, PutOutcome } from '../documents/documents.ts';
+import type { OverlayChange } from '../documents/overlay.ts';
 import type { PolicyContext } from '../policy/policy.ts';
 import { Refusal, type RefusalCode } from '../refusals.ts';
 import type { SourceRecord } from '../store/store.ts';
@@ -25,6 +26,8 @@ export interface Arrival {
   readonly action: InterconnectionAction;
   /** Only what was released is derived again; the source, held already, goes on waiting. */
   readonly released?: Uint8Array | undefined;
+  /** Changes the local edits of the group before they are replayed. */
+  readonly overlay?: OverlayChange | undefined;
 }
 
 /**
@@ -72,6 +75,8 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     policy: inbound.name,
     policyVersion: inbound.version,
     appliedRules,
+    derivation: { policyDigest: inbound.digest, rules: derivation.applied },
+    overlay: arrival.overlay,
     actor,
     journal: [entry(context.clock, actor, arrival.action, groupId, hold ? { ...detail, held: true } : detail)],
   };
@@ -138,13 +143,46 @@ export async function deriveAgain(
   return context.foreignWrites.run(groupId, async () => {
     const held = await context.documents.findSource(groupId);
     if (held === undefined || held.partner !== partner.configuration.name) return undefined;
-    const arrival = again(partner, held, 'system', 'derivation-renewed');
-    if (held.heldSince === undefined || partner.configuration.agreement.accept === 'automatic') {
-      return store(context, arrival);
-    }
-    // Policy acts on what is held at its release.
-    return held.released === undefined ? undefined : store(context, { ...arrival, released: held.released });
+    return deriveHeld(context, partner, held, again(partner, held, 'system', 'derivation-renewed'));
   });
+}
+
+/**
+ * Changes the local edits of a foreign group and derives it again, in one commit. Throws the Refusal of `change`, and of a policy that does
+ * not accept the source any more; nothing is changed then.
+ */
+export async function changeLocalEdits(
+  context: InterconnectionContext,
+  groupId: string,
+  change: OverlayChange,
+  actor: string,
+): Promise<void> {
+  await context.foreignWrites.run(groupId, async () => {
+    const held = await context.documents.findSource(groupId);
+    const partner = held && context.current().partners.named(held.partner);
+    const derived =
+      held === undefined || partner === undefined
+        ? undefined
+        : await deriveHeld(context, partner, held, {
+            ...again(partner, held, actor, 'overlay-changed'),
+            overlay: change,
+          });
+    // Nothing is served that they could be replayed on.
+    if (derived === undefined) await context.documents.changeOverlay(groupId, change, actor);
+  });
+}
+
+async function deriveHeld(
+  context: InterconnectionContext,
+  partner: PartnerSettings,
+  held: SourceRecord,
+  arrival: Arrival,
+): Promise<PutOutcome | undefined> {
+  if (held.heldSince === undefined || partner.configuration.agreement.accept === 'automatic') {
+    return store(context, arrival);
+  }
+  // Policy acts on what is held at its release.
+  return held.released === undefined ? undefined : store(context, { ...arrival, released: held.released });
 }
 
 /**
@@ -173,7 +211,7 @@ function again(
   partner: PartnerSettings,
   held: SourceRecord,
   actor: string,
-  action: 'derivation-renewed' | 'group-released',
+  action: 'derivation-renewed' | 'group-released' | 'overlay-changed',
 ): Arrival {
   const { groupId, bytes: source, primaryTag, sent, tag } = held;
   return { partner, groupId, source, primaryTag, sent, preconditions: { ifMatch: [tag] }, actor, action };
