@@ -1,55 +1,44 @@
-// The SIPp scenarios of test/sipp against a running gateway: an independent SIP peer checks sel, tags, CSeq and states.
-import { execFile } from 'node:child_process';
+// The SIPp scenarios of test/sipp against running gateways: an independent SIP peer checks sel, tags, CSeq, states and refusals.
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { harbour } from '../../src/demo/example-groups.ts';
 import { type Answer, byGroupId, xcap } from '../../src/demo/faces.ts';
-import {
-  choosePorts,
-  createCertificates,
-  demoFolder,
-  type RunningSystem,
-  type SystemPorts,
-  startSystem,
-} from '../../src/demo/systems.ts';
+import { choosePorts, createCertificates, demoFolder, startSystem } from '../../src/demo/systems.ts';
+import { redConfiguration, runGateway } from '../../src/gateway/gateway.testkit.ts';
+import { audience, issuer, keySetText, tokenIssuer } from '../../src/identity/credentials.testkit.ts';
 import { describeWith } from '../describe-with.ts';
+import { files, scenarios } from '../sipp/files.ts';
+import { asking, type Play, play } from '../sipp/play.ts';
+import type { Key, Scenario } from '../sipp/scenario.ts';
 
-const scenarios = fileURLToPath(new URL('../sipp/', import.meta.url));
-const groupId = 'sip:harbour-tg1@red.example';
-const documentPath = 'org.openmobilealliance.groups/users/sip:groups@red.example/harbour-tg1.xml';
+const administrator = 'sip:admin@red.example';
 
-const closing: (() => Promise<void> | void)[] = [];
-let folder: string;
-let ports: Record<'red' | 'blue', SystemPorts>;
-let red: RunningSystem;
-let tasks: string;
+/** Puts the harbour group under another name, or deletes it, over XCAP. */
+async function write(root: string, name: string, method: 'PUT' | 'DELETE', title = ''): Promise<Answer> {
+  const { document } = await harbour();
+  return xcap(root, {
+    method,
+    path: `org.openmobilealliance.groups/users/sip:groups@red.example/${name}.xml`,
+    identity: administrator,
+    ...(method === 'PUT' ? { body: document.replaceAll('harbour-tg1', name).replace('Harbour patrol', title) } : {}),
+  });
+}
 
-/** What a scenario's shell commands ask for, by the path of the request. */
-const work: Readonly<Record<string, () => Promise<Answer>>> = {
-  '/change': () => write('PUT', `Harbour patrol ${process.hrtime.bigint()}`),
-  '/delete': () => write('DELETE'),
-  '/restart': async () => {
-    await red.kill();
-    red = await startSystem(folder, 'red', ports);
-    return write('PUT', 'Harbour patrol after the restart');
-  },
-};
+/** Something that listens for what scenarios' shell commands ask for: POST /TASK/ARGUMENT. */
+interface Tasks {
+  readonly url: string;
+  close(): Promise<void>;
+}
 
-beforeEach(async () => {
-  const made = await demoFolder();
-  closing.push(() => made.remove());
-  folder = made.path;
-  await createCertificates(folder);
-  ports = await choosePorts('any');
-  red = await startSystem(folder, 'red', ports);
-  closing.push(() => red.stop());
-  const server = createServer((request, response) => {
-    const task = work[request.url ?? ''];
-    const done = task === undefined ? Promise.resolve({ status: 404 }) : task();
+async function listenFor(tasks: Readonly<Record<string, (name: string) => Promise<Answer>>>): Promise<Tasks> {
+  const server = createServer((asked, response) => {
+    const [, task = '', name = ''] = (asked.url ?? '').split('/');
+    const done = tasks[task]?.(name) ?? Promise.resolve({ status: 404 });
     done.then(
       ({ status }) => response.writeHead(status < 300 ? 204 : 500).end(),
       () => response.writeHead(500).end(),
@@ -57,90 +46,156 @@ beforeEach(async () => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  closing.push(async () => {
-    server.close();
-    await once(server, 'close');
-  });
-  tasks = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  expect((await write('PUT', 'Harbour patrol')).status).toBe(201);
-}, 30_000);
-
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-async function write(method: 'PUT' | 'DELETE', name = ''): Promise<Answer> {
-  const { document } = await harbour();
-  return xcap(red.xcapRoot, {
-    method,
-    path: documentPath,
-    identity: 'sip:admin@red.example',
-    ...(method === 'PUT' ? { body: document.replace('Harbour patrol', name) } : {}),
-  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      server.close();
+      await once(server, 'close');
+    },
+  };
 }
 
-interface SippRun {
-  readonly code: number;
-  readonly output: string;
-}
-
-function play(sipp: string, scenario: string, transport: 'udp' | 'tcp'): Promise<SippRun> {
-  const shell = (task: string): string => `${process.execPath} ${join(scenarios, 'ask.ts')} ${tasks}/${task}`;
-  const keys = {
+/** Values of all keys for a group of this name. */
+function keysFor(name: string, tasks: string, token: string): Record<Key, string> {
+  const group = `sip:${name}@red.example`;
+  return {
     psi: 'sip:gms@red.example',
     identity: 'sip:mcptt@red.example',
-    entry: byGroupId(groupId),
-    change: shell('change'),
-    delete: shell('delete'),
-    restart: shell('restart'),
+    entry: byGroupId(group),
+    collection: byGroupId(''),
+    stranger: 'sip:nobody@red.example',
+    group,
+    token,
+    short: '2',
     expires: '600',
+    create: asking(`${tasks}/create/${name}`),
+    change: asking(`${tasks}/change/${name}`),
+    delete: asking(`${tasks}/delete/${name}`),
+    restart: asking(`${tasks}/restart/${name}`),
   };
-  const args = [
-    `127.0.0.1:${ports.red.sip}`,
-    ...[
-      '-sf',
-      join(scenarios, `${scenario}.xml`),
-      '-m',
-      '1',
-      '-i',
-      '127.0.0.1',
-      '-t',
-      transport === 'udp' ? 'u1' : 't1',
-    ],
-    ...['-nostdin', '-timeout', '40s', '-timeout_error', '-trace_err', '-error_file', join(folder, 'sipp-errors.log')],
-    ...Object.entries(keys).flatMap(([key, value]) => ['-key', key, value]),
-  ];
-  return new Promise((resolve) => {
-    execFile(sipp, args, { cwd: folder, timeout: 50_000 }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
-      resolve({ code, output: `${stdout.slice(-2000)}${stderr.slice(-2000)}` });
-    });
-  });
 }
 
-describeWith('sipp', 'SIPp scenarios against a running gateway', (sipp) => {
-  const rules: readonly (readonly [string, string])[] = [
-    ['lifecycle', 'RFC 5875 4.7: SUBSCRIBE, change, refresh, deletion, unsubscription'],
-    ['fetch', 'RFC 5875 A.2: a fetch is one NOTIFY with everything'],
-    ['bad-event', 'RFC 6665 4.2.1: another event package is 489 with Allow-Events'],
-    ['interval-too-brief', 'RFC 6665 4.2.1.1: too short an interval is 423 with Min-Expires'],
-    ['not-authorised', 'RFC 5875 7: a SUBSCRIBE without identity is 403'],
-  ];
-  for (const transport of ['udp', 'tcp'] as const) {
-    test.each(rules)(
-      `%s over ${transport}: %s`,
-      async (scenario) => {
-        const { code, output } = await play(sipp, scenario, transport);
-        expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
-      },
-      60_000,
-    );
+const closing: (() => unknown)[] = [];
+const closeAll = async (): Promise<void> => {
+  for (const close of closing.splice(0).reverse()) await close();
+};
+
+test('the scenario files and the table of the README are what scenarios-*.ts says', async () => {
+  const at = (name: string): URL => new URL(`../sipp/${name}`, import.meta.url);
+  for (const [name, text] of await files(readFile(at('README.md'), 'utf8'))) {
+    expect([name, await readFile(at(name), 'utf8')]).toEqual([name, text]);
   }
+  expect(new Set(scenarios.map(({ name }) => name)).size).toBe(scenarios.length);
+});
+
+/** A gateway on UDP and TCP with groups, tokens and what the scenarios' commands ask for. */
+interface Stage {
+  play(scenario: Scenario, transport: 'udp' | 'tcp'): Promise<Play>;
+}
+
+async function stage(sipp: string, sip: object): Promise<Stage> {
+  const folder = await mkdtemp(join(tmpdir(), 'mcgw-sipp-'));
+  closing.push(() => rm(folder, { recursive: true, force: true }));
+  const idms = tokenIssuer('k1', { now: Date.now() });
+  const token = await idms.token({ mcptt_id: 'sip:ines@red.example' });
+  const jwks = join(folder, 'jwks.json');
+  await writeFile(jwks, keySetText(idms));
+  const gateway = await runGateway({
+    ...redConfiguration(),
+    sip: { listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'], minimumExpires: 2, ...sip },
+    identity: { trustedProxies: ['127.0.0.1'], tokens: { issuer, audience, jwks } },
+  });
+  closing.push(() => gateway.close());
+  const root = gateway.urls.xcap ?? '';
+  const tasks = await listenFor({
+    create: (name) => write(root, name, 'PUT', 'Created'),
+    change: (name) => write(root, name, 'PUT', `Changed ${process.hrtime.bigint()}`),
+    delete: (name) => write(root, name, 'DELETE'),
+  });
+  closing.push(() => tasks.close());
+  return {
+    play: async (scenario, transport) => {
+      const name = `${scenario.name}-${transport}`;
+      if (scenario.starts !== 'without document') {
+        expect((await write(root, name, 'PUT', 'Harbour patrol')).status).toBe(201);
+      }
+      const uri = gateway.urls.sip[transport === 'udp' ? 0 : 1] ?? '';
+      const port = Number(/:(\d+)(;|$)/.exec(uri)?.[1]);
+      return play({ sipp, scenario, transport, port, keys: keysFor(name, tasks.url, token), folder });
+    },
+  };
+}
+
+function scenarioOf(name: string): Scenario {
+  const found = scenarios.find((scenario) => scenario.name === name);
+  if (found === undefined) throw new Error(`no scenario ${name}`);
+  return found;
+}
+
+const well: Play = { code: 0, output: '' };
+
+describeWith('sipp', 'SIPp scenarios against a running gateway', (sipp) => {
+  afterAll(closeAll);
+
+  describe('one gateway for all', () => {
+    // Those that need a server of their own, and the one for load
+    const elsewhere = ['restart', 'unanswered-notify', 'load'];
+    const over = (transport: 'udp' | 'tcp'): (readonly [string, string, Scenario])[] =>
+      scenarios
+        .filter(({ name }) => !elsewhere.includes(name))
+        .filter((scenario) => (scenario.transport ?? transport) === transport)
+        .map((scenario) => [scenario.name, `${scenario.clause}: ${scenario.proves}`, scenario]);
+    let at: Stage;
+
+    beforeAll(async () => {
+      at = await stage(sipp, {});
+    }, 30_000);
+
+    test.each(over('udp'))(
+      '%s over udp, %s',
+      async (_, __, scenario) => expect(await at.play(scenario, 'udp')).toEqual(well),
+      100_000,
+    );
+    test.each(over('tcp'))(
+      '%s over tcp, %s',
+      async (_, __, scenario) => expect(await at.play(scenario, 'tcp')).toEqual(well),
+      100_000,
+    );
+  });
+
+  test('unanswered-notify over tcp, RFC 5875 4.7, RFC 3261 17.1.2.2: Timer F ends the subscription', async () => {
+    const at = await stage(sipp, { timers: { t1: 20 } });
+    expect(await at.play(scenarioOf('unanswered-notify'), 'tcp')).toEqual(well);
+  }, 100_000);
 
   test('restart over udp, RFC 3261 12.2.1.1: a subscription survives SIGKILL and its CSeq goes on', async () => {
-    const before = red;
-    const { code, output } = await play(sipp, 'restart', 'udp');
-    expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
-    expect(red).not.toBe(before);
+    const { path: folder, remove } = await demoFolder();
+    closing.push(remove);
+    await createCertificates(folder);
+    const ports = await choosePorts('any');
+    const first = await startSystem(folder, 'red', ports);
+    let red = first;
+    closing.push(() => red.stop());
+    const name = 'restart-udp';
+    const tasks = await listenFor({
+      restart: async () => {
+        await red.kill();
+        red = await startSystem(folder, 'red', ports);
+        return write(red.xcapRoot, name, 'PUT', 'Harbour patrol after the restart');
+      },
+    });
+    closing.push(() => tasks.close());
+    expect((await write(red.xcapRoot, name, 'PUT', 'Harbour patrol')).status).toBe(201);
+    const scenario = scenarioOf('restart');
+    const keys = keysFor(name, tasks.url, '');
+    expect(await play({ sipp, scenario, transport: 'udp', port: ports.red.sip, keys, folder })).toEqual(well);
+    expect(red).not.toBe(first);
+  }, 120_000);
+
+  test('a scenario says so when the server does something else', async () => {
+    const at = await stage(sipp, { minimumExpires: 0 });
+    const { code, output } = await at.play(scenarioOf('interval-too-brief'), 'udp');
+    expect(code).toBe(1);
+    expect(output).toContain("while expecting '423' (index 1), received 'SIP/2.0 200 OK");
   }, 60_000);
 });

@@ -1,0 +1,532 @@
+// Scenarios of dialogs, transactions and routes: RFC 3261 clauses 8, 12, 16 and 17, RFC 6665 clause 4.2.2, RFC 3581.
+
+import { accepted, active, ended, type Scenario, subscribed, timedOut, told } from './scenario.ts';
+import { withToken } from './scenarios-of-refusals.ts';
+import {
+  answer,
+  body,
+  cseq,
+  cseqAfter,
+  header,
+  list,
+  message,
+  noBody,
+  notify,
+  raw,
+  receive,
+  refresh,
+  remember,
+  requestText,
+  response,
+  run,
+  same,
+  send,
+  tagOf,
+} from './steps.ts';
+
+const ok = answer('200 OK');
+const proxyOf = (leg: string, lr = ';lr'): string => `<sip:${leg}@[local_ip]:[local_port];transport=[transport]${lr}>`;
+const branch = (name: string): string => `z9hG4bK-[pid]-[call_number]-${name}`;
+const via = (name: string, sentBy = '[local_ip]:[local_port]'): string =>
+  `SIP/2.0/[transport] ${sentBy};rport;branch=${branch(name)}`;
+const moreFrom = (dialog: string): string => `<[identity]>;tag=${tagOf(dialog)}`;
+
+/** Answers to NOTIFY that end a subscription, RFC 6665 clause 4.2.2 and RFC 5057. */
+const endings: readonly (readonly [status: string, ...lines: string[]])[] = [
+  ['404 Not Found'],
+  ['405 Method Not Allowed'],
+  ['408 Request Timeout'],
+  ['410 Gone'],
+  ['416 Unsupported URI Scheme'],
+  ['480 Temporarily Unavailable', 'Retry-After: 1'],
+  ['481 Subscription Does Not Exist'],
+  ['482 Loop Detected'],
+  ['483 Too Many Hops'],
+  ['484 Address Incomplete'],
+  ['485 Ambiguous'],
+  ['489 Bad Event'],
+  ['501 Not Implemented'],
+  ['604 Does Not Exist Anywhere', 'Retry-After: 1'],
+];
+
+/** Scenarios of dialogs and transactions. */
+export const dialogScenarios: readonly Scenario[] = [
+  {
+    name: 'token',
+    clause: 'TS 24.481 6.3.13.2.1, 6.3.13.3.2.2',
+    proves:
+      'a client says who it is with an access token in mcptt-info beside the list in multipart/mixed, in either order; From and asserted identities say nothing',
+    keys: ['token'],
+    steps: (['token first', 'list first'] as const).flatMap((order, n) => {
+      const { fields, body: parts } = withToken('[token]', order);
+      const from = { From: `<sip:somebody@elsewhere.invalid>;tag=${tagOf(`t${n}`)}` };
+      return [
+        ...(n === 0 ? [remember('entry')] : []),
+        send({ fields: { ...fields, ...from }, body: parts }),
+        accepted(),
+        notify(active, cseq(`cseq${n}`), ...told(`new${n}`)),
+        ok,
+        ...ended(`cseq${n}`, { ...from, 'P-Asserted-Identity': undefined }),
+      ];
+    }),
+  },
+  {
+    name: 'open-client',
+    clause: 'TS 24.481 6.3.13.2.1',
+    proves:
+      'the SUBSCRIBE of a client as deployed: `byGroup` for `byGroupID`, P-Preferred-Service, ICSI in Contact and Accept-Contact, mcptt-info first; `sel` repeats what was subscribed; it leaves without a body',
+    keys: ['token', 'group'],
+    steps: (() => {
+      const { fields, body: parts } = withToken('[token]', 'token first');
+      const contact =
+        '<sip:subscriber@[local_ip]:[local_port];transport=[transport]>;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mcptt";+g.3gpp.mcptt';
+      return [
+        send({
+          fields: {
+            ...fields,
+            Contact: contact,
+            'P-Preferred-Service': 'urn:urn-7:3gpp-service.ims.icsi.mcptt',
+            'Accept-Contact': '*;+g.3gpp.mcptt;require;explicit',
+            Supported: 'gruu, eventlist',
+          },
+          body: parts.replace('[entry]', 'org.openmobilealliance.groups/global/byGroup/[group]'),
+        }),
+        accepted(),
+        notify(
+          active,
+          cseq('cseq1'),
+          body('<([A-Za-z]+:)?document [^>]*sel="org.openmobilealliance.groups/global/byGroup/'),
+        ),
+        ok,
+        ...ended('cseq1', { Contact: contact, 'P-Asserted-Identity': undefined, Accept: undefined }),
+      ];
+    })(),
+  },
+  {
+    name: 'somebody-else',
+    clause: 'RFC 6665 6.2, RFC 5875 7',
+    proves: 'a refresh with another identity is 403 and disturbs nothing',
+    keys: ['stranger'],
+    steps: [
+      ...subscribed(),
+      refresh({ fields: { 'P-Asserted-Identity': '<[stranger]>' } }),
+      response(403),
+      refresh(),
+      response(200),
+      notify(active, cseqAfter('cseq1', 'cseq2'), ...told('new2')),
+      ok,
+      ...ended('cseq2'),
+    ],
+  },
+  {
+    name: 'two-in-one-call',
+    clause: 'RFC 6665 4.5, RFC 3261 12',
+    proves: 'two subscriptions with one Call-ID are two dialogs: both are told, one ends, the other goes on',
+    keys: ['change'],
+    transport: 'tcp',
+    steps: [
+      remember('entry'),
+      send({ body: list('[entry]') }),
+      accepted('600', 'first_tag'),
+      notify(active, ...told('new1')),
+      ok,
+      send({ fields: { From: moreFrom('u') }, body: list('[entry]') }),
+      accepted('600', 'second_tag'),
+      notify(active, cseq('cseq_second'), header('To', `(tag=[^;]+)`, 'us'), ...told('new2'), same('new1', 'new2')),
+      ok,
+      refresh({ fields: { Expires: '0' } }, 'first_tag'),
+      response(200),
+      notify(timedOut, header('From', 'tag=([^;]+)', 'them'), same('them', 'first_tag')),
+      ok,
+      run('change'),
+      notify(
+        active,
+        header('From', 'tag=([^;]+)', 'them'),
+        same('them', 'second_tag'),
+        cseqAfter('cseq_second', 'cseq_change'),
+        body('previous-etag='),
+      ),
+      ok,
+      refresh({ fields: { Expires: '0', From: moreFrom('u') } }, 'second_tag'),
+      response(200),
+      notify(timedOut, header('From', 'tag=([^;]+)', 'them'), same('them', 'second_tag')),
+      ok,
+    ],
+  },
+  {
+    name: 'one-at-a-time',
+    clause: 'RFC 5875 4.7',
+    proves:
+      'while a NOTIFY is unanswered no other goes out in its dialog: two changes become one NOTIFY after the 200, its previous tag the one told before; a second subscription sees both changes meanwhile',
+    keys: ['change'],
+    transport: 'tcp',
+    steps: [
+      remember('entry'),
+      send({ body: list('[entry]') }),
+      accepted('600', 'first_tag'),
+      notify(
+        active,
+        ...['Via', 'From', 'To', 'CSeq'].map((name) => header(name, '(.*)', `held_${name.toLowerCase()}`)),
+        cseq('cseq1'),
+        ...told('new1'),
+      ),
+      send({ fields: { From: moreFrom('u') }, body: list('[entry]') }),
+      accepted('600', 'second_tag'),
+      notify(active, ...told('new2')),
+      ok,
+      run('change'),
+      notify(header('From', 'tag=([^;]+)', 'them'), same('them', 'second_tag'), body('previous-etag=')),
+      ok,
+      run('change'),
+      notify(
+        header('From', 'tag=([^;]+)', 'them'),
+        same('them', 'second_tag'),
+        body('previous-etag='),
+        body('new-etag="([^"]+)"', 'last'),
+      ),
+      ok,
+      raw(`<send><![CDATA[
+SIP/2.0 200 OK
+Via:[$held_via]
+From:[$held_from]
+To:[$held_to]
+Call-ID: [call_id]
+CSeq:[$held_cseq]
+Content-Length: 0
+
+]]></send>`),
+      notify(
+        header('From', 'tag=([^;]+)', 'them'),
+        same('them', 'first_tag'),
+        cseqAfter('cseq1', 'cseq2'),
+        body('previous-etag="([^"]+)"', 'previous2'),
+        same('previous2', 'new1'),
+        body('new-etag="([^"]+)"', 'new3'),
+        same('new3', 'last'),
+        noBody('sel=.*sel='),
+      ),
+      ok,
+      refresh({ fields: { Expires: '0' } }, 'first_tag'),
+      response(200),
+      notify(timedOut),
+      ok,
+      refresh({ fields: { Expires: '0', From: moreFrom('u') } }, 'second_tag'),
+      response(200),
+      notify(timedOut),
+      ok,
+    ],
+  },
+  {
+    name: 'refused-notify',
+    clause: 'RFC 6665 4.2.2, RFC 5875 4.7',
+    proves:
+      'a NOTIFY answered 404, 405, 408, 410, 416, 480 to 485, 489, 501 or 604 ends the subscription, with Retry-After or without: a refresh is 481',
+    steps: [
+      remember('entry'),
+      ...endings.flatMap(([status, ...more], n) => {
+        const fields = { From: moreFrom(`s${n}`) };
+        return [
+          send({ fields, body: list('[entry]') }),
+          accepted('600', `tag${n}`),
+          notify(active, ...told('new')),
+          answer(status, ...more),
+          refresh({ fields }, `tag${n}`),
+          response(481),
+        ];
+      }),
+    ],
+  },
+  {
+    name: 'unanswered-notify',
+    clause: 'RFC 5875 4.7, RFC 3261 17.1.2.2',
+    proves:
+      'a NOTIFY that nobody answers ends the subscription when Timer F (64*T1) fires: refreshes are 481 from then on',
+    transport: 'tcp',
+    steps: [
+      remember('entry'),
+      send({ body: list('[entry]') }),
+      accepted(),
+      notify(active, ...told('new1')),
+      raw('<label id="1"/>'),
+      refresh(),
+      receive('response="481" optional="true" next="2" timeout="10000"'),
+      response(200),
+      raw('<pause milliseconds="250"/>'),
+      raw('<nop next="1"/>'),
+      raw('<label id="2"/>'),
+    ],
+  },
+  {
+    name: 'retry-after',
+    clause: 'RFC 6665 4.2.2, RFC 3261 21.5.4',
+    proves: 'a NOTIFY answered 503 with Retry-After is told again after that time, and the subscription goes on',
+    steps: [
+      remember('entry'),
+      send({ body: list('[entry]') }),
+      accepted(),
+      notify(active, cseq('cseq1'), ...told('new1')),
+      answer('503 Service Unavailable', 'Retry-After: 1'),
+      notify(active, cseqAfter('cseq1', 'cseq2', true), ...told('new2'), same('new1', 'new2')),
+      ok,
+      refresh(),
+      response(200),
+      notify(active, cseqAfter('cseq2', 'cseq3', true), ...told('new3')),
+      ok,
+      ...ended('cseq3'),
+    ],
+  },
+  {
+    name: 'retransmission',
+    clause: 'RFC 3261 17.2.2',
+    proves:
+      'a SUBSCRIBE that comes again (its 200 was lost) gets the same 200 with the same tag, and there is one subscription and one NOTIFY',
+    transport: 'udp',
+    steps: (() => {
+      const again = send({
+        fields: { CSeq: '1 SUBSCRIBE', Via: via('again') },
+        body: list('[entry]'),
+        retransmit: false,
+      });
+      return [
+        remember('entry'),
+        again,
+        accepted(),
+        notify(active, cseq('cseq1'), ...told('new1')),
+        ok,
+        again,
+        response(200, header('To', 'tag=([^;]+)', 'second_tag'), same('to_tag', 'second_tag')),
+        refresh({ fields: { CSeq: '2 SUBSCRIBE' } }),
+        response(200),
+        notify(active, cseqAfter('cseq1', 'cseq2'), ...told('new2')),
+        ok,
+        ...ended('cseq2', { CSeq: '3 SUBSCRIBE' }),
+      ];
+    })(),
+  },
+  {
+    name: 'merged',
+    clause: 'RFC 3261 8.2.2.2',
+    proves: 'the same SUBSCRIBE by a second way (another branch) is 482, and there is one subscription',
+    steps: [
+      remember('entry'),
+      send({ fields: { CSeq: '1 SUBSCRIBE', Via: via('one') }, body: list('[entry]') }),
+      accepted(),
+      notify(active, cseq('cseq1'), ...told('new1')),
+      ok,
+      send({ fields: { CSeq: '1 SUBSCRIBE', Via: via('other') }, body: list('[entry]') }),
+      response(482),
+      ...ended('cseq1', { CSeq: '2 SUBSCRIBE' }),
+    ],
+  },
+  {
+    name: 'same-branch',
+    clause: 'RFC 3261 17.2.3, RFC 4475 3.1.1.8',
+    proves: 'requests with one branch and different sent-by are different transactions',
+    transport: 'udp',
+    steps: ['192.0.2.1:5060', '192.0.2.2:5060'].flatMap((sentBy, n) => [
+      send({
+        method: 'OPTIONS',
+        fields: { Via: via('same', sentBy), From: moreFrom(`b${n}`), CSeq: `${10 + n} OPTIONS` },
+      }),
+      response(200, header('CSeq', `^ *${10 + n} `), header('From', `b${n}`)),
+    ]),
+  },
+  {
+    name: 'old-cseq',
+    clause: 'RFC 3261 12.2.2',
+    proves: 'a SUBSCRIBE in the dialog whose CSeq is not above the last one is 500 and disturbs nothing',
+    steps: [
+      remember('entry'),
+      send({ fields: { CSeq: '20 SUBSCRIBE' }, body: list('[entry]') }),
+      accepted(),
+      notify(active, cseq('cseq1'), ...told('new1')),
+      ok,
+      refresh({ fields: { CSeq: '19 SUBSCRIBE', Expires: '0' } }),
+      response(500),
+      refresh({ fields: { CSeq: '40 SUBSCRIBE' } }),
+      response(200),
+      notify(active, cseqAfter('cseq1', 'cseq2'), ...told('new2')),
+      ok,
+      ...ended('cseq2', { CSeq: '41 SUBSCRIBE' }),
+    ],
+  },
+  {
+    name: 'compact',
+    clause: 'RFC 3261 7.3.3, RFC 6665 7.3',
+    proves: 'compact header names (`v f t i m o c l u`), any case, spaces and tabs round colons',
+    steps: (() => {
+      const compact = (to: string, expires: string): Parameters<typeof send>[0] => ({
+        fields: {
+          Via: undefined,
+          From: undefined,
+          To: undefined,
+          'Call-ID': undefined,
+          Contact: undefined,
+          Event: undefined,
+          Expires: undefined,
+          'Content-Type': undefined,
+        },
+        lines: [
+          'v: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]',
+          `f:<[identity]>;tag=${tagOf('t')}`,
+          `t : ${to}`,
+          'i:[call_id]',
+          'm:<sip:subscriber@[local_ip]:[local_port];transport=[transport]>',
+          'o:\txcap-diff',
+          `eXpIrEs: ${expires}`,
+          'c: application/resource-lists+xml',
+        ],
+      });
+      return [
+        remember('entry'),
+        send({ ...compact('<[psi]>', '600'), body: list('[entry]') }),
+        accepted(),
+        notify(active, cseq('cseq1'), ...told('new1')),
+        ok,
+        send({ ...compact('<[psi]>;tag=[$to_tag]', '0'), body: list('[entry]') }),
+        response(200),
+        notify(timedOut, cseqAfter('cseq1', 'cseq2')),
+        ok,
+      ];
+    })(),
+  },
+  {
+    name: 'record-route',
+    clause: 'RFC 3261 12.1.1, 12.2.1.1',
+    proves:
+      'two Record-Route fields with `lr` come back in the 200 in their order and are the Route fields of every NOTIFY; its Request-URI is the Contact',
+    steps: [
+      remember('entry'),
+      send({
+        lines: [`Record-Route: ${proxyOf('inner')}`, `Record-Route: ${proxyOf('outer')}`],
+        body: list('[entry]'),
+      }),
+      response(
+        200,
+        header('To', 'tag=([^;]+)', 'to_tag'),
+        message('Record-Route: *<sip:inner@[^>]*;lr>.*<sip:outer@[^>]*;lr>'),
+      ),
+      notify(
+        active,
+        cseq('cseq1'),
+        message('^NOTIFY sip:subscriber@'),
+        message('Route: *<sip:inner@[^>]*;lr>.*<sip:outer@[^>]*;lr>'),
+        ...told('new1'),
+      ),
+      ok,
+      refresh(),
+      response(200),
+      notify(cseqAfter('cseq1', 'cseq2'), message('Route: *<sip:inner@[^>]*;lr>.*<sip:outer@'), ...told('new2')),
+      ok,
+      ...ended('cseq2'),
+    ],
+  },
+  {
+    name: 'strict-route',
+    clause: 'RFC 3261 12.2.1.1',
+    proves:
+      'when the first Record-Route has no `lr`, it is the Request-URI of every NOTIFY and the Contact is the last Route',
+    steps: [
+      remember('entry'),
+      send({ lines: [`Record-Route: ${proxyOf('strict', '')}`], body: list('[entry]') }),
+      accepted(),
+      notify(
+        active,
+        cseq('cseq1'),
+        message('^NOTIFY sip:strict@'),
+        message('Route: *<sip:subscriber@[^>]*>'),
+        ...told('new1'),
+      ),
+      ok,
+      ...ended('cseq1'),
+    ],
+  },
+  {
+    name: 'rport',
+    clause: 'RFC 3581 4, RFC 3261 18.2.1',
+    proves: 'responses go to the address and port that the request came from; Via says them in `received` and `rport`',
+    transport: 'udp',
+    steps: [
+      send({ method: 'OPTIONS', fields: { Via: via('nat', '192.0.2.1:9') } }),
+      response(200, header('Via', '^ *SIP/2.0/UDP 192.0.2.1:9;.*rport=[0-9]+'), header('Via', 'received=[0-9a-f.:]+')),
+    ],
+  },
+  {
+    name: 'pipelined',
+    clause: 'RFC 3261 18.3, 7.5',
+    proves: 'two requests in one write, with an empty line between them, are two requests',
+    transport: 'tcp',
+    steps: [
+      raw(
+        `<send><![CDATA[\n${['', 'hello']
+          .map((text, n) =>
+            requestText({
+              method: 'OPTIONS',
+              // SIPp counts and ends a message for itself only when there is one
+              fields: { Via: via(`pipelined${n}`), CSeq: `${n + 1} OPTIONS`, 'Content-Length': String(text.length) },
+              body: text,
+            }),
+          )
+          .join('\n')}\n]]></send>`,
+      ),
+      response(200, header('CSeq', '^ *1 OPTIONS')),
+      response(200, header('CSeq', '^ *2 OPTIONS')),
+    ],
+  },
+  {
+    name: 'reconnect',
+    clause: 'RFC 3261 18.2.2, RFC 5626',
+    proves:
+      'the connection is lost while the subscription lives: a refresh over a new one finds the dialog and NOTIFYs come there',
+    transport: 'tcp',
+    sockets: 'one for each call',
+    steps: [
+      ...subscribed(),
+      raw('<nop>\n    <action>\n      <closecon/>\n    </action>\n  </nop>'),
+      refresh(),
+      response(200),
+      notify(active, cseqAfter('cseq1', 'cseq2'), ...told('new2'), same('new1', 'new2')),
+      ok,
+      ...ended('cseq2'),
+    ],
+  },
+  {
+    name: 'restart',
+    clause: 'RFC 3261 12.2.1.1',
+    proves:
+      'the server is killed while the subscription lives; dialog, tags and list go on, CSeq does not go back, and a refresh finds the dialog',
+    keys: ['restart'],
+    transport: 'udp',
+    steps: [
+      ...subscribed(),
+      // What was told is stored in batches: the crash comes after the batch.
+      raw('<pause milliseconds="1000"/>'),
+      run('restart'),
+      receive('request="NOTIFY" timeout="60000"', [
+        active,
+        cseqAfter('cseq1', 'cseq2', true),
+        body('previous-etag="([^"]+)"', 'previous2'),
+        body('new-etag="([^"]+)"', 'new2'),
+        same('previous2', 'new1'),
+      ]),
+      ok,
+      refresh(),
+      response(200),
+      notify(active, cseqAfter('cseq2', 'cseq3'), ...told('new3'), same('new3', 'new2')),
+      ok,
+      ...ended('cseq3'),
+    ],
+  },
+  {
+    name: 'load',
+    clause: 'RFC 6665 4.2.1',
+    proves: 'SUBSCRIBE → 200 → NOTIFY → 200 for each call; the subscriptions stay: rates and many subscribers',
+    keys: ['expires'],
+    steps: [
+      send({ fields: { Expires: '[expires]' }, body: list('[entry]') }),
+      receive('response="200" rtd="true" timeout="30000"'),
+      receive('request="NOTIFY" timeout="30000"'),
+      ok,
+    ],
+  },
+];
