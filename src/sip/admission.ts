@@ -203,6 +203,8 @@ export class Admission {
       subscription.dialog = refreshed(subscription.dialog, request, dialog, asked.contact);
       subscription.state.expires = expires;
       await rows.put(subscription, known ? undefined : true);
+      // RFC 6665 4.2.2: the answer to a NOTIFY may have ended it while that was written
+      if (notifier.find(dialog.id) !== subscription) throw new Refusal('subscription-does-not-exist');
     }
     await request.respond(known ? 204 : 200, acceptance(granted, facts.contact));
     if (known) notifier.refreshed(subscription, granted > 0 ? expires : undefined);
