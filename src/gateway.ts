@@ -17,6 +17,7 @@ import { restartKeys, takenOver } from './gateway/restart-keys.ts';
 import { openSipEngine, partnerAddress } from './gateway/sip-engine.ts';
 import { interconnectTls, listenerTls, sipTls } from './gateway/tls-files.ts';
 import { type UserCredentials, userCredentials } from './gateway/user-credentials.ts';
+import { type Validity, validities, warnOfExpiry } from './gateway/validity.ts';
 import { gatewayVersion } from './gateway/version.ts';
 import type { Authenticator } from './identity/authenticate.ts';
 import { servedUsers } from './identity/served.ts';
@@ -48,6 +49,7 @@ interface Current {
   readonly users: UserCredentials;
   readonly partners: PartnerClient;
   readonly edge: EdgeProxies;
+  readonly validities: readonly Validity[];
 }
 
 /** What the parts of one gateway share while it is put together. */
@@ -108,7 +110,10 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     deliveryProgress: () => interconnection.deliveryProgress(),
     now: Date.now,
     subscriptions: () => sip?.subscriptionCount ?? 0,
+    validities: () => current.validities,
   });
+  const stopWarning = warnOfExpiry(() => current.validities, Date.now, log);
+  opened.add('expiry warnings', async () => stopWarning());
   opened.add('metrics', async () => stopCounting());
   const stopCounting = documents.onChange(({ changes }) => metrics.documentsChanged(changes.length));
 
@@ -224,6 +229,7 @@ async function currentOf(configuration: Configuration, log: Logger, before?: Use
     authenticate: authenticatorOf(configuration, users.schemes),
     partners: partnerClientOf(configuration),
     edge: await edgeProxiesOf(configuration),
+    validities: await validities(configuration),
   };
 }
 

@@ -157,9 +157,10 @@ function absoluteListener(
   absolute: (name: string) => string,
 ): Configuration['xcap']['listen'] {
   if (listen.tls === undefined) return listen;
-  const { cert, key, clientCa } = listen.tls;
+  const { cert, key, clientCa, crl } = listen.tls;
   const authorities = clientCa === undefined ? {} : { clientCa: absolute(clientCa) };
-  return { ...listen, tls: { cert: absolute(cert), key: absolute(key), ...authorities } };
+  const lists = crl === undefined ? {} : { crl: absolute(crl) };
+  return { ...listen, tls: { cert: absolute(cert), key: absolute(key), ...authorities, ...lists } };
 }
 
 function absoluteIdentity(
@@ -177,17 +178,29 @@ function absoluteIdentity(
 }
 
 function absoluteSipTls(
-  { cert, key, ca }: NonNullable<NonNullable<Configuration['sip']>['tls']>,
+  { cert, key, ca, crl }: NonNullable<NonNullable<Configuration['sip']>['tls']>,
   absolute: (name: string) => string,
 ): NonNullable<NonNullable<Configuration['sip']>['tls']> {
-  return { cert: absolute(cert), key: absolute(key), ...(ca === undefined ? {} : { ca: absolute(ca) }) };
+  return {
+    cert: absolute(cert),
+    key: absolute(key),
+    ...(ca === undefined ? {} : { ca: absolute(ca) }),
+    ...(crl === undefined ? {} : { crl: absolute(crl) }),
+  };
 }
 
 function absolutePartner(partner: PartnerConfiguration, absolute: (name: string) => string): PartnerConfiguration {
   const { tls, inboundPolicy, outboundPolicy } = partner;
   return {
     ...partner,
-    ...(tls?.ca === undefined ? {} : { tls: { ca: absolute(tls.ca) } }),
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: {
+            ...(tls.ca === undefined ? {} : { ca: absolute(tls.ca) }),
+            ...(tls.crl === undefined ? {} : { crl: absolute(tls.crl) }),
+          },
+        }),
     ...(inboundPolicy === undefined ? {} : { inboundPolicy: absolute(inboundPolicy) }),
     ...(outboundPolicy === undefined ? {} : { outboundPolicy: absolute(outboundPolicy) }),
   };

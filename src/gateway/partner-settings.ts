@@ -3,13 +3,14 @@ import type { Configuration } from '../config/schema.ts';
 import { addressList } from '../identity/address-list.ts';
 import { type Authenticator, authenticator, knownPartners } from '../identity/authenticate.ts';
 import type { AuthorizationSchemes } from '../identity/authorization.ts';
+import { certificatesOf, readRevocationLists } from '../identity/revocation-lists.ts';
 import type { InterconnectionSettings } from '../interconnect/partners.ts';
 import type { Prepared } from '../manage/prepare.ts';
 import type { Policy } from '../policy/policy.ts';
 import { passThroughPolicy } from '../policy/policy-file.ts';
 import { type EdgeProxies, edgeProxies } from '../xcap/conveyed-certificate.ts';
 import { type PartnerClient, partnerClient } from '../xcap/partner-client.ts';
-import { listenerTls, partnerAuthority } from './tls-files.ts';
+import { listenerTls, partnerAuthority, partnerRevocations } from './tls-files.ts';
 
 /** Times that interconnection needs although a gateway without the section has nobody to spend them on. */
 const unusedTimes = {
@@ -34,10 +35,13 @@ export function authenticatorOf(configuration: Configuration, schemes: Authoriza
 }
 
 /** Our proxies that may convey certificates. Throws when a CA cannot be read or parsed. */
-export function edgeProxiesOf(configuration: Configuration): EdgeProxies {
+export async function edgeProxiesOf(configuration: Configuration): Promise<EdgeProxies> {
   const addresses = addressList(configuration.interconnect?.edgeProxies ?? []);
   const authorities = configuration.partners.map((partner) => partnerAuthority(configuration, partner));
-  return edgeProxies((address) => addresses.has(address), authorities.join('\n'));
+  const anchors = certificatesOf(authorities.join('\n'));
+  const revocations = partnerRevocations(configuration)?.join('\n') ?? '';
+  const { lists } = await readRevocationLists(revocations, anchors);
+  return edgeProxies((address) => addresses.has(address), anchors, lists);
 }
 
 /** Builds the client towards all partners. Throws when a file cannot be read. */
@@ -52,6 +56,7 @@ export function partnerClientOf(configuration: Configuration): PartnerClient {
       certificates: partner.certificates,
       provideBelow: typeof partner.provide.to === 'string' ? undefined : partner.provide.to.users,
       authority: partnerAuthority(configuration, partner),
+      crl: partnerRevocations(configuration),
     })),
     httpProxy: interconnect?.httpProxy,
     timeout: (interconnect ?? unusedTimes).timeout * 1000,

@@ -36,3 +36,17 @@ test('everything else is named by its key', () => {
   };
   expect(restartKeys(running, changed)).toEqual(['system.gms', 'xcap.listen', 'sip']);
 });
+
+test('certificates, CAs and revocation lists under other names are taken over where client certificates stay asked for, or not', () => {
+  const tls = { cert: '/a.crt', key: '/a.key', clientCa: '/ca.crt' };
+  const other = { cert: '/b.crt', key: '/b.key', clientCa: '/ca.crt', crl: '/list.crl' };
+  const withTls = (files: typeof tls | Omit<typeof tls, 'clientCa'>): Configuration => ({
+    ...running,
+    xcap: { ...running.xcap, listen: { ...running.xcap.listen, tls: files } },
+  });
+  expect(takenOver(withTls(tls), withTls(other)).xcap.listen.tls).toEqual(other);
+  expect(restartKeys(withTls(tls), withTls(other))).toEqual([]);
+  const { clientCa: _asked, ...nobody } = other;
+  expect(takenOver(withTls(tls), withTls(nobody)).xcap.listen.tls).toEqual(tls);
+  expect(restartKeys(withTls(tls), withTls(nobody))).toEqual(['xcap.listen']);
+});

@@ -1,20 +1,21 @@
 // Which changes of a configuration a running gateway takes over, and which only count after a restart.
 import { isDeepStrictEqual } from 'node:util';
-import type { Configuration } from '../config/schema.ts';
+import type { Configuration, ListenerConfiguration } from '../config/schema.ts';
 
 /** The configuration that runs after a reload: what can change while running as changed, the rest as it was. */
 export function takenOver(running: Configuration, changed: Configuration): Configuration {
   const { partners, identity, logging } = changed;
-  if (running.interconnect === undefined || changed.interconnect === undefined) {
-    return { ...running, partners, identity, logging };
+  const faces = withFilesOf(running, changed);
+  if (faces.interconnect === undefined || changed.interconnect === undefined) {
+    return { ...faces, partners, identity, logging };
   }
-  const interconnect = { ...running.interconnect, ...reloadable(changed.interconnect) };
-  return { ...running, interconnect, partners, identity, logging };
+  const interconnect = { ...faces.interconnect, ...reloadable(changed.interconnect) };
+  return { ...faces, interconnect, partners, identity, logging };
 }
 
 /** Keys, as `section` or `section.key`, that differ and need a restart. */
 export function restartKeys(running: Configuration, changed: Configuration): readonly string[] {
-  return differing(lasting(running), lasting(changed));
+  return differing(lasting(withFilesOf(running, changed)), lasting(changed));
 }
 
 // What reload takes over is left out: partners, identity, logging, and the times and the brake of interconnection.
@@ -22,6 +23,45 @@ function lasting(configuration: Configuration): Readonly<Record<string, unknown>
   const { partners: _partners, identity: _identity, logging: _logging, interconnect, ...rest } = configuration;
   if (interconnect === undefined) return rest;
   return { ...rest, interconnect: { ...interconnect, ...reloadable(undefined) } };
+}
+
+/** The running configuration with the TLS files of the changed one, where a face can exchange them for new connections. */
+function withFilesOf(running: Configuration, changed: Configuration): Configuration {
+  const { xcap, interconnect, manage, sip } = running;
+  return {
+    ...running,
+    xcap: withTlsOf(xcap, changed.xcap),
+    ...(interconnect === undefined ? {} : { interconnect: withTlsOf(interconnect, changed.interconnect) }),
+    ...(manage === undefined ? {} : { manage: withTlsOf(manage, changed.manage) }),
+    ...(sip === undefined ? {} : { sip: withSipFilesOf(sip, changed.sip) }),
+  };
+}
+
+type SipConfiguration = NonNullable<Configuration['sip']>;
+
+function withSipFilesOf(sip: SipConfiguration, changed: Configuration['sip']): SipConfiguration {
+  if (sip.tls === undefined || changed?.tls === undefined || !sameKind(sip.tls.ca, changed.tls.ca)) return sip;
+  const { cert, key, ca, crl } = changed.tls;
+  const { ca: _ca, crl: _crl, ...rest } = sip.tls;
+  return {
+    ...sip,
+    tls: { ...rest, cert, key, ...(ca === undefined ? {} : { ca }), ...(crl === undefined ? {} : { crl }) },
+  };
+}
+
+function withTlsOf<Face extends { readonly listen: ListenerConfiguration }>(
+  face: Face,
+  changed: { readonly listen: ListenerConfiguration } | undefined,
+): Face {
+  const tls = changed?.listen.tls;
+  // Whether client certificates are asked for is settled when a listener starts
+  if (tls === undefined || face.listen.tls === undefined || !sameKind(face.listen.tls.clientCa, tls.clientCa))
+    return face;
+  return { ...face, listen: { ...face.listen, tls } };
+}
+
+function sameKind(one: string | undefined, other: string | undefined): boolean {
+  return (one === undefined) === (other === undefined);
 }
 
 /** Keys of the section `interconnect` that reload takes over. */

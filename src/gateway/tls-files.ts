@@ -1,19 +1,23 @@
 // Certificates and keys that a configuration names, as PEM texts.
 import { readFileSync } from 'node:fs';
 import type { Configuration, ListenerConfiguration, PartnerConfiguration } from '../config/schema.ts';
+import { revocationBlocks } from '../identity/revocation-lists.ts';
+import { tlsSuites } from '../identity/tls-suites.ts';
 import type { TlsMaterial } from '../sip/engine/tls-identity.ts';
 
 export interface TlsTexts {
   readonly cert: string;
   readonly key: string;
   readonly clientCa?: string | undefined;
+  /** Revocation lists, one in each text. */
+  readonly crl?: readonly string[] | undefined;
 }
 
 /** The TLS material of a listener; undefined when it is plain TCP. Throws when a file cannot be read. */
 export function listenerTls({ tls }: ListenerConfiguration): TlsTexts | undefined {
   if (tls === undefined) return undefined;
   const clientCa = tls.clientCa === undefined ? undefined : readPem(tls.clientCa);
-  return { cert: readPem(tls.cert), key: readPem(tls.key), clientCa };
+  return { cert: readPem(tls.cert), key: readPem(tls.key), clientCa, crl: revocationTexts([tls.crl]) };
 }
 
 /** The TLS material of the interconnect face, whose client CAs are the common one and those of single partners. */
@@ -22,20 +26,38 @@ export function interconnectTls(configuration: Configuration): TlsTexts | undefi
   const tls = interconnect === undefined ? undefined : listenerTls(interconnect.listen);
   if (tls === undefined) return undefined;
   const own = partners.flatMap((partner) => (partner.tls?.ca === undefined ? [] : [readPem(partner.tls.ca)]));
-  return { ...tls, clientCa: [...new Set([tls.clientCa ?? '', ...own])].join('\n') };
+  const clientCa = [...new Set([tls.clientCa ?? '', ...own])].join('\n');
+  return { ...tls, clientCa, crl: partnerRevocations(configuration) };
 }
 
 /** The TLS material of the embedded SIP engine; undefined without `sip.tls`. Throws when a file cannot be read. */
 export function sipTls({ sip }: Configuration): TlsMaterial | undefined {
   if (sip?.tls === undefined) return undefined;
-  const { cert, key, ca } = sip.tls;
-  return { cert: readPem(cert), key: readPem(key), ...(ca === undefined ? {} : { ca: readPem(ca) }) };
+  const { cert, key, ca, crl } = sip.tls;
+  const lists = revocationTexts([crl]);
+  return {
+    cert: readPem(cert),
+    key: readPem(key),
+    ciphers: tlsSuites,
+    ...(ca === undefined ? {} : { ca: readPem(ca) }),
+    ...(lists === undefined ? {} : { crl: [...lists] }),
+  };
 }
 
 /** CAs that may vouch for a partner: its own, or the common one. */
 export function partnerAuthority(configuration: Configuration, partner: PartnerConfiguration): string {
   const file = partner.tls?.ca ?? configuration.interconnect?.listen.tls?.clientCa;
   return file === undefined ? '' : readPem(file);
+}
+
+/** Revocation lists of all CAs that may vouch for partners, one in each text; undefined when none is configured. */
+export function partnerRevocations({ interconnect, partners }: Configuration): readonly string[] | undefined {
+  return revocationTexts([interconnect?.listen.tls?.crl, ...partners.map((partner) => partner.tls?.crl)]);
+}
+
+function revocationTexts(files: readonly (string | undefined)[]): readonly string[] | undefined {
+  const named = new Set(files.filter((file) => file !== undefined));
+  return named.size === 0 ? undefined : [...named].flatMap((file) => revocationBlocks(readPem(file)));
 }
 
 function readPem(file: string): string {

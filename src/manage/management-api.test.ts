@@ -376,7 +376,7 @@ describe('requests that do not fit', () => {
     [`/api/v1/groups/${id}?version=1`, 'version'],
     ['/api/v1/deliveries?state=queued&state=parked', 'state'],
     ['/api/v1/journal?limit=many', 'limit'],
-    ['/api/v1/journal?since=2026-01-01', 'since'],
+    ['/api/v1/journal?snce=2026-01-01', 'snce'],
     ['/api/v1/subscriptions?partner=blue', 'partner'],
   ])('%s is 400 and names %s', async (path, name) => {
     const answer = await ask(path);

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
+import { tlsSuites } from '../identity/tls-suites.ts';
 import { drainTime } from './running-gateway.ts';
 
 export interface ManagementListenOptions {
@@ -18,6 +19,8 @@ export interface ManagementTls {
   readonly cert: string;
   readonly key: string;
   readonly clientCa?: string | undefined;
+  /** Revocation lists of these CAs, PEM texts of one each. */
+  readonly crl?: readonly string[] | undefined;
 }
 
 export interface ManagementListener {
@@ -63,8 +66,15 @@ export async function startManagementListener(
   };
 }
 
-function secureContext({ cert, key, clientCa }: ManagementTls): SecureContextOptions {
-  return { cert, key, minVersion: 'TLSv1.2', ...(clientCa === undefined ? {} : { ca: clientCa }) };
+function secureContext({ cert, key, clientCa, crl }: ManagementTls): SecureContextOptions {
+  return {
+    cert,
+    key,
+    minVersion: 'TLSv1.2',
+    ciphers: tlsSuites,
+    ...(clientCa === undefined ? {} : { ca: clientCa }),
+    ...(crl === undefined ? {} : { crl: [...crl] }),
+  };
 }
 
 async function close(server: Server, underWay: ReadonlySet<ServerResponse>): Promise<void> {

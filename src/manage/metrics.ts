@@ -28,10 +28,12 @@ export interface MetricSources {
   readonly now: () => number;
   /** Number of subscriptions of others to us. */
   readonly subscriptions: () => number;
+  /** Until when certificates and revocation lists are good, by configuration key; milliseconds since 1970. */
+  readonly validities: () => readonly { readonly key: string; readonly until: number }[];
 }
 
 /** A registry of its own with the metrics of one gateway. */
-export function createMetrics({ store, deliveryProgress, now, subscriptions }: MetricSources): Metrics {
+export function createMetrics({ store, deliveryProgress, now, subscriptions, validities }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -112,6 +114,16 @@ export function createMetrics({ store, deliveryProgress, now, subscriptions }: M
     registers,
     collect() {
       this.set(subscriptions());
+    },
+  });
+  new Gauge({
+    name: 'mcgw_valid_until_seconds',
+    help: 'When the first certificate or revocation list in the file of a configuration key runs out, seconds since 1970',
+    labelNames: ['key'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { key, until } of validities()) this.set({ key }, until / 1000);
     },
   });
   return {

@@ -1,6 +1,7 @@
 // Everything a gateway needs from files before it starts: the configuration, and the policies and schemas it names.
 // `serve`, SIGHUP and `check` all see the same problems.
 import { type ConfigurationProblem, inOrder, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
+import { revocationChecks } from '../config/revocation-checks.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { Policy } from '../policy/policy.ts';
 import { loadPolicy, PolicyFileError, PolicyUnreadable } from '../policy/policy-file.ts';
@@ -40,9 +41,15 @@ export async function prepare(file: string, now: number): Promise<Preparation> {
     if (schema === undefined || problem === undefined) continue;
     found.push({ file: schema, line: problem.line, key: 'applicationUsages', text: problem.text, severity: 'error' });
   }
+  for (const { path, text, severity } of await revocationChecks(loaded.sections, now)) {
+    found.push({ ...loaded.errorAt(path, text), severity });
+  }
   const { configuration } = loaded;
   return {
-    prepared: configuration === undefined || found.length > 0 ? undefined : { configuration, policies },
+    prepared:
+      configuration === undefined || found.some(({ severity }) => severity === 'error')
+        ? undefined
+        : { configuration, policies },
     problems: inOrder(file, [...loaded.problems, ...found]),
     loaded,
   };

@@ -3,6 +3,8 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import { addressList } from '../identity/address-list.ts';
 import { authenticator, knownPartners } from '../identity/authenticate.ts';
+import { revocationListOf } from '../identity/revocation-lists.testkit.ts';
+import { certificatesOf, type RevocationList, readRevocationLists } from '../identity/revocation-lists.ts';
 import { Refusal } from '../refusals.ts';
 import { type TestCertificate, testAuthority, testCertificate } from './certificates.testkit.ts';
 import { edgeProxies } from './conveyed-certificate.ts';
@@ -22,7 +24,8 @@ beforeAll(async () => {
   red = (await testCertificate(authority, { dns: ['gms.red.example'] })).cert;
 });
 
-const edge = (now: () => number = Date.now) => edgeProxies((address) => address === '10.0.0.1', authority.cert, now);
+const edge = (now: () => number = Date.now, revocations: readonly RevocationList[] = []) =>
+  edgeProxies((address) => address === '10.0.0.1', certificatesOf(authority.cert), revocations, now);
 const certificate = (value: string, chain?: readonly string[]) =>
   edge().certificate({ clientCert: [value], clientCertChain: chain });
 
@@ -40,6 +43,19 @@ describe('RFC 9440: a certificate that an edge proxy conveys', () => {
     const late = edge(() => Date.parse('2099-01-01T00:00:00Z'));
     expect(late.certificate({ clientCert: [conveyed(red)], clientCertChain: undefined })).toBeUndefined();
     expect(edge().certificate({ clientCert: undefined, clientCertChain: undefined })).toBeUndefined();
+  });
+
+  test('RFC 5280 6.3.3: is nobody’s when the CA revoked it, or when the list of the CA is out of date', async () => {
+    const believed = async (pem: string): Promise<boolean> => {
+      const { lists } = await readRevocationLists(pem, certificatesOf(authority.cert));
+      expect(lists).toHaveLength(1);
+      return (
+        edge(Date.now, lists).certificate({ clientCert: [conveyed(red)], clientCertChain: undefined }) !== undefined
+      );
+    };
+    expect(await believed(await revocationListOf(authority, []))).toBe(true);
+    expect(await believed(await revocationListOf(authority, [red]))).toBe(false);
+    expect(await believed(await revocationListOf(authority, [], Date.now() - 1000))).toBe(false);
   });
 
   test.each([
@@ -65,7 +81,7 @@ describe('on a face behind an edge proxy that ends TLS', () => {
       partners: knownPartners([partner], () => authority.cert),
     });
     const addresses = addressList([edgeAddress]);
-    const proxies = edgeProxies((address) => addresses.has(address), authority.cert);
+    const proxies = edgeProxies((address) => addresses.has(address), certificatesOf(authority.cert));
     const face = await startInterconnectFace({
       listen: { host: '127.0.0.1', port: 0 },
       root: 'https://gms.blue.example/xcap-root',

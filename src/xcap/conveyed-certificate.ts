@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type CertificateFacts, certificateFacts } from '../identity/certificates.ts';
+import { isRevoked, type RevocationList } from '../identity/revocation-lists.ts';
 import { Refusal } from '../refusals.ts';
 
 /** Values of the two header fields of RFC 9440; several lines of one field are several values. */
@@ -26,17 +27,13 @@ const remembered = 200;
 /** A certificate is looked at again after so long, milliseconds: it may have expired. */
 const lookAgain = 60_000;
 
-/**
- * The edge proxies of a configuration. `authorities`: PEM text of the CAs that may vouch for partners; `now`: milliseconds since 1970.
- * Throws when a CA cannot be parsed.
- */
+/** The edge proxies of a configuration. `anchors`: the CAs that may vouch for partners; `now`: milliseconds since 1970. */
 export function edgeProxies(
   isEdge: (address: string | undefined) => boolean,
-  authorities: string,
+  anchors: readonly X509Certificate[],
+  revocations: readonly RevocationList[] = [],
   now: () => number = Date.now,
 ): EdgeProxies {
-  const blocks = authorities.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  const anchors = [...new Set(blocks)].map((block) => new X509Certificate(block));
   const known = new LRUCache<string, { readonly facts: CertificateFacts | undefined }>({
     max: remembered,
     ttl: lookAgain,
@@ -54,17 +51,23 @@ export function edgeProxies(
       if (before !== undefined) return before.facts;
       const certificates = [value, ...chain].map(parsed);
       if (certificates.length > longestChain) throw malformed();
-      const facts = vouchedFor(certificates, anchors, now());
+      const facts = vouchedFor(certificates, { anchors, revocations }, now());
       known.set(key, { facts });
       return facts;
     },
   };
 }
 
+/** Whom vouching may end at, and what was withdrawn. */
+interface Trust {
+  readonly anchors: readonly X509Certificate[];
+  readonly revocations: readonly RevocationList[];
+}
+
 /** The certificate and all that vouch for it up to one of the anchors; undefined when none does, or one is not valid now. */
 function vouchedFor(
   [own, ...chain]: readonly X509Certificate[],
-  anchors: readonly X509Certificate[],
+  { anchors, revocations }: Trust,
   now: number,
 ): CertificateFacts | undefined {
   if (own === undefined) return undefined;
@@ -75,11 +78,12 @@ function vouchedFor(
       candidates.find((candidate) => candidate.ca && one.checkIssued(candidate) && one.verify(candidate.publicKey));
     const anchor = signer(anchors);
     if (anchor !== undefined) {
+      if (isRevoked(one, anchor, revocations, now)) return undefined;
       const above = [...path.slice(1), anchor].map(({ raw }) => raw);
       return now > anchor.validToDate.getTime() ? undefined : certificateFacts(own.raw, above);
     }
     const next = signer(chain.filter((candidate) => !path.includes(candidate)));
-    if (next === undefined) return undefined;
+    if (next === undefined || isRevoked(one, next, revocations, now)) return undefined;
     path.push(next);
     one = next;
   }

@@ -6,6 +6,8 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
+import { tlsSuites } from '../identity/tls-suites.ts';
 import { Refusal } from '../refusals.ts';
 import { type Answer, faultAnswer, refusalAnswer } from './answer.ts';
 import { announcesBody, discardBody, RequestAborted } from './body.ts';
@@ -19,6 +21,8 @@ export interface TlsMaterial {
   readonly key: string;
   /** CAs that client certificates must chain to; absent = none is asked for. */
   readonly clientCa?: string | undefined;
+  /** Revocation lists of all of these CAs, PEM texts of one each; absent = nothing is known to be revoked. */
+  readonly crl?: readonly string[] | undefined;
 }
 
 export interface ListenOptions {
@@ -99,7 +103,10 @@ export interface HttpListenerOptions {
 export interface HttpListener {
   /** `http://host:port` as bound. */
   readonly url: string;
-  /** Uses other certificates for connections from now on. Throws when they cannot be used; without TLS there is nothing to replace. */
+  /**
+   * Uses other certificates from now on. When they differ, connections that were judged by those before end behind their running exchange.
+   * Throws when they cannot be used; without TLS there is nothing to replace.
+   */
   replaceTls(tls: TlsMaterial): void;
   /** Stops accepting, lets running exchanges finish for at most the drain timeout, then ends every connection. */
   close(): Promise<void>;
@@ -118,7 +125,9 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
   const connections = new Set<Socket>();
   const ready = new Set<Socket>();
   const states = new WeakMap<Duplex, ConnectionState>();
+  const outdated = new WeakSet<Duplex>();
   let closing = false;
+  let material = listen.tls;
   const refused = new WeakSet<Duplex>();
   const budget = new BodyBudget(limits);
   const endOfTurn = turnEnds();
@@ -128,7 +137,12 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
     const { request, response } = exchange;
     const unread = announcesBody(request) && !request.complete;
     // Nobody knows whether a body that was never asked for will still come; and who is told to try later need not send the rest now
-    if (closing || last || (unread && (exchange.expectsContinue || answer.status === 503))) {
+    if (
+      closing ||
+      last ||
+      outdated.has(request.socket) ||
+      (unread && (exchange.expectsContinue || answer.status === 503))
+    ) {
       response.shouldKeepAlive = false;
     }
     response.writeHead(answer.status, answer.headers as string[]);
@@ -229,7 +243,14 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
   return {
     url: boundUrl(server.address() as AddressInfo, listen.tls !== undefined),
     replaceTls: (tls) => {
-      if (server instanceof TlsServer) server.setSecureContext(secureContext(tls));
+      if (!(server instanceof TlsServer) || isDeepStrictEqual(tls, material)) return;
+      server.setSecureContext(secureContext(tls));
+      material = tls;
+      // A certificate that is withdrawn now, or a CA that is trusted now, was judged when the connection began
+      for (const socket of ready) {
+        if ((states.get(socket)?.queue.length ?? 0) === 0) socket.destroySoon();
+        else outdated.add(socket);
+      }
     },
     close: () =>
       new Promise((resolve) => {
@@ -317,7 +338,9 @@ function secureContext(tls: TlsMaterial): SecureContextOptions {
     cert: tls.cert,
     key: tls.key,
     minVersion: 'TLSv1.2',
+    ciphers: tlsSuites,
     ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa }),
+    ...(tls.crl === undefined ? {} : { crl: [...tls.crl] }),
     // A resumed session carries no chain to check, and would outlive a withdrawn certificate
     secureOptions: constants.SSL_OP_NO_TICKET,
   };

@@ -5,6 +5,7 @@ import type { PartnerConfiguration } from '../config/schema.ts';
 import { builtInUsages, groupsAuid } from '../documents/application-usage.ts';
 import { isLoopbackAddress } from '../identity/address-list.ts';
 import { certificateMatches } from '../identity/certificates.ts';
+import { tlsSuites } from '../identity/tls-suites.ts';
 import type { FetchOutcome, PartnerGms, ProvideOutcome } from '../interconnect/ports.ts';
 import { parseEntityTag, quotedTag } from './entity-tags.ts';
 import { mediaType } from './media-type.ts';
@@ -22,6 +23,8 @@ export interface PartnerRoute {
   readonly provideBelow?: string | undefined;
   /** PEM text of the CAs that may vouch for the partner; absent = those of the platform. */
   readonly authority?: string | undefined;
+  /** Revocation lists of these CAs, PEM texts of one each; absent = nothing is known to be revoked. */
+  readonly crl?: readonly string[] | undefined;
 }
 
 export interface PartnerClientOptions {
@@ -145,8 +148,10 @@ function connection(root: string, route: PartnerRoute, options: PartnerClientOpt
     // A resumed session would skip the check of the server's certificate
     maxCachedSessions: 0,
     minVersion: 'TLSv1.2',
+    ciphers: tlsSuites,
     ...options.certificate,
     ...(route.authority === undefined ? {} : { ca: route.authority }),
+    ...(route.crl === undefined ? {} : { crl: [...route.crl] }),
     checkServerIdentity: (host: string, certificate: PeerCertificate) => checkPartner(host, certificate, route),
   };
   // RFC 9110 9.3.6: mutual TLS runs inside the tunnel, end to end
