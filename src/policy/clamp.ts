@@ -3,7 +3,7 @@
 import { Refusal } from '../refusals.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
-import { type ElementPaths, elementReplacement, insertion, type PolicyEdit } from './edits.ts';
+import { type ElementPaths, elementReplacement, insertion, type PolicyEdit, prefixFor } from './edits.ts';
 import { listServices, supportedServices } from './group-parts.ts';
 import type { ClampFile } from './policy-schema.ts';
 import { priorityElements } from './service-elements.ts';
@@ -37,15 +37,4 @@ function clamped(index: OffsetIndex, paths: ElementPaths, element: ElementId, cl
   const wanted = Math.min(Math.max(value, clamp.min ?? value), clamp.max ?? Infinity);
   if (wanted === value) return [];
   return [elementReplacement(index, paths, element, String(wanted))];
-}
-
-function prefixFor(
-  index: OffsetIndex,
-  element: ElementId,
-  namespace: string,
-): { readonly prefix: string; readonly declaration: string } {
-  for (const [prefix, uri] of index.namespacesInScope(element)) {
-    if (uri === namespace) return { prefix: prefix === '' ? '' : `${prefix}:`, declaration: '' };
-  }
-  return { prefix: '', declaration: ` xmlns="${namespace}"` };
 }

@@ -4,8 +4,8 @@ import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
 import { appendEdit, type Edit } from '../xml/splice.ts';
 import type { RuleChange } from './policy.ts';
 
-/** One planned change: the edit of bytes, and how it is shown. */
-export type PolicyEdit = Edit & RuleChange;
+/** One planned change: the edit of bytes, and how it is shown; `unlisted` when another edit shows it. */
+export type PolicyEdit = Edit & RuleChange & { readonly unlisted?: true };
 
 /** Shows where elements stand; remembers positions among siblings, so that naming many siblings stays linear. */
 export class ElementPaths {
@@ -74,6 +74,30 @@ export function insertion(index: OffsetIndex, paths: ElementPaths, parent: Eleme
   if (last === undefined) return { ...appendEdit(index, parent, markup), ...shown };
   const at = index.outerEnd(last);
   return { start: at, end: at, replacement: `${indentation(index, last)}${markup}`, ...shown };
+}
+
+/** The edit that puts markup behind an element, on a line of its own where the element has its own. */
+export function insertionBehind(
+  index: OffsetIndex,
+  paths: ElementPaths,
+  before: ElementId,
+  markup: string,
+): PolicyEdit {
+  const at = index.outerEnd(before);
+  const path = paths.of(Math.max(index.parent(before), index.root));
+  return { start: at, end: at, replacement: `${indentation(index, before)}${markup}`, path, after: markup };
+}
+
+/** The prefix by which elements of a namespace can be written inside an element, and the declaration that this needs. */
+export function prefixFor(
+  index: OffsetIndex,
+  element: ElementId,
+  namespace: string,
+): { readonly prefix: string; readonly declaration: string } {
+  for (const [prefix, uri] of index.namespacesInScope(element)) {
+    if (uri === namespace) return { prefix: prefix === '' ? '' : `${prefix}:`, declaration: '' };
+  }
+  return { prefix: '', declaration: ` xmlns="${namespace}"` };
 }
 
 function indentation(index: OffsetIndex, element: ElementId): string {

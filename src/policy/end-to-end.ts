@@ -63,12 +63,41 @@ export function endToEndInSelection(select: string): string | undefined {
 }
 
 function ownEndToEndName(index: OffsetIndex, element: ElementId): string | undefined {
-  const name = index.localName(element);
-  const namespace = index.namespace(element);
+  return endToEndName(index.namespace(element), index.localName(element));
+}
+
+/** The name of the end-to-end part that elements of this name are; undefined when they are none. */
+export function endToEndName(namespace: string, name: string): string | undefined {
   if (namespace === namespaces.mcpttGroupInfo && groupInfoNames.has(name)) return name;
   return namespace === namespaces.listService && name === 'invite-members' ? name : undefined;
 }
 
 function isListService(index: OffsetIndex, element: ElementId): boolean {
   return index.is(element, namespaces.listService, 'list-service');
+}
+
+/** All end-to-end parts of a document by name, each in a form that does not depend on how it is written. */
+export function endToEndParts(index: OffsetIndex): ReadonlyMap<string, string> {
+  const parts = new Map<string, string>();
+  const add = (name: string, value: string): void => {
+    parts.set(name, `${parts.get(name) ?? ''}\n${value}`);
+  };
+  for (let element = index.root; element < index.count; element++) {
+    if (isListService(index, element)) add('list-service/@uri', index.attribute(element, 'uri') ?? '');
+    const name = ownEndToEndName(index, element);
+    const parent = index.parent(element);
+    if (name !== undefined && (parent < 0 || endToEndAround(index, parent) === undefined))
+      add(name, meaning(index, element));
+  }
+  return parts;
+}
+
+function meaning(index: OffsetIndex, element: ElementId): string {
+  const attributes = index
+    .attributes(element)
+    .map(({ namespace, localName, value }) => JSON.stringify([namespace, localName, value]))
+    .sort();
+  const children = index.children(element).map((child) => meaning(index, child));
+  const text = index.text(element).trim();
+  return JSON.stringify([index.namespace(element), index.localName(element), attributes, text, children]);
 }

@@ -86,13 +86,14 @@ function entryIdentities(index: OffsetIndex, entry: ElementId): readonly (string
   return [entry, ...service].map((element) => canonicalUri(index.attribute(element, 'uri') ?? ''));
 }
 
-function participantType(index: OffsetIndex, entry: ElementId): string {
+/** The functional category of an entry, folded; '' when it has none. */
+export function participantType(index: OffsetIndex, entry: ElementId): string {
   const element = index.firstNamed(entry, namespaces.mcpttGroupInfo, 'participant-type');
   return element === undefined ? '' : foldedText(index.text(element));
 }
 
-// A free text that people type: case and white space do not tell categories apart.
-function foldedText(text: string): string {
+/** A functional category is free text that people type: case and white space do not tell categories apart. */
+export function foldedText(text: string): string {
   return text.trim().replace(/\s+/g, ' ').toLowerCase();
 }
 

@@ -29,7 +29,7 @@ rules:
   - { name: c, require: { select: count(//g:entry), otherwise: x } }
   - { name: d, remove: { select: count(//g:entry) } }
   - { name: e, clamp: { priority: [mcptt], min: 9, max: 3 } }
-  - { name: f, rename: {} }
+  - { name: f, renam: {} }
   - { name: g }
   - { name: h, members: { keep: [ { uri: nobody }, { domain: "x y" } ] } }
 `;
@@ -43,7 +43,7 @@ rules:
       'p.yaml:11: rules[3].name',
       'p.yaml:12: rules[4].remove.select',
       'p.yaml:13: rules[5].clamp',
-      'p.yaml:14: rules[6].rename',
+      'p.yaml:14: rules[6].renam',
       'p.yaml:14: rules[6]',
       'p.yaml:15: rules[7]',
       'p.yaml:16: rules[8].members.keep[0].uri',

@@ -1,5 +1,5 @@
 // The shape of a policy file: one source for types, checks and messages.
-// Only rule kinds that are built are here; every other key is unknown and refused.
+// Rule kinds and their keys; every other key is unknown and refused.
 import { z } from 'zod';
 import { canonicalUri } from '../identity/uri.ts';
 
@@ -40,26 +40,121 @@ const members = z.strictObject({
   limit: z.int().min(1).optional().describe('at most so many entries stay, the first in document order'),
 });
 
+const regularExpression = text.max(1000).describe('regular expression without back-references and look-around');
+const file = text.describe('file below the folder of the policy file');
+const value = z
+  .union([z.string(), z.number(), z.boolean()], { error: 'must be a text, a number, true or false' })
+  .transform((value) => String(value));
+
+const rewrite = z
+  .strictObject({
+    identities: z.literal(true).optional().describe('every position that holds an identity'),
+    select: xpath.optional().describe('XPath 1.0: elements and attributes whose text is rewritten'),
+    pattern: regularExpression.describe('compared with canonical URIs, or with the selected text'),
+    with: z.string().describe('replaces the first match; $1 to $99 are groups, $& the match, $$ a dollar sign'),
+  })
+  .refine(
+    (rewrite) => (rewrite.identities === undefined) !== (rewrite.select === undefined),
+    'needs identities or select',
+  );
+
+const participantTypes = z.union([text.transform((one) => [one]), z.array(text).min(1)], {
+  error: 'must be a participant type or a list of them',
+});
+
+const pseudonym = z.strictObject({
+  members: z.strictObject({
+    domain: domain.describe('identities of this domain, exactly, are replaced'),
+    except: participantTypes.optional().describe('entries of these participant types keep theirs'),
+  }),
+  into: domain.optional().describe('domain of the pseudonyms; default: the domain with .pseudonym.invalid behind it'),
+  key: text.default('pseudonym.key').describe('file with the key, from the folder of the policy file'),
+});
+
+const permission = z
+  .string()
+  .regex(/^([A-Za-z]+:)?[A-Za-z_][A-Za-z0-9._-]*$/, 'must be the name of an action element')
+  .describe('action element of a rule, e.g. allow-MCPTT-emergency-call');
+
+const permissions = z
+  .strictObject({
+    for: z
+      .strictObject({
+        served: z.literal(true).optional().describe('users receiving service in this system'),
+        domain: domain.optional().describe('identities of this domain, exactly'),
+        participantType: text.optional().describe('entries of this functional category'),
+        uri: pattern.optional(),
+        except: participantTypes.optional().describe('entries of these participant types are left out'),
+      })
+      .refine(({ except: _, ...who }) => Object.keys(who).length > 0, 'needs served, domain, participantType or uri'),
+    deny: z.array(permission).min(1).optional(),
+    allow: z.array(permission).min(1).optional(),
+  })
+  .refine((rule) => rule.deny !== undefined || rule.allow !== undefined, 'needs deny or allow')
+  .refine((rule) => !rule.deny?.some((name) => rule.allow?.includes(name)), 'denies what it allows');
+
+const areas = z
+  .strictObject({
+    keepWithin: file.optional().describe('GeoJSON file; what does not lie wholly inside is removed'),
+    drop: z
+      .union([z.literal(true), file, z.array(text).min(1)], {
+        error: 'must be true, a GeoJSON file, or a list of element names',
+      })
+      .optional()
+      .describe('true: all areas; a GeoJSON file: those that touch it; element names: those elements'),
+    elements: z
+      .array(text.regex(/^[A-Za-z_][\w.-]*$/, 'must be a local name'))
+      .min(1)
+      .optional()
+      .describe('local names of the elements that hold areas, as the release spells them'),
+    ifNoneLeft: z.enum(['accept', 'refuse']).default('accept').describe('refuse a group whose last area would go'),
+  })
+  .refine((areas) => areas.keepWithin !== undefined || areas.drop !== undefined, 'needs keepWithin or drop');
+
+const range = z
+  .string()
+  .regex(/^-?\d{1,9}\s*(-|\.\.)\s*-?\d{1,9}$/, 'must be two whole numbers, e.g. 0-7')
+  .describe('two whole numbers, e.g. 0-7');
+
+const map = z
+  .strictObject({
+    select: xpath,
+    table: z.record(z.string(), value).optional().describe('new value by present value'),
+    ranges: z.record(range, range).optional().describe('numbers of one range become those of another, in proportion'),
+    otherwise: z
+      .enum(['keep', 'refuse'])
+      .optional()
+      .describe('values not named; default: keep with a table, refuse with ranges'),
+  })
+  .refine((map) => map.table !== undefined || map.ranges !== undefined, 'needs table or ranges');
+
 const ruleKinds = {
   clamp,
   members,
   services: z.strictObject({ drop: services }),
-  set: z.strictObject({
-    select: xpath,
-    value: z
-      .union([z.string(), z.number(), z.boolean()], { error: 'must be a text, a number, true or false' })
-      .transform((value) => String(value)),
-  }),
-  remove: z.strictObject({ select: xpath }),
+  areas,
+  set: z.strictObject({ select: xpath, value }),
   insert: z.strictObject({
     into: xpath,
     element: text.describe('one element; the prefixes of selections are bound in it'),
   }),
+  remove: z.strictObject({ select: xpath }),
+  rename: z.strictObject({
+    select: xpath,
+    to: text
+      .regex(/^([A-Za-z]+:)?[A-Za-z_][\w.-]*$/, 'must be a name, e.g. mcpttgi:owner')
+      .describe('new name; elements need one of the prefixes of selections'),
+  }),
+  map,
+  rewrite,
+  pseudonym,
+  permissions,
   require: z.strictObject({ select: xpath, otherwise: text.describe('phrase of the refusal') }),
+  stylesheet: file.describe('XSLT file, run by the optional package saxon-js'),
 } as const;
 
-type RuleKind = keyof typeof ruleKinds;
-const ruleKindNames = Object.keys(ruleKinds) as readonly RuleKind[];
+export type RuleKind = keyof typeof ruleKinds;
+export const ruleKindNames = Object.keys(ruleKinds) as readonly RuleKind[];
 
 const when = z
   .strictObject({
@@ -73,29 +168,57 @@ const when = z
 export const ruleSchema = z
   .strictObject({
     name: text.max(200).describe('shown wherever the rule acted'),
-    when: when.optional(),
-    endToEnd: z.boolean().default(false),
+    when: when.optional().describe('the rule acts only when all of this holds'),
+    endToEnd: z.boolean().default(false).describe('the rule may change what binds both systems'),
     clamp: clamp.optional(),
     members: members.optional(),
     services: ruleKinds.services.optional(),
+    areas: areas.optional(),
     set: ruleKinds.set.optional(),
-    remove: ruleKinds.remove.optional(),
     insert: ruleKinds.insert.optional(),
+    remove: ruleKinds.remove.optional(),
+    rename: ruleKinds.rename.optional(),
+    map: map.optional(),
+    rewrite: rewrite.optional(),
+    pseudonym: pseudonym.optional(),
+    permissions: permissions.optional(),
     require: ruleKinds.require.optional(),
+    stylesheet: ruleKinds.stylesheet.optional(),
   })
   .refine((rule) => kindsOf(rule).length === 1, `needs exactly one of ${ruleKindNames.join(', ')}`);
 
-export const policySchema = z.strictObject({
-  policy: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be letters, digits, dots, hyphens and underscores'),
-  version: z.int().min(0),
-  rules: z.array(ruleSchema),
+export const includeSchema = z.strictObject({
+  include: file.describe('policy file whose rules stand here'),
 });
+
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be letters, digits, dots, hyphens and underscores');
+
+export const policySchema = z.strictObject({
+  policy: name.describe('name, shown with every derived group'),
+  version: z.int().min(0).describe('give a new one to each change'),
+  include: z.array(file).optional().describe('files whose rules come before those of this one'),
+  rules: z
+    .array(z.unknown())
+    .describe('rules, in the order in which they run; { include: FILE } puts those of a file in'),
+});
+
+/** What a whole file looks like, rules included: for finding the keys that were meant. */
+export const wholeSchema = policySchema.extend({ rules: z.array(ruleSchema) });
+
+/** A file that others include: rules alone, or a whole policy. */
+export const includedSchema = policySchema.partial({ policy: true, version: true });
 
 export type RuleFile = z.infer<typeof ruleSchema>;
 export type WhenFile = z.infer<typeof when>;
 export type ClampFile = z.infer<typeof clamp>;
 export type MembersFile = z.infer<typeof members>;
 export type KeepItem = z.infer<typeof keepItem>;
+export type RewriteFile = z.infer<typeof rewrite>;
+export type PseudonymFile = z.infer<typeof pseudonym>;
+export type PermissionsFile = z.infer<typeof permissions>;
+export type AreasFile = z.infer<typeof areas>;
+export type MapFile = z.infer<typeof map>;
+export type RenameFile = z.infer<typeof ruleKinds.rename>;
 
 /** The rule kinds that a rule of a file names. */
 export function kindsOf(rule: Readonly<Record<string, unknown>>): readonly RuleKind[] {

@@ -1,16 +1,15 @@
 // Runs compiled rules in order on one document: each plans edits on the state that the earlier ones left, the edits are spliced.
-// When the result does not pass its check, the run is repeated to find the rule that broke it.
+// What no edit touches keeps its bytes.
 import { setImmediate } from 'node:timers/promises';
 import { Refusal } from '../refusals.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import type { OffsetIndex } from '../xml/offset-index.ts';
 import { splice } from '../xml/splice.ts';
-import { indexWellFormed } from '../xml/xml-document.ts';
+import { indexWellFormed, readXml } from '../xml/xml-document.ts';
 import { ElementPaths, type PolicyEdit } from './edits.ts';
 import {
   type AppliedRule,
   type Derivation,
-  type DocumentCheck,
   listedText,
   longestChange,
   type PolicyContext,
@@ -22,6 +21,8 @@ export interface CompiledRule {
   readonly name: string;
   readonly kind: string;
   plan(index: OffsetIndex, paths: ElementPaths, context: PolicyContext): readonly PolicyEdit[];
+  /** How much it may have to look at in a document of this size, in elements; absent = as much as there is. */
+  weight?(size: { readonly bytes: number; readonly elements: number }): number;
   /** Frees compiled expressions. */
   dispose?(): void;
 }
@@ -39,40 +40,27 @@ const limits: XmlLimits = {
 /** Above this size the event loop gets a turn between two steps, bytes. */
 const largeDocument = 64 * 1024;
 
-interface State {
-  readonly bytes: Uint8Array;
-  readonly rule: string;
+export interface RunOptions {
+  /** Rules that may change something before the run stops. */
+  readonly most?: number | undefined;
+  /** Hears the name of each rule before it runs. */
+  readonly at?: ((rule: string) => void) | undefined;
 }
 
-/** Runs the rules. Throws as Policy.apply. */
+/** Runs rules on a document; its result is not checked. Throws Refusal `constraint-failure` for a rule that cannot act. */
 export async function runRules(
   rules: readonly CompiledRule[],
   document: Uint8Array,
   context: PolicyContext,
-  check?: DocumentCheck,
-): Promise<Derivation> {
-  const derivation = await run(rules, document, context, () => undefined);
-  if (check === undefined || derivation.applied.length === 0) return derivation;
-  try {
-    await check(derivation.bytes);
-  } catch (error) {
-    if (!(error instanceof Refusal) || error.code === 'unavailable') throw error;
-    throw await withCulprit(rules, document, context, check, error);
-  }
-  return derivation;
-}
-
-async function run(
-  rules: readonly CompiledRule[],
-  document: Uint8Array,
-  context: PolicyContext,
-  seen: (state: State) => void,
+  { most = Number.POSITIVE_INFINITY, at }: RunOptions = {},
 ): Promise<Derivation> {
   const applied: AppliedRule[] = [];
   let room = listedText;
   let index = indexWellFormed(document, limits);
   let paths = new ElementPaths(index);
   for (const rule of rules) {
+    if (applied.length >= most) break;
+    at?.(rule.name);
     await turn(index.bytes);
     const edits = distinct(planned(rule, index, paths, context)).toSorted(byPlace);
     if (edits.length === 0) continue;
@@ -80,12 +68,20 @@ async function run(
     const { rule: record, left } = recorded(rule, edits, room);
     applied.push(record);
     room = left;
-    seen({ bytes, rule: rule.name });
     await turn(bytes);
-    index = indexWellFormed(bytes, limits);
+    index = indexed(bytes, rule);
     paths = new ElementPaths(index);
   }
   return { bytes: applied.length === 0 ? document : index.bytes, applied };
+}
+
+// Our own edits keep a document well-formed; what a stylesheet makes is anything.
+function indexed(bytes: Uint8Array, rule: CompiledRule): OffsetIndex {
+  try {
+    return rule.kind === 'stylesheet' ? readXml(bytes, limits) : indexWellFormed(bytes, limits);
+  } catch (error) {
+    throw error instanceof Refusal ? blamed(rule, error) : error;
+  }
 }
 
 /** What a rule did, as far as `room` characters go; answers the room left, too. */
@@ -96,13 +92,14 @@ function recorded(
 ): { readonly rule: AppliedRule; readonly left: number } {
   const changes: RuleChange[] = [];
   let left = room;
-  for (const { path, before, after } of edits) {
+  const listed = edits.filter((edit) => edit.unlisted !== true);
+  for (const { path, before, after } of listed) {
     const change = { path, before: shortened(before), after: shortened(after) };
     left -= path.length + (change.before?.length ?? 0) + (change.after?.length ?? 0);
     if (left < 0) break;
     changes.push(change);
   }
-  const unlisted = edits.length > changes.length ? edits.length - changes.length : undefined;
+  const unlisted = listed.length > changes.length ? listed.length - changes.length : undefined;
   return { rule: { rule: name, kind, changes, unlisted }, left: Math.max(left, 0) };
 }
 
@@ -123,47 +120,19 @@ function planned(
   try {
     return rule.plan(index, paths, context);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const cause = `policy rule "${rule.name}": ${error.phrase}`;
-    // What a `require` answers is the file's own phrase, word for word.
-    const phrase = rule.kind === 'require' ? error.phrase : `The ${cause}`;
-    throw new Refusal(error.code, { ...error.detail, phrase, cause });
+    throw error instanceof Refusal ? blamed(rule, error) : error;
   }
+}
+
+function blamed(rule: CompiledRule, error: Refusal): Refusal {
+  const cause = `policy rule "${rule.name}": ${error.phrase}`;
+  // What a `require` answers is the file's own phrase, word for word.
+  const phrase = rule.kind === 'require' ? error.phrase : `The ${cause}`;
+  return new Refusal('constraint-failure', { ...error.detail, phrase, cause });
 }
 
 function byPlace(one: PolicyEdit, other: PolicyEdit): number {
   return one.start - other.start || one.end - other.end;
-}
-
-/** The refusal of a derived document, naming the last rule that turned a good document into a bad one. */
-async function withCulprit(
-  rules: readonly CompiledRule[],
-  document: Uint8Array,
-  context: PolicyContext,
-  check: DocumentCheck,
-  refusal: Refusal,
-): Promise<Refusal> {
-  const states: State[] = [];
-  await run(rules, document, context, (state) => states.push(state));
-  let culprit = states.at(-1);
-  for (const state of states.slice(0, -1).reverse()) {
-    if (await passes(check, state.bytes)) break;
-    culprit = state;
-  }
-  return new Refusal('constraint-failure', {
-    phrase: `The policy rule "${culprit?.rule}" leaves a document that is not valid: ${refusal.phrase}`,
-    cause: `policy rule "${culprit?.rule}": ${refusal.code}: ${refusal.detail.cause ?? refusal.phrase}`,
-  });
-}
-
-async function passes(check: DocumentCheck, bytes: Uint8Array): Promise<boolean> {
-  try {
-    await check(bytes);
-    return true;
-  } catch (error) {
-    if (error instanceof Refusal && error.code !== 'unavailable') return false;
-    throw error;
-  }
 }
 
 // One place selected twice (an element and its text) is changed once.

@@ -2,11 +2,12 @@
 // What binds both systems is only touched when the rule says `endToEnd: true`.
 import { Refusal } from '../refusals.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
-import { attributeRemovalEdit, attributeValueEdit, escapeText } from '../xml/splice.ts';
+import { attributeRemovalEdit, escapeText } from '../xml/splice.ts';
 import { type CompiledXPath, select, XPathError, type XPathNode } from '../xml/xpath.ts';
 import { type ElementPaths, elementReplacement, insertion, type PolicyEdit, removal } from './edits.ts';
 import { endToEndAround, endToEndWithin, isGroupIdAttribute } from './end-to-end.ts';
 import type { Fragment } from './fragment.ts';
+import { attributeEdit } from './identity-edits.ts';
 
 /** Plans the edits that give all selected elements (as text) and attributes the value. */
 export function planSet(
@@ -16,11 +17,22 @@ export function planSet(
   value: string,
   endToEnd: boolean,
 ): readonly PolicyEdit[] {
+  return planValues(index, paths, selection, endToEnd, () => value);
+}
+
+/** Plans the edits that give each selected element (as text) and attribute the value that `newValue` makes of the present one. */
+export function planValues(
+  index: OffsetIndex,
+  paths: ElementPaths,
+  selection: CompiledXPath,
+  endToEnd: boolean,
+  newValue: (value: string, path: string) => string | undefined,
+): readonly PolicyEdit[] {
   return selected(selection, index).flatMap((node) => {
     if (!endToEnd) refuseEndToEnd(touchedBySetting(index, node));
     return node.kind === 'attribute'
-      ? setAttribute(index, paths, node, value)
-      : setText(index, paths, node.element, value);
+      ? setAttribute(index, paths, node, newValue)
+      : setText(index, paths, node.element, newValue);
   });
 }
 
@@ -57,7 +69,8 @@ export function planInsert(
   });
 }
 
-function selected(selection: CompiledXPath, index: OffsetIndex): readonly XPathNode[] {
+/** What a selection selects. Throws Refusal `constraint-failure` for nodes that no rule acts on. */
+export function selected(selection: CompiledXPath, index: OffsetIndex): readonly XPathNode[] {
   try {
     return select(selection, index);
   } catch (error) {
@@ -66,9 +79,16 @@ function selected(selection: CompiledXPath, index: OffsetIndex): readonly XPathN
   }
 }
 
-function setText(index: OffsetIndex, paths: ElementPaths, element: ElementId, value: string): readonly PolicyEdit[] {
+function setText(
+  index: OffsetIndex,
+  paths: ElementPaths,
+  element: ElementId,
+  newValue: (value: string, path: string) => string | undefined,
+): readonly PolicyEdit[] {
   if (index.firstChild(element) >= 0) throw cannot('set', `${paths.of(element)}, which has elements`);
-  if (index.text(element) === value) return [];
+  const present = index.text(element);
+  const value = newValue(present, paths.of(element));
+  if (value === undefined || present === value) return [];
   return [elementReplacement(index, paths, element, escapeText(value))];
 }
 
@@ -76,15 +96,13 @@ function setAttribute(
   index: OffsetIndex,
   paths: ElementPaths,
   node: Extract<XPathNode, { kind: 'attribute' }>,
-  value: string,
+  newValue: (value: string, path: string) => string | undefined,
 ): readonly PolicyEdit[] {
   const attribute = index.attributeView(node.element, node.localName, node.namespace);
-  if (attribute === undefined || attribute.value === value) return [];
-  const edit = attributeValueEdit(attribute, value);
-  const before = index.source(attribute.start, attribute.end);
-  const open = index.source(attribute.start, attribute.valueStart);
-  const after = `${open}${edit.replacement}${attribute.quote}`;
-  return [{ ...edit, path: attributePath(paths, node), before, after }];
+  if (attribute === undefined) return [];
+  const value = newValue(attribute.value, attributePath(paths, node));
+  if (value === undefined || attribute.value === value) return [];
+  return [attributeEdit(index, paths, node.element, attribute, value)];
 }
 
 function removeElement(index: OffsetIndex, paths: ElementPaths, element: ElementId): readonly PolicyEdit[] {
@@ -114,7 +132,8 @@ function touchedByRemoving(index: OffsetIndex, node: XPathNode): string | undefi
   return touchedBySetting(index, node) ?? (node.kind === 'element' ? endToEndWithin(index, node.element) : undefined);
 }
 
-function refuseEndToEnd(name: string | undefined): void {
+/** Refuses to touch a part that binds both systems. */
+export function refuseEndToEnd(name: string | undefined): void {
   if (name === undefined) return;
   throw new Refusal('constraint-failure', { phrase: `${name} binds both systems and needs endToEnd: true to change` });
 }

@@ -1,0 +1,143 @@
+// A policy as a value that the other rooms use: compiled once, run here when that is sure to be quick, else in a worker thread; checked
+// afterwards, and when the result does not pass, run again to find the rule that broke it.
+import { Refusal } from '../refusals.ts';
+import { withAgreement } from './agreement-rules.ts';
+import { type CompiledPolicy, compilePolicy, type PlacedSelection } from './compile-policy.ts';
+import type { Derivation, DocumentCheck, Policy, PolicyContext, PolicySource } from './policy.ts';
+import type { PolicyResources } from './policy-resources.ts';
+import type { PlainContext } from './policy-worker.ts';
+import { type PolicyWorkers, sharedPolicyWorkers } from './policy-workers.ts';
+import { runRules } from './run-rules.ts';
+
+/** Documents up to this size run in the calling thread, bytes. */
+const smallDocument = 64 * 1024;
+/** The same for the number of start tags. */
+const fewTags = 1500;
+/** The same for what the rules may have to look at: about 20 ms. */
+const lightWork = 200_000;
+
+let policiesLoaded = 0;
+
+export class LoadedPolicy implements Policy {
+  readonly name: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly source: PolicySource;
+  /** Expressions by which rules select what they act on, with their places. */
+  readonly selections: () => readonly PlacedSelection[];
+  readonly #id: string;
+  readonly #resources: PolicyResources;
+  readonly #workers: () => PolicyWorkers;
+  #compiled: CompiledPolicy | undefined;
+  #running = 0;
+  #closed = false;
+
+  /** Throws PolicyFileError. */
+  constructor(resources: PolicyResources, digest: string, workers: () => PolicyWorkers = sharedPolicyWorkers) {
+    this.#resources = resources;
+    this.#workers = workers;
+    this.#compiled = compilePolicy(resources);
+    this.#id = `${digest} ${++policiesLoaded}`;
+    this.name = this.#compiled.name;
+    this.version = this.#compiled.version;
+    this.digest = digest;
+    this.source = resources.source;
+    this.selections = () => this.#ready().selections;
+  }
+
+  async apply(document: Uint8Array, context: PolicyContext, check?: DocumentCheck): Promise<Derivation> {
+    this.#running++;
+    try {
+      const derivation = await this.#derive(document, context);
+      if (check === undefined || derivation.applied.length === 0) return derivation;
+      try {
+        await check(derivation.bytes);
+      } catch (error) {
+        if (!(error instanceof Refusal) || error.code === 'unavailable') throw error;
+        throw await this.#withCulprit(document, context, derivation, check, error);
+      }
+      return derivation;
+    } finally {
+      this.#running--;
+      if (this.#closed) this.#free();
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.#running > 0) return;
+    this.#compiled?.dispose();
+    this.#compiled = undefined;
+  }
+
+  // Whoever got hold of a policy before it was replaced may still use it.
+  #ready(): CompiledPolicy {
+    this.#compiled ??= compilePolicy(this.#resources);
+    return this.#compiled;
+  }
+
+  async #derive(document: Uint8Array, context: PolicyContext, most?: number): Promise<Derivation> {
+    const { rules } = this.#ready();
+    const plain = plainContext(context);
+    if (plain !== undefined && (rules.some(({ kind }) => kind === 'stylesheet') || !this.#isQuick(document))) {
+      return this.#workers().derive(this.#id, this.#resources, document, plain, most);
+    }
+    return runRules(withAgreement(rules, context), document, context, { most });
+  }
+
+  #isQuick(document: Uint8Array): boolean {
+    const bytes = document.byteLength;
+    if (bytes > smallDocument) return false;
+    const elements = tagsIn(document);
+    if (elements > fewTags) return false;
+    const work = this.#ready().rules.reduce((sum, rule) => sum + (rule.weight?.({ bytes, elements }) ?? 0), 0);
+    return work <= lightWork;
+  }
+
+  /** The refusal of a derived document, naming the last rule that turned a good document into a bad one. */
+  async #withCulprit(
+    document: Uint8Array,
+    context: PolicyContext,
+    { applied }: Derivation,
+    check: DocumentCheck,
+    refusal: Refusal,
+  ): Promise<Refusal> {
+    let number = applied.length;
+    while (number > 1) {
+      const { bytes } = await this.#derive(document, context, number - 1);
+      if (await passes(check, bytes)) break;
+      number--;
+    }
+    const culprit = applied[number - 1]?.rule;
+    return new Refusal('constraint-failure', {
+      phrase: `The policy rule "${culprit}" leaves a document that is not valid: ${refusal.phrase}`,
+      cause: `policy rule "${culprit}": ${refusal.code}: ${refusal.detail.cause ?? refusal.phrase}`,
+    });
+  }
+}
+
+function plainContext(context: PolicyContext): PlainContext | undefined {
+  const { users, direction, groupId, partner, services, thirdSystemMembers } = context;
+  if (users === undefined) return undefined;
+  return { users, direction, groupId, partner, services, treatment: thirdSystemMembers?.treatment };
+}
+
+function tagsIn(bytes: Uint8Array): number {
+  let tags = 0;
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] === 0x3c && bytes[at + 1] !== 0x2f) tags++;
+  return tags;
+}
+
+async function passes(check: DocumentCheck, bytes: Uint8Array): Promise<boolean> {
+  try {
+    await check(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal && error.code !== 'unavailable') return false;
+    throw error;
+  }
+}

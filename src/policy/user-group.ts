@@ -1,0 +1,231 @@
+// The users that a permissions rule is for: which identities of a document belong to them, and what identity conditions cover exactly
+// those, or exactly the others (RFC 4745 clause 7.1).
+import { canonicalUri, matchesPattern, uriDomain } from '../identity/uri.ts';
+import { namespaces } from '../xml/names.ts';
+import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
+import { escapeAttributeValue } from '../xml/splice.ts';
+import { isEntry, isUnresolved, listItems } from './group-parts.ts';
+import { canonicalDomain, foldedText, participantType, refuseUnresolved } from './identity-filter.ts';
+import { identityElements, type ManyPosition, readMany } from './identity-positions.ts';
+import type { PermissionsFile } from './policy-schema.ts';
+
+/** How many of those whom a condition covers belong to the users. */
+export type Share = 'none' | 'some' | 'all';
+
+interface Member {
+  /** Canonical identities: MCPTT, MCVideo and MCData ID. */
+  readonly identities: readonly string[];
+  readonly belongs: boolean;
+}
+
+/**
+ * The users among the members of one list-service. With `any`, who belongs by one identity belongs: nobody keeps a right by the ID of
+ * another service. With `every`, all identities must belong: nobody gains one by it.
+ */
+export class UserGroup {
+  readonly #index: OffsetIndex;
+  readonly #who: PermissionsFile['for'];
+  readonly #isServed: (identity: string) => boolean;
+  readonly #wanted: 'any' | 'every';
+  readonly #members: readonly Member[];
+  readonly #belongs = new Map<string, boolean>();
+  readonly #unresolved: string | undefined;
+
+  constructor(
+    index: OffsetIndex,
+    listService: ElementId,
+    who: PermissionsFile['for'],
+    isServed: (identity: string) => boolean,
+    wanted: 'any' | 'every',
+  ) {
+    this.#index = index;
+    this.#who = who;
+    this.#wanted = wanted;
+    this.#isServed = isServed;
+    const items = listItems(index, listService);
+    const unresolved = items.find((item) => isUnresolved(index, item));
+    this.#unresolved = unresolved === undefined ? undefined : index.localName(unresolved);
+    this.#members = items.filter((item) => isEntry(index, item)).map((entry) => this.#member(entry));
+    for (const { identities, belongs } of this.#members) {
+      for (const identity of identities) this.#belongs.set(identity, belongs || this.#belongs.get(identity) === true);
+    }
+  }
+
+  /** How many of the members listed belong. */
+  shareOfMembers(): Share {
+    if (this.#unresolved !== undefined) return 'some';
+    return share(this.#members.map(({ belongs }) => belongs));
+  }
+
+  /** How many of those belong whom one child of `cp:identity` covers. */
+  shareOf(matcher: ElementId): Share {
+    const index = this.#index;
+    if (index.is(matcher, namespaces.commonPolicy, 'one')) {
+      return this.has(index.attribute(matcher, 'id') ?? '') ? 'all' : 'none';
+    }
+    if (!index.is(matcher, namespaces.commonPolicy, 'many')) return refuseUnresolved(index.localName(matcher));
+    const { domain } = readMany(index, matcher);
+    return domain === undefined ? 'some' : this.#shareOfDomain(canonicalDomain(domain.value) ?? '');
+  }
+
+  /** True when an identity (as written) belongs. One that is not listed has no participant type. */
+  has(written: string): boolean {
+    const identity = canonicalUri(written);
+    if (identity === undefined) return false;
+    return this.#belongs.get(identity) ?? (this.#who.participantType === undefined && this.#fits(identity));
+  }
+
+  /**
+   * Markup of identity conditions that cover those of a matcher who do not belong, '' when there are none. `asListed` says that only listed
+   * members matter. Throws Refusal `constraint-failure` when no condition covers exactly them.
+   */
+  othersOf(matcher: ElementId, prefix: string, asListed: boolean): string {
+    const index = this.#index;
+    const verbatim = index.source(index.outerStart(matcher), index.outerEnd(matcher));
+    const part = this.shareOf(matcher);
+    if (part === 'none') return verbatim;
+    if (part === 'all') return '';
+    const many = readMany(index, matcher);
+    const domain = many.domain === undefined ? undefined : canonicalDomain(many.domain.value);
+    const inside = (identity: string): boolean => domain === undefined || uriDomain(identity) === domain;
+    if (this.#isListed() || (domain !== undefined && this.#isForeign(domain))) {
+      const left = this.#identities(true).filter(inside);
+      return left.length === 0
+        ? verbatim
+        : this.#withExcepts(
+            matcher,
+            prefix,
+            left.map((id) => ` id="${escaped(id)}"`),
+          );
+    }
+    const staying = this.#identities(false).filter((identity) => inside(identity) && !this.#isExcepted(many, identity));
+    if (asListed) return ones(prefix, staying);
+    if (!this.#isWholeDomain()) refuseUnresolved(`a cp:many without a list of its users`);
+    if (domain !== undefined) return ones(prefix, staying);
+    const own = staying.filter((identity) => uriDomain(identity) === this.#who.domain);
+    return this.#withExcepts(matcher, prefix, [` domain="${escaped(this.#who.domain ?? '')}"`]) + ones(prefix, own);
+  }
+
+  /** Markup of identity conditions that cover everybody who does not belong. Throws as othersOf. */
+  others(prefix: string, asListed: boolean): string {
+    if (asListed || !(this.#isListed() || this.#isWholeDomain())) {
+      this.#refuseUnlisted();
+      return ones(prefix, this.#identities(false));
+    }
+    const excepts = this.#isListed()
+      ? this.#identities(true).map((id) => `<${prefix}except id="${escaped(id)}"/>`)
+      : [`<${prefix}except domain="${escaped(this.#who.domain ?? '')}"/>`];
+    const own = this.#isListed() ? [] : this.#identities(false).filter((one) => uriDomain(one) === this.#who.domain);
+    return `<${prefix}many>${excepts.join('')}</${prefix}many>${ones(prefix, own)}`;
+  }
+
+  /** Markup of identity conditions that cover exactly the users; '' when there are none. Throws as othersOf. */
+  all(prefix: string, asListed: boolean): string {
+    if (asListed || !this.#isWholeDomain()) return ones(prefix, this.#identities(true));
+    const domain = escaped(this.#who.domain ?? '');
+    const left = this.#identities(false).filter((identity) => uriDomain(identity) === this.#who.domain);
+    if (left.length === 0) return `<${prefix}many domain="${domain}"/>`;
+    const excepts = left.map((id) => `<${prefix}except id="${escaped(id)}"/>`);
+    return `<${prefix}many domain="${domain}">${excepts.join('')}</${prefix}many>`;
+  }
+
+  #shareOfDomain(domain: string): Share {
+    const { domain: own, served, uri, participantType: type, except } = this.#who;
+    if (own !== undefined && own !== domain) return 'none';
+    if (type !== undefined) {
+      return this.#identities(true).some((identity) => uriDomain(identity) === domain) ? 'some' : 'none';
+    }
+    const exception = this.#identities(false).some((identity) => uriDomain(identity) === domain);
+    if (uri !== undefined) return 'some';
+    if (served === true && !this.#isServed(`sip:${domain}`)) {
+      return this.#identities(true).some((identity) => uriDomain(identity) === domain) ? 'some' : 'none';
+    }
+    return exception || (except !== undefined && this.#unresolved !== undefined) ? 'some' : 'all';
+  }
+
+  /** True when only listed members can belong. */
+  #isListed(): boolean {
+    if (this.#who.participantType === undefined) return false;
+    this.#refuseUnlisted();
+    return true;
+  }
+
+  /** True when only guests of a domain belong: those of its users who are served here. */
+  #isForeign(domain: string): boolean {
+    const { served, uri } = this.#who;
+    return served === true && uri === undefined && !this.#isServed(`sip:${domain}`);
+  }
+
+  /** True when all users of one domain belong, but for members of excepted types. */
+  #isWholeDomain(): boolean {
+    const { domain, served, uri, participantType: type, except } = this.#who;
+    if (domain === undefined || served !== undefined || uri !== undefined || type !== undefined) return false;
+    if (except !== undefined) this.#refuseUnlisted();
+    return true;
+  }
+
+  #refuseUnlisted(): void {
+    if (this.#unresolved !== undefined) refuseUnresolved(this.#unresolved);
+  }
+
+  #identities(belonging: boolean): readonly string[] {
+    const found = new Set<string>();
+    for (const { identities, belongs } of this.#members) {
+      if (belongs === belonging) for (const identity of identities) found.add(identity);
+    }
+    return [...found];
+  }
+
+  #isExcepted(many: ManyPosition, identity: string): boolean {
+    return many.excepts.some(({ id, domain }) => {
+      if (id === undefined && domain === undefined) return true;
+      if (domain !== undefined && canonicalDomain(domain.value) === uriDomain(identity)) return true;
+      return id !== undefined && canonicalUri(id.value) === identity;
+    });
+  }
+
+  #withExcepts(many: ElementId, prefix: string, attributes: readonly string[]): string {
+    const index = this.#index;
+    const excepts = attributes.map((attribute) => `<${prefix}except${attribute}/>`).join('');
+    const open = index.source(index.outerStart(many), index.openEnd(many));
+    if (!index.isEmptyTag(many)) {
+      const content = index.source(index.openEnd(many), index.closeStart(many));
+      return `${open}${content}${excepts}${index.source(index.closeStart(many), index.outerEnd(many))}`;
+    }
+    return `${open.slice(0, -2)}>${excepts}</${index.source(index.outerStart(many) + 1, index.tagNameEnd(many))}>`;
+  }
+
+  #member(entry: ElementId): Member {
+    const index = this.#index;
+    const identities = identityElements(index, entry)
+      .map((element) => canonicalUri(index.attribute(element, 'uri') ?? ''))
+      .filter((identity) => identity !== undefined);
+    const type = participantType(index, entry);
+    const { participantType: wanted, except = [] } = this.#who;
+    const fits =
+      (wanted === undefined || foldedText(wanted) === type) && !except.some((one) => foldedText(one) === type);
+    const judged = (identity: string): boolean => this.#fits(identity);
+    const belongs = this.#wanted === 'any' ? identities.some(judged) : identities.every(judged);
+    return { identities, belongs: fits && belongs };
+  }
+
+  #fits(identity: string): boolean {
+    const { served, domain, uri } = this.#who;
+    if (served === true && !this.#isServed(identity)) return false;
+    if (domain !== undefined && domain !== uriDomain(identity)) return false;
+    return uri === undefined || matchesPattern(uri, identity);
+  }
+}
+
+function share(belong: readonly boolean[]): Share {
+  if (!belong.includes(true)) return 'none';
+  return belong.includes(false) ? 'some' : 'all';
+}
+
+function ones(prefix: string, identities: readonly string[]): string {
+  return identities.map((identity) => `<${prefix}one id="${escaped(identity)}"/>`).join('');
+}
+
+function escaped(text: string): string {
+  return escapeAttributeValue(text);
+}
