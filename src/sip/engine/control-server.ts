@@ -2,15 +2,36 @@
 // SIP messages with the engine.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { type Frame, FrameReader, frame, LARGEST_FRAME } from './control-frames.ts';
 
 const UNAUTHENTICATED_FRAME = 1_024;
 const UNAUTHENTICATED_TIME = 5_000;
-const CONNECTION_LIMIT = 64;
+/** Applications, and connections that have not shown the secret yet. */
+const APPLICATION_LIMIT = 64;
+const STRANGER_LIMIT = 64;
 /** Octets waiting for an application that does not read; then no more requests are given to it. */
 const BACKLOG_LIMIT = 67_108_864;
 /** The version answered to applications: drachtio-srf takes capabilities from it. */
 const PROTOCOL_VERSION = 'v0.9.10';
+
+/** Where applications connect. */
+export interface ControlAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly secret: string;
+  /** A second port of the same host, over TLS. */
+  readonly tls?: ControlTls | undefined;
+}
+
+/** Certificate and key as PEM text; port 0 takes a free one. */
+export interface ControlTls {
+  readonly port: number;
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of applications: one without a certificate of theirs is turned away. Absent: the secret alone counts. */
+  readonly clientCa?: string | undefined;
+}
 
 /** What an application asks with a `sip` frame. */
 export interface SipOrder {
@@ -81,35 +102,69 @@ export class Application {
 export class ControlServer {
   readonly #secret: Buffer;
   readonly #handler: ControlHandler;
-  readonly #server: Server;
+  readonly #servers: Server[] = [];
   readonly #applications = new Set<Application>();
+  /** Connected, but without the secret so far; the oldest first. */
+  readonly #strangers = new Set<Application>();
   /** Registrations by method in the order they came, served in turn. */
   readonly #routes = new Map<string, Application[]>();
   #methods: readonly string[] = [];
+  readonly #sockets = new Set<Socket>();
 
   private constructor(secret: string, handler: ControlHandler) {
     this.#secret = digest(Buffer.from(secret, 'utf8'));
     this.#handler = handler;
-    this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  /** Listens; `address` tells where. */
-  static async open(host: string, port: number, secret: string, handler: ControlHandler): Promise<ControlServer> {
+  /** Listens; `ports` tells where. Rejects when an address cannot be used, or certificate and key do not fit. */
+  static async open({ host, port, secret, tls }: ControlAddress, handler: ControlHandler): Promise<ControlServer> {
     const server = new ControlServer(secret, handler);
-    await new Promise<void>((resolve, reject) => {
-      server.#server.once('error', reject);
-      server.#server.listen({ host, port }, () => {
-        server.#server.off('error', reject);
-        resolve();
-      });
-    });
-    server.#server.on('error', () => undefined);
+    try {
+      await server.#listen(
+        createServer((socket) => server.#accept(socket)),
+        host,
+        port,
+      );
+      if (tls) await server.#listen(server.#tlsServer(tls), host, tls.port);
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
     return server;
   }
 
-  get port(): number {
-    const address = this.#server.address();
-    return typeof address === 'object' && address ? address.port : 0;
+  /** The plain one, then the one over TLS if there is one. */
+  get ports(): readonly number[] {
+    return this.#servers.map((server) => {
+      const address = server.address();
+      return typeof address === 'object' && address ? address.port : 0;
+    });
+  }
+
+  #tlsServer({ cert, key, clientCa }: ControlTls): Server {
+    const clients = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+    const server = createTlsServer({ cert, key, ...clients, handshakeTimeout: UNAUTHENTICATED_TIME });
+    server.on('secureConnection', (socket) => this.#accept(socket));
+    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    return server;
+  }
+
+  async #listen(server: Server, host: string, port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    server.on('error', () => undefined);
+    // A handshake that is never finished must not hold up the end.
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+      if (this.#sockets.size > APPLICATION_LIMIT + STRANGER_LIMIT * 2) socket.destroy();
+    });
+    this.#servers.push(server);
   }
 
   /** The next application registered for the method, in turn (lower case), or undefined. */
@@ -131,20 +186,20 @@ export class ControlServer {
   }
 
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const application of this.#applications) application.destroy();
-    await closed;
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    for (const application of [...this.#applications, ...this.#strangers]) application.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+    await Promise.all(closed);
   }
 
   #accept(socket: Socket): void {
     socket.on('error', () => undefined);
-    if (this.#applications.size >= CONNECTION_LIMIT) {
-      socket.destroy();
-      return;
-    }
     const application = new Application(socket);
+    // Whoever occupies places without knowing the secret must not keep out those who know it.
+    const [oldest] = this.#strangers;
+    if (oldest && this.#strangers.size >= STRANGER_LIMIT) oldest.destroy();
+    this.#strangers.add(application);
     const reader = new FrameReader();
-    this.#applications.add(application);
     const deadline = setTimeout(() => {
       if (!application.authenticated) socket.destroy();
     }, UNAUTHENTICATED_TIME);
@@ -166,6 +221,7 @@ export class ControlServer {
       clearTimeout(deadline);
       application.open = false;
       this.#applications.delete(application);
+      this.#strangers.delete(application);
       this.#removeRoutes(application);
       if (application.authenticated) this.#handler.gone(application);
     });
@@ -195,7 +251,13 @@ export class ControlServer {
       application.refuse(id, 'incorrect secret');
       return;
     }
+    if (!application.authenticated && this.#applications.size >= APPLICATION_LIMIT) {
+      application.refuse(id, 'too many applications');
+      return;
+    }
     application.authenticated = true;
+    this.#strangers.delete(application);
+    this.#applications.add(application);
     const hostPorts = this.#handler.hostPorts();
     application.reply(id, `OK|${hostPorts}|${PROTOCOL_VERSION}|${hostPorts}`);
   }

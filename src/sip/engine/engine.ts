@@ -3,7 +3,13 @@
 import { randomBytes } from 'node:crypto';
 import { readApplicationMessage } from './application-message.ts';
 import { LARGEST_FRAME } from './control-frames.ts';
-import { type Application, type ControlHandler, ControlServer, type SipOrder } from './control-server.ts';
+import {
+  type Application,
+  type ControlHandler,
+  ControlServer,
+  type ControlTls,
+  type SipOrder,
+} from './control-server.ts';
 import { type Core, type Delivery, extendDialog, type NatDetection } from './core.ts';
 import type { DialogRecord } from './dialog-record.ts';
 import { Dialogs } from './dialogs.ts';
@@ -28,7 +34,13 @@ export interface EngineOptions {
   /** `transport:address:port` with udp, tcp, tls, ws or wss; IPv6 in brackets; port 0 takes a free one. */
   readonly listen: readonly string[];
   /** Where applications connect; a free loopback port and a random secret unless given. */
-  readonly control?: { readonly host?: string; readonly port?: number; readonly secret?: string };
+  readonly control?: {
+    readonly host?: string;
+    readonly port?: number;
+    readonly secret?: string;
+    /** A second control port, over TLS. */
+    readonly tls?: ControlTls | undefined;
+  };
   /** RFC 3261 17 timer values in milliseconds. */
   readonly timers?: { readonly t1?: number; readonly t2?: number; readonly t4?: number };
   /** Next hop of requests outside dialogs that name none themselves: a SIP URI. */
@@ -72,7 +84,13 @@ export interface EngineCounts {
 /** A running engine. */
 export interface Engine {
   /** Where and with what secret applications connect. */
-  readonly control: { readonly host: string; readonly port: number; readonly secret: string };
+  readonly control: {
+    readonly host: string;
+    readonly port: number;
+    readonly secret: string;
+    /** The port over TLS, when there is one. */
+    readonly tlsPort?: number | undefined;
+  };
   /** `udp:127.0.0.1:5060` style, real ports, in the order of the options. */
   readonly listening: readonly string[];
   /** Octets of the largest frame it takes from an application. */
@@ -104,7 +122,7 @@ export async function startEngine(
 class RunningEngine implements Engine, ControlHandler {
   readonly largestFrame = LARGEST_FRAME;
   readonly exited: Promise<Error | undefined>;
-  control: { host: string; port: number; secret: string };
+  control: { host: string; port: number; secret: string; tlsPort?: number | undefined };
   listening: readonly string[] = [];
   readonly #options: EngineOptions;
   readonly #surroundings: EngineSurroundings;
@@ -131,13 +149,14 @@ class RunningEngine implements Engine, ControlHandler {
   async open(): Promise<void> {
     const { clock, names, wallTime } = this.#surroundings;
     const options = this.#options;
-    const { host, port, secret } = this.control;
+    const { host, port: wanted, secret } = this.control;
     const listen = options.listen.map(parseListenAddress);
     const timers = new TimerQueue(clock);
     const values = { ...TIMERS, ...options.timers };
     const guard = new FloodGuard({ ...FLOOD_LIMITS, ...options.flood }, () => clock.now());
-    const control = await ControlServer.open(host, port, secret, this);
-    this.control = { host, port: control.port, secret };
+    const control = await ControlServer.open({ host, port: wanted, secret, tls: options.control?.tls }, this);
+    const [port = 0, tlsPort] = control.ports;
+    this.control = { host, port, secret, tlsPort };
     let transports: TransportLayer;
     try {
       transports = await TransportLayer.open({
