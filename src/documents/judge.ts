@@ -2,36 +2,42 @@
 
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
-import { type EarlierGroup, type GroupFacts, readingGroup } from '../xml/group-document.ts';
+import { type EarlierGroup, type GroupFacts, readGroup, readingGroup } from '../xml/group-document.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import type { OffsetIndex } from '../xml/offset-index.ts';
-import type { SchemaLibrary } from '../xml/schema.ts';
+import type { SchemaLibrary, SchemaProblem } from '../xml/schema.ts';
 import { inTurns } from '../xml/turns.ts';
+import { indexWellFormed } from '../xml/xml-document.ts';
 import { type ApplicationUsage, groupsAuid, resourceListsAuid } from './application-usage.ts';
+import type { Known } from './cache.ts';
+import { groupExaminer } from './examine-group.ts';
 import { checkingGroupDocument, groupIdRefusal } from './group-constraints.ts';
 import { checkResourceLists } from './resource-lists-constraints.ts';
 
 /** A document that may be stored, and what was learnt of it. */
 export interface Judged {
+  /** Made on first use where another thread has judged the document. */
   readonly index: OffsetIndex;
-  /** Group documents only. */
+  /** Group documents only; made on first use like the index. */
   readonly group?: GroupFacts | undefined;
   /** Canonical IDs of all groups in the document; empty for other usages. */
   readonly groupIds: readonly string[];
+  /** What has been made of it until now. */
+  readonly known: Known;
 }
 
 /** What an edit already knows of the document that it made. */
 export interface KnownEdit {
   readonly index: OffsetIndex;
-  /** The group document before; undefined for other usages. */
-  readonly earlier: EarlierGroup | undefined;
+  /** The group document before; gives undefined for other usages. */
+  readonly earlier: () => EarlierGroup | undefined;
 }
 
 export class DocumentJudge {
-  readonly #schemas: Pick<SchemaLibrary, 'read'>;
+  readonly #schemas: Pick<SchemaLibrary, 'read' | 'examine'>;
   readonly #limits: XmlLimits;
 
-  constructor(schemas: Pick<SchemaLibrary, 'read'>, limits: XmlLimits) {
+  constructor(schemas: Pick<SchemaLibrary, 'read' | 'examine'>, limits: XmlLimits) {
     this.#schemas = schemas;
     this.#limits = limits;
   }
@@ -44,20 +50,23 @@ export class DocumentJudge {
   /**
    * Judges a whole document. Rejects with the Refusal of the first broken rule: `document-too-large`, `not-utf-8`, `not-well-formed`,
    * `constraint-failure`, `schema-validation-error`, `uniqueness-failure`, or `unavailable` when too many large documents wait.
-   * Long lists are read and checked in slices, so that others get their turn in between.
+   * Long lists are read and checked in slices, many small documents on another thread, so that others get their turn in between.
    */
   async judge(usage: ApplicationUsage, bytes: Uint8Array, known?: KnownEdit): Promise<Judged> {
-    const { index, problems } = await this.#schemas.read(usage.schema, bytes, this.#limits, known?.index);
-    const [problem] = problems;
-    if (problem !== undefined) {
-      const place = problem.line > 0 ? `line ${problem.line}: ` : '';
-      throw new Refusal('schema-validation-error', { phrase: `${place}${problem.message}`, cause: problem.path });
+    if (usage.auid === groupsAuid) {
+      const examined = await this.#schemas.examine(usage.schema, bytes, this.#limits, groupExaminer);
+      if (examined !== undefined) {
+        checkProblems(examined.problems);
+        return new ExaminedGroup(bytes, this.#limits, known?.index, examined.finding as readonly string[]);
+      }
     }
+    const { index, problems } = await this.#schemas.read(usage.schema, bytes, this.#limits, known?.index);
+    checkProblems(problems);
     if (usage.auid === resourceListsAuid) checkResourceLists(index);
-    if (usage.auid !== groupsAuid) return { index, groupIds: [] };
-    const group = await inTurns(readingGroup(index, known?.earlier));
+    if (usage.auid !== groupsAuid) return { index, groupIds: [], known: { index } };
+    const group = await inTurns(readingGroup(index, known?.earlier()));
     const groupIds = await inTurns(checkingGroupDocument(index, group));
-    return { index, group, groupIds };
+    return { index, group, groupIds, known: { index, group } };
   }
 
   /**
@@ -70,13 +79,51 @@ export class DocumentJudge {
     bytes: Uint8Array,
   ): Promise<Judged & { readonly group: GroupFacts }> {
     const judged = await this.judge(usage, bytes);
-    const { group, groupIds } = judged;
-    if (group === undefined || groupIds.length !== 1) {
+    const { groupIds } = judged;
+    if (groupIds.length !== 1) {
       throw new Refusal('constraint-failure', { phrase: 'A group addressed by its ID has exactly one list-service' });
     }
     if (groupIds[0] !== canonicalUri(groupId)) {
       throw groupIdRefusal('The group ID in the document is not the addressed one', [groupId]);
     }
-    return { ...judged, group };
+    const { group } = judged;
+    if (group === undefined) throw new Error(`${usage.auid} has no groups`);
+    return { ...judged, index: judged.index, group, known: { index: judged.index, group } };
   }
+}
+
+/** A small group document that another thread has read and found right: most are replaced before anybody asks what is in them. */
+class ExaminedGroup implements Judged {
+  readonly groupIds: readonly string[];
+  readonly #bytes: Uint8Array;
+  readonly #limits: XmlLimits;
+  #index: OffsetIndex | undefined;
+  #group: GroupFacts | undefined;
+
+  constructor(bytes: Uint8Array, limits: XmlLimits, index: OffsetIndex | undefined, groupIds: readonly string[]) {
+    this.groupIds = groupIds;
+    this.#bytes = bytes;
+    this.#limits = limits;
+    this.#index = index;
+  }
+
+  get index(): OffsetIndex {
+    this.#index ??= indexWellFormed(this.#bytes, this.#limits);
+    return this.#index;
+  }
+
+  get group(): GroupFacts {
+    this.#group ??= readGroup(this.index);
+    return this.#group;
+  }
+
+  get known(): Known {
+    return { index: this.#index, group: this.#group };
+  }
+}
+
+function checkProblems([problem]: readonly SchemaProblem[]): void {
+  if (problem === undefined) return;
+  const place = problem.line > 0 ? `line ${problem.line}: ` : '';
+  throw new Refusal('schema-validation-error', { phrase: `${place}${problem.message}`, cause: problem.path });
 }

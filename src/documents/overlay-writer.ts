@@ -129,7 +129,7 @@ export class OverlayWriter {
       usage,
       bytes,
       isAsEdited
-        ? { index: edited.index, earlier: group && { index: document.index, group, edit: edited.edit } }
+        ? { index: edited.index, earlier: () => group && { index: document.index, group, edit: edited.edit } }
         : undefined,
     );
     if (judged.groupIds.length !== 1 || judged.groupIds[0] !== groupId) {

@@ -24,6 +24,11 @@ export function mayWrite(principal: Principal, key: DocumentKey): boolean {
   return isOwner(principal, key);
 }
 
+/** Whether `mayWriteGroups` depends on which groups they are. */
+export function isLimited(principal: Principal): boolean {
+  return principal.role !== 'administrator' || principal.groups !== undefined;
+}
+
 /** Whether an administrator's patterns cover all of these canonical group IDs. */
 export function mayWriteGroups(principal: Principal, groupIds: readonly string[]): boolean {
   if (principal.role !== 'administrator') return false;

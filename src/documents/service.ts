@@ -39,7 +39,7 @@ import { DocumentWriter } from './writer.ts';
 
 export interface DocumentServiceOptions {
   readonly store: Store;
-  readonly schemas: Pick<SchemaLibrary, 'read'>;
+  readonly schemas: Pick<SchemaLibrary, 'read' | 'examine'>;
   /** Must contain the usage of group documents; default: the built-in ones. */
   readonly usages?: readonly ApplicationUsage[] | undefined;
   readonly limits: XmlLimits;
@@ -205,6 +205,10 @@ export class DocumentService implements Documents {
 
   async overlay(groupId: string): Promise<Overlay> {
     return readOverlay(await this.#store.record(overlayKind, canonicalUri(groupId) ?? groupId));
+  }
+
+  previewForeign(groupId: string, derived: Uint8Array): Promise<{ readonly tag: string; readonly conflicts: number }> {
+    return this.#foreign.preview(groupId, derived);
   }
 
   changeOverlay(groupId: string, change: OverlayChange, actor: string): Promise<void> {

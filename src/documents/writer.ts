@@ -5,6 +5,7 @@ import type { ServedUsers } from '../identity/served.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { Commit, DeliveryRequest, DocumentKey, JournalEntry } from '../store/store.ts';
+import type { EarlierGroup } from '../xml/group-document.ts';
 import type { EditedDocument } from '../xml/node-edit.ts';
 import type { NodeSelector } from '../xml/node-selector.ts';
 import type { AllocatedUris } from './allocated-uris.ts';
@@ -13,13 +14,13 @@ import { type ApplicationUsage, groupsAuid, rlsServicesAuid } from './applicatio
 import type { MemoryDocument } from './cache.ts';
 import type { Committer, Effect } from './committer.ts';
 import { addressedGroup, canonicalKey, homeUri, keyPath, keyText } from './document-key.ts';
-import type { DeliveriesOf, Preconditions, PutOutcome } from './documents.ts';
+import type { DeliveriesOf, PendingGroupChange, Preconditions, PutOutcome } from './documents.ts';
 import { entityTag, preconditionsHold } from './entity-tag.ts';
 import { groupIdRefusal } from './group-constraints.ts';
 import type { DocumentJudge, Judged } from './judge.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import type { DocumentReader } from './reader.ts';
-import { mayWrite, mayWriteGroups } from './rights.ts';
+import { isLimited, mayWrite, mayWriteGroups } from './rights.ts';
 import { checkRlsServices, serviceUris } from './rls-services-constraints.ts';
 
 /** How often a write that another process has overtaken starts again. */
@@ -104,7 +105,7 @@ export class DocumentWriter {
         const before = await this.#held(principal, key);
         if (before === undefined) throw new Refusal('not-found');
         if (!preconditionsHold(preconditions, before.tag)) throw new Refusal('precondition-failed');
-        const deliveries = await this.#deliveries(before, undefined);
+        const deliveries = await this.#deliveries(before);
         const entry = this.#journal(principal, 'document-delete', before, { tag: before.tag });
         if (await this.#commit({ key, previous: before }, deliveries, entry)) return;
       }
@@ -127,8 +128,10 @@ export class DocumentWriter {
         const edited = edit.apply({ usage, key, document });
         if (!edited.changed && document !== undefined) return { created: false, changed: false, tag: document.tag };
         const { bytes, created } = edited;
-        const group = document?.group;
-        const earlier = document && group && { index: document.index, group, edit: edited.edit };
+        const earlier = (): EarlierGroup | undefined => {
+          const group = document?.group;
+          return document && group && { index: document.index, group, edit: edited.edit };
+        };
         const judged = await this.#options.judge.judge(usage, bytes, { index: edited.index, earlier });
         if (usage.auid === groupsAuid) await this.#checkGroupIds(principal, judged.groupIds);
         const candidate = { key, bytes, tag: entityTag(bytes), judged };
@@ -155,7 +158,9 @@ export class DocumentWriter {
   async #held(principal: Principal, key: DocumentKey): Promise<MemoryDocument | undefined> {
     if (!mayWrite(principal, key)) throw new Refusal('forbidden');
     const current = await this.#options.reader.document(key);
-    if (current?.group !== undefined && !mayWriteGroups(principal, groupIdsOf(current))) throw new Refusal('forbidden');
+    // Whoever may write any group need not know which these are
+    if (!isLimited(principal) || current?.group === undefined) return current;
+    if (!mayWriteGroups(principal, groupIdsOf(current))) throw new Refusal('forbidden');
     return current;
   }
 
@@ -191,7 +196,7 @@ export class DocumentWriter {
   ): Promise<boolean> {
     const { key, bytes, tag, judged } = candidate;
     const groupId = judged.groupIds.length === 1 ? judged.groupIds[0] : undefined;
-    const deliveries = await this.#deliveries(before, { groupId, group: judged.group });
+    const deliveries = await this.#deliveries(before, groupId, judged);
     const detail = {
       tag,
       size: bytes.byteLength,
@@ -199,7 +204,7 @@ export class DocumentWriter {
       ...(edit === undefined ? {} : { node: edit.node }),
     };
     const entry = this.#journal(principal, edit?.action ?? 'document-put', { key, groupId }, detail);
-    const effect: Effect = { key, previous: before, stored: { tag, bytes, groupId }, known: judged };
+    const effect: Effect = { key, previous: before, stored: { tag, bytes, groupId }, known: judged.known };
     const commit = (): Promise<boolean> => this.#commit(effect, deliveries, entry, principal);
     if (key.auid !== rlsServicesAuid) return commit();
     // RFC 4826 4.4.5: a service URI is unique in the whole server, so these documents are written one after the other.
@@ -254,19 +259,20 @@ export class DocumentWriter {
     });
   }
 
-  /** A document that takes another group ID deletes one group and creates another. */
+  /** A document that takes another group ID deletes one group and creates another. Facts are read when somebody looks at them. */
   async #deliveries(
     before: MemoryDocument | undefined,
-    after: Pick<MemoryDocument, 'groupId' | 'group'> | undefined,
+    groupId?: string,
+    after?: Pick<Judged, 'group'>,
   ): Promise<readonly DeliveryRequest[]> {
     const { deliveriesOf } = this.#options;
     const deliveries: DeliveryRequest[] = [];
-    if (before?.groupId !== undefined && before.groupId !== after?.groupId) {
-      deliveries.push(...(await deliveriesOf({ groupId: before.groupId, before: before.group })));
+    if (before?.groupId !== undefined && before.groupId !== groupId) {
+      deliveries.push(...(await deliveriesOf(pendingChange(before.groupId, before, undefined))));
     }
-    if (after?.groupId !== undefined) {
-      const former = before?.groupId === after.groupId ? before.group : undefined;
-      deliveries.push(...(await deliveriesOf({ groupId: after.groupId, before: former, after: after.group })));
+    if (groupId !== undefined) {
+      const former = before?.groupId === groupId ? before : undefined;
+      deliveries.push(...(await deliveriesOf(pendingChange(groupId, former, after))));
     }
     return deliveries;
   }
@@ -286,6 +292,22 @@ export class DocumentWriter {
       detail: { path, ...detail },
     };
   }
+}
+
+function pendingChange(
+  groupId: string,
+  before: Pick<Judged, 'group'> | undefined,
+  after: Pick<Judged, 'group'> | undefined,
+): PendingGroupChange {
+  return {
+    groupId,
+    get before() {
+      return before?.group;
+    },
+    get after() {
+      return after?.group;
+    },
+  };
 }
 
 function groupIdsOf(document: MemoryDocument): readonly string[] {

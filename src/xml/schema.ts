@@ -1,4 +1,4 @@
-// The schema library: validates documents by name of schema, small ones at once, large ones in a worker,
+// The schema library: validates documents by name of schema, tiny ones at once, large ones and many together in workers,
 // so that the event loop is never held for long, whatever the document.
 
 import { Refusal } from '../refusals.ts';
@@ -7,8 +7,10 @@ import type { XmlLimits } from './limits.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { readSchemaSources, type SchemaSource } from './schema-files.ts';
 import { SchemaJudge } from './schema-judge.ts';
-import type { SchemaJob, SchemaJudgement, SchemaVerdict } from './schema-worker.ts';
-import { JobOverBudget, PoolBusy, WorkerPool } from './worker-pool.ts';
+import { refusalOfPool } from './schema-refusals.ts';
+import type { SchemaJob, SchemaJudgement, SchemaVerdict, SmallJobs, SmallVerdict } from './schema-worker.ts';
+import { SmallDocuments } from './small-documents.ts';
+import { WorkerPool } from './worker-pool.ts';
 import { indexWellFormed } from './xml-document.ts';
 
 export type { SchemaProblem } from './libxml.ts';
@@ -29,28 +31,46 @@ export interface JudgedDocument {
   readonly problems: readonly SchemaProblem[];
 }
 
-/** Documents up to this size are judged in the calling thread, bytes. */
-const smallDocument = 64 * 1024;
-/** The same for the number of start tags: each may cost an error with a path, 1,500 of them take about 15 ms. */
-const fewTags = 1500;
+/** What was found in a document by its examiner, or what its schema has against it. */
+export interface ExaminedDocument {
+  readonly problems: readonly SchemaProblem[];
+  /** Undefined when there are problems. */
+  readonly finding: unknown;
+}
+
+/** Size of a document, bytes, and number of its start tags, each of which may cost an error with a path: 100 of them take about 1 ms. */
+interface Extent {
+  readonly bytes: number;
+  readonly tags: number;
+}
+
+/** Documents up to this extent are judged in the calling thread when they come alone. */
+const tiny: Extent = { bytes: 16 * 1024, tags: 400 };
+/** Documents up to this extent are judged by the batch. */
+const small: Extent = { bytes: 64 * 1024, tags: 1500 };
 
 export class SchemaLibrary {
   readonly #sources: ReadonlyMap<string, SchemaSource>;
   readonly #judge: SchemaJudge;
   readonly #pool: WorkerPool<SchemaJob, SchemaVerdict>;
+  readonly #smallPool: WorkerPool<SmallJobs, readonly SmallVerdict[]>;
+  readonly #small: SmallDocuments;
 
   private constructor(sources: ReadonlyMap<string, SchemaSource>, options: SchemaLibraryOptions) {
     this.#sources = sources;
     this.#judge = new SchemaJudge(sources);
     // tsc rewrites import specifiers but no URLs: the extension is that of this very module.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    this.#pool = new WorkerPool({
+    const shared = {
       module: new URL(`./schema-worker.${extension}`, import.meta.url),
       data: sources,
-      threads: options.threads ?? 2,
       budget: options.budget ?? 5000,
       waiting: 100,
-    });
+    };
+    this.#pool = new WorkerPool({ ...shared, threads: options.threads ?? 2 });
+    // Large documents must not hold up small ones, so these have a thread of their own
+    this.#smallPool = new WorkerPool({ ...shared, threads: 1, depth: 2 });
+    this.#small = new SmallDocuments(this.#smallPool, (bytes) => isWithin(bytes, tiny));
   }
 
   /** Reads all schemas and compiles those of the operator. Throws Error when a file is missing or no schema. */
@@ -71,7 +91,7 @@ export class SchemaLibrary {
    * Rejects with Refusal `constraint-failure` when that takes too long, `unavailable` when too many large documents wait.
    */
   async validate(name: string, bytes: Uint8Array): Promise<readonly SchemaProblem[]> {
-    if (isSmall(bytes)) return this.#judge.judge(name, bytes, undefined);
+    if (isWithin(bytes, tiny)) return this.#judge.judge(name, bytes, undefined);
     return (await this.#judgeInWorker({ schema: name, bytes, limits: undefined, scan: false })).problems;
   }
 
@@ -86,7 +106,7 @@ export class SchemaLibrary {
     known?: OffsetIndex,
   ): Promise<JudgedDocument> {
     if (bytes.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
-    if (isSmall(bytes)) {
+    if (isWithin(bytes, tiny)) {
       const problems = this.#judge.judge(name, bytes, limits);
       return { index: known ?? indexWellFormed(bytes, limits), problems };
     }
@@ -95,22 +115,36 @@ export class SchemaLibrary {
     return { index: scan === undefined ? indexWellFormed(bytes, limits) : OffsetIndex.ofScan(bytes, scan), problems };
   }
 
+  /**
+   * Validates an incoming document beside others, and has it examined by `examine` of the module `examiner` (a URL), which throws a Refusal
+   * or returns what can move between threads. Resolves with undefined when `read` is the better way: the document is large, or comes
+   * alone. Rejects like `read`, and with the Refusal of the examiner.
+   */
+  async examine(
+    name: string | undefined,
+    bytes: Uint8Array,
+    limits: XmlLimits,
+    examiner: string,
+  ): Promise<ExaminedDocument | undefined> {
+    if (bytes.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
+    if (!isWithin(bytes, small)) return undefined;
+    const verdict = await this.#small.judge(name, bytes, limits, examiner);
+    if (verdict === undefined) return undefined;
+    if ('finding' in verdict) return { problems: [], finding: verdict.finding };
+    if ('problems' in verdict) return { problems: verdict.problems, finding: undefined };
+    if ('refusal' in verdict) throw new Refusal(verdict.refusal, verdict.detail);
+    throw new Error(verdict.failure);
+  }
+
   /** Frees the schemas and ends the workers; jobs under way are rejected. */
   async close(): Promise<void> {
     this.#judge.dispose();
-    await this.#pool.close();
+    await Promise.all([this.#pool.close(), this.#smallPool.close()]);
   }
 
   async #judgeInWorker(job: SchemaJob): Promise<SchemaJudgement> {
-    const verdict = await this.#pool.run(job).catch((error: unknown): SchemaVerdict => {
-      if (error instanceof PoolBusy) return { refusal: 'unavailable', detail: { retryAfter: 1, cause: error.message } };
-      if (error instanceof JobOverBudget) {
-        return {
-          refusal: 'constraint-failure',
-          detail: { phrase: 'Judging the document takes too long', cause: error.message },
-        };
-      }
-      throw error;
+    const verdict = await this.#pool.run(job).catch((error: unknown) => {
+      throw refusalOfPool(error) ?? error;
     });
     if ('problems' in verdict) return verdict;
     if ('refusal' in verdict) throw new Refusal(verdict.refusal, verdict.detail);
@@ -118,11 +152,11 @@ export class SchemaLibrary {
   }
 }
 
-function isSmall(bytes: Uint8Array): boolean {
-  if (bytes.byteLength > smallDocument) return false;
+function isWithin(bytes: Uint8Array, most: Extent): boolean {
+  if (bytes.byteLength > most.bytes) return false;
   let tags = 0;
   for (let at = 0; at < bytes.length; at++) if (bytes[at] === 0x3c && bytes[at + 1] !== 0x2f) tags++;
-  return tags <= fewTags;
+  return tags <= most.tags;
 }
 
 /** What is wrong with an operator's schema file, and in which line; undefined when it can be used. */

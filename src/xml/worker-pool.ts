@@ -25,6 +25,8 @@ export interface WorkerPoolOptions {
   readonly waiting: number;
   /** Memory of each thread; one that needs more is ended. */
   readonly resourceLimits?: ResourceLimits | undefined;
+  /** Jobs that one thread holds at a time, so that it need not wait for the next one; 1 when absent. */
+  readonly depth?: number | undefined;
 }
 
 interface Job<In, Out> {
@@ -36,7 +38,8 @@ interface Job<In, Out> {
 
 interface Thread<In, Out> {
   readonly worker: Worker;
-  job?: Job<In, Out> | undefined;
+  /** Those it holds, in the order in which it does them. */
+  readonly jobs: Job<In, Out>[];
   timer?: NodeJS.Timeout | undefined;
 }
 
@@ -55,12 +58,22 @@ export class WorkerPool<In, Out> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new Error('the worker pool is closed'));
       const job = { input, resolve, reject, progress };
-      const idle = [...this.#threads].find((thread) => thread.job === undefined);
-      if (idle !== undefined) this.#give(idle, job);
-      else if (this.#threads.size < this.#options.threads) this.#give(this.#start(), job);
-      else if (this.#waiting.length < this.#options.waiting) this.#waiting.push(job);
+      const { threads, depth = 1, waiting } = this.#options;
+      const least = [...this.#threads].reduce<Thread<In, Out> | undefined>(
+        (found, thread) => (found === undefined || thread.jobs.length < found.jobs.length ? thread : found),
+        undefined,
+      );
+      if (least?.jobs.length === 0) this.#give(least, job);
+      else if (this.#threads.size < threads) this.#give(this.#start(), job);
+      else if (least !== undefined && least.jobs.length < depth) this.#give(least, job);
+      else if (this.#waiting.length < waiting) this.#waiting.push(job);
       else reject(new PoolBusy('too many jobs wait for a worker'));
     });
+  }
+
+  /** Jobs that are under way or wait. */
+  get load(): number {
+    return [...this.#threads].reduce((sum, { jobs }) => sum + jobs.length, this.#waiting.length);
   }
 
   /** Ends all threads; jobs under way and waiting are rejected. */
@@ -78,12 +91,12 @@ export class WorkerPool<In, Out> {
       workerData: data,
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
-    const thread: Thread<In, Out> = { worker };
+    const thread: Thread<In, Out> = { worker, jobs: [] };
     worker.on(
       'message',
       (message: { readonly started: true } | { readonly place: string } | { readonly result: Out }) => {
         if ('started' in message) this.#arm(thread);
-        else if ('place' in message) thread.job?.progress?.(message.place);
+        else if ('place' in message) thread.jobs[0]?.progress?.(message.place);
         else this.#finish(thread, message.result);
       },
     );
@@ -94,13 +107,13 @@ export class WorkerPool<In, Out> {
   }
 
   #give(thread: Thread<In, Out>, job: Job<In, Out>): void {
-    thread.job = job;
+    thread.jobs.push(job);
     thread.worker.ref();
     thread.worker.postMessage(job.input);
   }
 
   #arm(thread: Thread<In, Out>): void {
-    if (thread.job === undefined) return;
+    if (thread.jobs.length === 0) return;
     thread.timer = setTimeout(() => {
       this.#end(thread, new JobOverBudget(`the job took more than ${this.#options.budget} ms`));
       void thread.worker.terminate();
@@ -109,20 +122,24 @@ export class WorkerPool<In, Out> {
 
   #finish(thread: Thread<In, Out>, result: Out): void {
     clearTimeout(thread.timer);
-    const job = thread.job;
-    thread.job = undefined;
-    job?.resolve(result);
+    const job = thread.jobs.shift();
     const next = this.#waiting.shift();
     if (next !== undefined) this.#give(thread, next);
-    else thread.worker.unref();
+    else if (thread.jobs.length === 0) thread.worker.unref();
+    job?.resolve(result);
   }
 
   #end(thread: Thread<In, Out>, error: Error): void {
     if (!this.#threads.delete(thread)) return;
     clearTimeout(thread.timer);
-    thread.job?.reject(error);
-    thread.job = undefined;
-    const next = this.#closed ? undefined : this.#waiting.shift();
+    const [culprit, ...behind] = thread.jobs.splice(0);
+    culprit?.reject(error);
+    if (this.#closed) {
+      for (const job of behind) job.reject(error);
+      return;
+    }
+    this.#waiting.unshift(...behind);
+    const next = this.#waiting.shift();
     if (next !== undefined) this.#give(this.#start(), next);
   }
 }
