@@ -74,6 +74,9 @@ export class NotifySender {
     // A CSeq must be reserved in the store before it is used: after a crash it must not go back.
     if (subscription.dialog !== '' && subscription.cseq > 0 && subscription.cseq + 1 > subscription.reserved) {
       await this.#options.rows.put(subscription);
+    } else if (subscription.dialog !== '' && changes.some(({ newTag }) => newTag === undefined)) {
+      // After a crash nothing else would show that what is gone was ever told
+      await this.#options.rows.settle(subscription);
     }
     noteSending(subscription, this.#options.now());
     const { status, retryAfter, cseq, event } = await this.#port.notify(facts.id, headers, body);

@@ -116,6 +116,18 @@ describe('what is kept of a subscription', () => {
     expect(writes().at(-1)).toEqual({ write: 'delete', id: 'call;from-tag=1' });
     expect(writes()).toHaveLength(2);
   });
+
+  test('a row that waits to be written with others is written at once when it must be durable', async () => {
+    const { rows: made, last, commits } = rows();
+    const kept = subscription();
+    kept.told.set(group, 'tag');
+    made.putLater(kept);
+    expect(commits).toHaveLength(0);
+    await made.settle(kept);
+    expect(last()?.told).toEqual({ [group]: 'tag' });
+    await made.settle(kept);
+    expect(commits).toHaveLength(1);
+  });
 });
 
 test('the dialogs for the engine, with the CSeq that was reserved; one that expired long enough for its last NOTIFY', async () => {

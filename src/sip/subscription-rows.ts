@@ -118,6 +118,12 @@ export class SubscriptionRows implements TimerOwner {
     this.#options.timers.after(Math.max(batchDelay, size / 10), this);
   }
 
+  /** Resolves when nothing of this row waits to be written any more. */
+  async settle(subscription: WatchedSubscription): Promise<void> {
+    if (this.#late.has(subscription.facts.id)) await this.put(subscription);
+    else await this.#running;
+  }
+
   /** Deletes the row soon. */
   delete(subscription: WatchedSubscription): void {
     this.#late.delete(subscription.facts.id);
