@@ -273,6 +273,15 @@ describe('a partner played by hand', () => {
     await toldThat(`red ${b} gone`);
   });
 
+  test('RFC 5875 4.7: what the first full state lacks is gone, though this subscription never told of it', async () => {
+    const subscribe = await subscribed(a, b);
+    partner.answer(subscribe, '200 OK', 'Expires: 600\r\n');
+    await partner.notify(subscribe, 'active;expires=600', [[a, '1']]);
+    await toldThat('red down', `red ${a} 1`, 'red up');
+    clock.pass(2_000);
+    await toldThat(`red ${b} gone`);
+  });
+
   test('RFC 6665 4.1.2.4: without a NOTIFY in 64*T1 it is down, and made again after a pause', async () => {
     const subscribe = await subscribed(a);
     partner.answer(subscribe, '200 OK', 'Expires: 600\r\n');

@@ -55,6 +55,8 @@ export class WatchSession {
   readonly #surroundings: WatchSurroundings;
   readonly #keeper: WatchKeeper;
   #groups: ReadonlySet<string> = new Set();
+  /** Groups in the last SUBSCRIBE. */
+  #asked: ReadonlySet<string> = new Set();
   /** Tags told, by group. */
   readonly #told = new Map<string, string>();
   /** Groups that the full state has told so far; undefined when none is being told. */
@@ -167,8 +169,9 @@ export class WatchSession {
     this.#telling = undefined;
     this.#settle = undefined;
     if (present === undefined || this.#ended) return;
-    for (const group of [...this.#told.keys()]) {
-      if (present.has(group)) continue;
+    // Told before or not: a copy may be held since a life in which another session was told of it
+    for (const group of this.#asked) {
+      if (present.has(group) || !this.#groups.has(group)) continue;
       this.#told.delete(group);
       this.#keeper.changed(group, undefined);
     }
@@ -193,6 +196,7 @@ export class WatchSession {
     this.#asking = true;
     this.#outdated = false;
     this.#telling = new Set();
+    this.#asked = this.#groups;
     clear(this.#patience);
     this.#patience = this.#timer(notifyPatience, () => this.#lost('no NOTIFY came'));
     const outcome = await subscribe(this.#request(this.#duration));
