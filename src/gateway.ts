@@ -244,6 +244,8 @@ function partnerGms({ current }: Site): PartnerGms {
     provide: (...provision) => current().partners.provide(...provision),
     withdraw: (...withdrawal) => current().partners.withdraw(...withdrawal),
     fetch: (...request) => current().partners.fetch(...request),
+    held: (...question) => current().partners.held(...question),
+    directory: (...request) => current().partners.directory(...request),
   };
 }
 

@@ -246,6 +246,31 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
       ),
     );
 
+  addressed(
+    partner
+      .command('reconcile')
+      .description('compare both sides group by group at the live partner; changes nothing without --repair'),
+    'mcgw partner reconcile blue --pattern "sip:border-*@red.example" --config config/red.yaml',
+  )
+    .argument('<partner>', 'name of the partner')
+    .option('--pattern <pattern>', 'only groups whose ID matches; * stands for any run of characters', '*')
+    .option('--repair', 'queue deliveries and requests for what differs', false)
+    .action((name: string, options: GatewayAddress & Json & { pattern: string; repair: boolean }) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/partner-reconcile.ts')).partnerReconcile(client, name, options, terminal),
+      ),
+    );
+  addressed(
+    partner.command('forget').description('remove all that is kept of a partner that is configured no more'),
+    'mcgw partner forget green --config config/red.yaml',
+  )
+    .argument('<partner>', 'name of the partner')
+    .action((name: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/partner.ts')).partnerForget(client, name, options, terminal),
+      ),
+    );
+
   const delivery = program.command('delivery').description('what waits to be delivered to partners');
   addressed(
     delivery.command('list').description('list deliveries and their last outcome'),

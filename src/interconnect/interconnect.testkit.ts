@@ -24,7 +24,7 @@ import type { BrakeSettings } from './brake.ts';
 import type { Clock } from './clock.ts';
 import { Interconnection } from './interconnection.ts';
 import type { InterconnectionSettings } from './partners.ts';
-import type { FetchOutcome, PartnerGms, ProvideOutcome } from './ports.ts';
+import type { DirectoryOutcome, FetchOutcome, PartnerGms, ProvideOutcome } from './ports.ts';
 
 /** A clock that moves only by `advance`. */
 export class TestClock implements Clock {
@@ -69,7 +69,7 @@ export type LinkFault = 'none' | 'down' | 'answer lost' | ProvideOutcome;
 
 /** One message that the link carried or failed to carry. */
 export interface LinkMessage {
-  readonly kind: 'provide' | 'withdraw' | 'fetch';
+  readonly kind: 'provide' | 'withdraw' | 'fetch' | 'held' | 'directory';
   readonly partner: string;
   readonly groupId: string;
 }
@@ -374,6 +374,30 @@ function linkOf(system: TestSystem, systems: ReadonlyMap<string, TestSystem>): P
           return { outcome: 'accepted', created: false };
         },
         (refusal) => (refusal.row.status === 404 ? { outcome: 'accepted', created: false } : refusedOrFailed(refusal)),
+        (reason) => ({ outcome: 'failed', reason }),
+        signal,
+      ),
+    held: (partner, groupId, knownTags, signal) =>
+      ask<FetchOutcome>(
+        { kind: 'held', partner, groupId },
+        async (other) => {
+          const view = await other.interconnection.copyForPartner(me, groupId);
+          if (view === undefined) return { outcome: 'absent' };
+          if (knownTags.includes(view.tag)) return { outcome: 'unchanged' };
+          return { outcome: 'fetched', bytes: view.bytes, tag: view.tag };
+        },
+        refusedOrFailed,
+        (reason) => ({ outcome: 'failed', reason }),
+        signal,
+      ),
+    directory: (partner, signal) =>
+      ask<DirectoryOutcome>(
+        { kind: 'directory', partner, groupId: '' },
+        async (other) => {
+          const entries = await other.interconnection.directoryForPartner(me);
+          return { outcome: 'listed', groups: entries.map(({ groupId }) => groupId) };
+        },
+        refusedOrFailed,
         (reason) => ({ outcome: 'failed', reason }),
         signal,
       ),

@@ -17,11 +17,14 @@ import { OutboundViews } from './outbound.ts';
 import type { DeliveryAttempt } from './outbox.ts';
 import { Outboxes } from './outboxes.ts';
 import { OwnReading } from './own-reading.ts';
+import { PartnerReading } from './partner-reading.ts';
 import { type InterconnectionSettings, Partners } from './partners.ts';
 import { Planning } from './plan.ts';
 import type {
   DeliveryProgress,
+  DirectoryEntry,
   OwnFacing,
+  PartnerCopies,
   PartnerFacing,
   PartnerGms,
   PartnerView,
@@ -29,10 +32,13 @@ import type {
   PartnerWatchListener,
   PullOutcome,
   PullProgress,
+  Reconciliation,
 } from './ports.ts';
 import { Primary } from './primary.ts';
 import { Pulls } from './pull.ts';
+import { type ReconcileOrder, Reconciliations } from './reconcile.ts';
 import { RefusalJournal } from './refusal-journal.ts';
+import { Repair } from './repair.ts';
 import { Requests } from './request.ts';
 import { Revalidation } from './revalidate.ts';
 import { Staleness } from './staleness.ts';
@@ -55,7 +61,7 @@ export interface InterconnectionOptions {
 /** How long requests of ours may go on when the gateway stops, milliseconds. */
 const stopPatience = 8_000;
 
-export class Interconnection implements PartnerFacing, OwnFacing {
+export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing {
   readonly #context: InterconnectionContext;
   readonly #views: OutboundViews;
   readonly #primary: Primary;
@@ -67,6 +73,8 @@ export class Interconnection implements PartnerFacing, OwnFacing {
   readonly #outboxes: Outboxes;
   readonly #operations: Operations;
   readonly #reading: OwnReading;
+  readonly #partnerReading: PartnerReading;
+  readonly #reconciliations: Reconciliations;
   #current: CurrentSettings;
   #planning: Planning | undefined;
   #planned: Promise<void> = Promise.resolve();
@@ -115,6 +123,9 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     this.#acceptance = new Acceptance(this.#context);
     this.#requests = new Requests(this.#context);
     this.#reading = new OwnReading(this.#context, this.#requests);
+    this.#partnerReading = new PartnerReading(this.#context, this.#primary);
+    const repair = new Repair(this.#context, this.#primary, this.#outboxes, this.#requests);
+    this.#reconciliations = new Reconciliations(this.#context, this.#primary, this.#views, repair);
     this.#pulls = new Pulls(this.#context, this.#requests);
     this.#stayCurrent = new StayCurrent(this.#context, this.#requests);
     this.#revalidation = new Revalidation(this.#context, this.#requests, (partner) =>
@@ -184,6 +195,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       this.#planned,
       this.#revalidation.stop(),
       this.#pulls.stop(),
+      this.#reconciliations.stop(),
       this.#stayCurrent.stop(),
       this.#requests.stop(),
       this.#context.refusals.stop(),
@@ -198,6 +210,7 @@ export class Interconnection implements PartnerFacing, OwnFacing {
       this.#loaded,
       this.#planned,
       this.#pulls.idle(),
+      this.#reconciliations.idle(),
       this.#stayCurrent.idle(),
       this.#revalidation.idle(),
       this.#context.refusals.idle(),
@@ -223,6 +236,14 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     return this.#primary.groupForPartner(from, groupId, version);
   }
 
+  copyForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView | undefined> {
+    return this.#partnerReading.copy(from, groupId);
+  }
+
+  directoryForPartner(from: PartnerPrincipal): Promise<readonly DirectoryEntry[]> {
+    return this.#partnerReading.directory(from);
+  }
+
   groupsForPartner(from: PartnerPrincipal): Promise<readonly string[]> {
     return this.#primary.groupsForPartner(from);
   }
@@ -246,6 +267,14 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     return this.#pulls.progress(partner);
   }
 
+  reconcile(partner: string, order: ReconcileOrder, actor: string): Reconciliation {
+    return this.#reconciliations.begin(partner, order, actor);
+  }
+
+  reconciliation(partner: string): Reconciliation | undefined {
+    return this.#reconciliations.progress(partner);
+  }
+
   async release(groupId: string, actor: string): Promise<PullOutcome> {
     const { changed, tag } = await releaseForeign(this.#context, canonicalUri(groupId) ?? groupId, actor);
     return { outcome: 'stored', changed, tag };
@@ -267,6 +296,10 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     return this.#operations.releaseBrake(partner, groupId, actor);
   }
 
+  forgetPartner(partner: string, actor: string): Promise<{ readonly groups: number; readonly deliveries: number }> {
+    return this.#operations.forget(partner, actor);
+  }
+
   deliveryProgress(): Promise<readonly DeliveryProgress[]> {
     return this.#operations.progress();
   }
@@ -280,6 +313,11 @@ export class Interconnection implements PartnerFacing, OwnFacing {
     const held = await this.#context.documents.findSource(canonical);
     const partner = held === undefined ? undefined : this.#current.partners.named(held.partner);
     return partner === undefined ? undefined : deriveAgain(this.#context, partner, canonical);
+  }
+
+  /** Makes a part that works on the same context, such as one for operators. */
+  extend<Part>(make: (context: InterconnectionContext) => Part): Part {
+    return make(this.#context);
   }
 
   /** Brings outboxes and plans in line with the settings of now. */

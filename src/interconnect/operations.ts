@@ -72,6 +72,26 @@ export class Operations {
     return held.length;
   }
 
+  /** See OwnFacing.forgetPartner. */
+  async forget(partner: string, actor: string): Promise<{ readonly groups: number; readonly deliveries: number }> {
+    const { clock, current, documents, foreignWrites, store } = this.#context;
+    if (current().partners.named(partner) !== undefined)
+      throw new Refusal('forbidden', { phrase: `${partner} is configured: take it out of the configuration first` });
+    const sources = await store.sources(partner);
+    const deliveries = await store.deliveries({ partner });
+    if (sources.length === 0 && deliveries.length === 0)
+      throw new Refusal('not-found', { phrase: `Nothing is kept of a partner ${partner}` });
+    for (const { groupId } of sources) {
+      await foreignWrites.run(groupId, () => documents.deleteForeign(groupId, actor, {}));
+    }
+    const counts = { groups: sources.length, deliveries: deliveries.length };
+    await store.commit({
+      deliveries: deliveries.map(({ groupId }) => ({ write: 'drop', partner, groupId })),
+      journal: [entry(clock, actor, 'partner-forgotten', `partner:${partner}`, { partner, ...counts })],
+    });
+    return counts;
+  }
+
   /** See OwnFacing.deliveryProgress. */
   async progress(): Promise<readonly DeliveryProgress[]> {
     const { current, store } = this.#context;

@@ -43,6 +43,16 @@ export class Planning {
         this.#context.onFault(fault);
       }
     }
+    await this.#markOrphans();
+  }
+
+  /** Copies of a partner that is configured no more are served on, but nobody can say whether they are current. */
+  async #markOrphans(): Promise<void> {
+    const { current, staleness, store } = this.#context;
+    for (const { groupId, partner, staleSince } of await store.sources()) {
+      if (this.#stopped) return;
+      if (staleSince === undefined && current().partners.named(partner) === undefined) await staleness.mark(groupId);
+    }
   }
 
   async #alignPartner(partner: PartnerSettings): Promise<void> {

@@ -19,6 +19,11 @@ export type FetchOutcome =
   | { readonly outcome: 'refused'; readonly status: number; readonly reason: string }
   | { readonly outcome: 'failed'; readonly reason: string };
 
+/** Canonical IDs of the groups that a partner shows us: its own that we may request, and ours that it holds. */
+export type DirectoryOutcome =
+  | { readonly outcome: 'listed'; readonly groups: readonly string[] }
+  | Exclude<FetchOutcome, { readonly outcome: 'fetched' | 'unchanged' }>;
+
 /**
  * The group management server of one partner system, over whatever protocol. Methods never throw for what the partner does. A `signal`
  * that aborts ends the request, which then is `failed`.
@@ -39,6 +44,10 @@ export interface PartnerGms {
   withdraw(partner: string, groupId: string, signal?: AbortSignal): Promise<ProvideOutcome>;
   /** Group information request; `knownTag` = tag of the copy held, for revalidation. */
   fetch(partner: string, groupId: string, knownTag: string | undefined, signal?: AbortSignal): Promise<FetchOutcome>;
+  /** What the partner holds of a group that we provided to it; `unchanged` = it has one of the tags known. */
+  held(partner: string, groupId: string, knownTags: readonly string[], signal?: AbortSignal): Promise<FetchOutcome>;
+  /** The groups that the partner shows us, from its directory of documents (OMA XDM). */
+  directory(partner: string, signal?: AbortSignal): Promise<DirectoryOutcome>;
 }
 
 /** What the CSC-16 face hands over: every call is checked against the agreement; refusals are uniform outside it. */
@@ -64,6 +73,28 @@ export interface PartnerFacing {
   groupForPartner(from: PartnerPrincipal, groupId: string, version?: ServedDocument): Promise<PartnerView>;
   /** All of our groups that this partner may subscribe to or request, as canonical group IDs. */
   groupsForPartner(from: PartnerPrincipal): Promise<readonly string[]>;
+}
+
+/** What partners may read to compare both sides; a face may leave it out. */
+export interface PartnerCopies {
+  /**
+   * A group that is at home at the partner as it gave it to us: the bytes and the tag of the source. Undefined when we hold none, when the
+   * group is not the partner's, and outside the agreement.
+   */
+  copyForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView | undefined>;
+  /**
+   * All that the partner may read on our CSC-16 face, with entity tags where they are known without deriving anything: our groups that
+   * the agreement lets it request, and its own that are held here.
+   */
+  directoryForPartner(from: PartnerPrincipal): Promise<readonly DirectoryEntry[]>;
+}
+
+/** A group that a partner may read. */
+export interface DirectoryEntry {
+  /** Canonical. */
+  readonly groupId: string;
+  /** Of our copy of a group of the partner. */
+  readonly tag?: string | undefined;
 }
 
 /** A partner's outbound view of a home group, with its own tag. */
@@ -115,6 +146,44 @@ export interface PullProgress {
   readonly failures: readonly { readonly groupId: string; readonly code: string }[];
 }
 
+export type ReconcileState = 'equal' | 'differs' | 'missing here' | 'missing there' | 'unknown';
+
+/** One group that is not the same on both sides. */
+export interface ReconcileFinding {
+  readonly groupId: string;
+  readonly state: Exclude<ReconcileState, 'equal'>;
+  /** Where the group is defined. */
+  readonly home?: 'here' | 'there' | undefined;
+  /** For operators. */
+  readonly detail?: string | undefined;
+  /** What was done about it; absent = nothing was asked for. */
+  readonly repair?: string | undefined;
+}
+
+/** How far the comparison with a partner is; the counts of the states add up to `total` when it has finished. */
+export interface Reconciliation {
+  readonly pattern: string;
+  readonly repair: boolean;
+  /** ISO 8601. */
+  readonly started: string;
+  /** ISO 8601; absent = it runs. */
+  readonly finished?: string | undefined;
+  /** Whether the partner listed its groups; without that, what is only there is not found. */
+  readonly directory?: string | undefined;
+  readonly total: number;
+  readonly equal: number;
+  readonly differs: number;
+  readonly missingHere: number;
+  readonly missingThere: number;
+  /** Could not be compared. */
+  readonly unknown: number;
+  /** Repairs queued or done. */
+  readonly repaired: number;
+  /** All that is not equal, the first of them. */
+  readonly findings: readonly ReconcileFinding[];
+  readonly findingsLeftOut: number;
+}
+
 /** What our own faces (CSC-2, CSC-3, management) ask. */
 export interface OwnFacing {
   /**
@@ -133,6 +202,23 @@ export interface OwnFacing {
   pullAll(partner: string, pattern: string, actor: string): Promise<PullProgress>;
   /** The pull of a partner that runs or ran last; undefined when there was none since the start. */
   pullProgress(partner: string): PullProgress | undefined;
+  /**
+   * Compares all groups of a partner and of ours at it that match a pattern, group by group, at the partner's CSC-16 face; with `repair`,
+   * deliveries and requests bring them in line. Joins a comparison of this partner that runs. Throws `partner-unknown`,
+   * `partner-not-addressed`.
+   */
+  reconcile(
+    partner: string,
+    order: { readonly pattern: string; readonly repair: boolean },
+    actor: string,
+  ): Reconciliation;
+  /** The comparison with a partner that runs or ran last; undefined when there was none since the start. */
+  reconciliation(partner: string): Reconciliation | undefined;
+  /**
+   * Removes all that is kept of a partner that is configured no more: its groups, whose subscribers are told, and deliveries to it. Resolves
+   * with the numbers of both. Throws `not-found` when nothing is kept, `forbidden` while the partner is configured.
+   */
+  forgetPartner(partner: string, actor: string): Promise<{ readonly groups: number; readonly deliveries: number }>;
   /** Serves a foreign group that waited for an operator (`accept: manual`). Throws `not-found` when nothing of it waits. */
   release(groupId: string, actor: string): Promise<PullOutcome>;
   /** Flow A by an operator: queues a delivery of one of our groups to a partner now. Throws the Refusal of the failed precondition. */

@@ -8,6 +8,7 @@ import { judgeAgreement, notActive } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import { storeForeign } from './foreign.ts';
 import { causeOf, entry } from './journal.ts';
+import { Lanes } from './lanes.ts';
 import type { PartnerSettings } from './partners.ts';
 import type { FetchOutcome, PullOutcome } from './ports.ts';
 
@@ -22,6 +23,12 @@ interface RememberedFailure {
   readonly code: RefusalCode;
   readonly phrase: string;
 }
+
+/** What one partner is asked at once, and what may wait for that. */
+const lanes = { running: 16, waiting: 1000, failures: 3 };
+
+/** Whether the brake judges a removal. */
+export type Braking = 'braked' | 'free';
 
 /** A request that callers share. */
 interface UnderWay {
@@ -42,6 +49,7 @@ export class Requests {
   /** Groups that own servers and operators asked for and that did not come. */
   readonly #wanted = new LRUCache<string, true>({ max: failuresRemembered });
 
+  readonly #lanes = new Lanes(lanes);
   #stopped = false;
 
   constructor(context: InterconnectionContext) {
@@ -73,7 +81,7 @@ export class Requests {
     this.requestable(groupId);
     const failure = this.#failures.get<RememberedFailure>(groupId);
     if (failure !== undefined) throw new Refusal(failure.code, { phrase: failure.phrase });
-    const request = this.#share(groupId, actor);
+    const request = this.#share(groupId, actor, braking(actor));
     request.waiting += 1;
     try {
       return await this.#inTime(request.outcome);
@@ -83,17 +91,20 @@ export class Requests {
     }
   }
 
-  /** Asks the primary whether the group is still as held here, and stores or removes accordingly. Shares a request under way. */
-  async refresh(groupId: string, actor: string): Promise<PullOutcome> {
-    return this.#share(groupId, actor).outcome;
+  /**
+   * Asks the primary whether the group is still as held here, and stores or removes accordingly. Shares a request under way. The brake
+   * judges a removal unless an operator asked for this one group.
+   */
+  async refresh(groupId: string, actor: string, brake: Braking = braking(actor)): Promise<PullOutcome> {
+    return this.#share(groupId, actor, brake).outcome;
   }
 
-  #share(groupId: string, actor: string): UnderWay {
+  #share(groupId: string, actor: string, brake: Braking): UnderWay {
     const underWay = this.#underWay.get(groupId);
     if (underWay !== undefined) return underWay;
     if (this.#stopped) throw new Refusal('unavailable', { cause: stopping });
     const abort = new AbortController();
-    const outcome = this.#refresh(groupId, actor, abort.signal).finally(() => this.#underWay.delete(groupId));
+    const outcome = this.#refresh(groupId, actor, brake, abort.signal).finally(() => this.#underWay.delete(groupId));
     const request: UnderWay = { outcome, abort, waiting: 0 };
     this.#underWay.set(groupId, request);
     return request;
@@ -123,19 +134,25 @@ export class Requests {
     this.#failures.flushAll();
   }
 
-  async #refresh(groupId: string, actor: string, signal: AbortSignal): Promise<PullOutcome> {
+  async #refresh(groupId: string, actor: string, brake: Braking, signal: AbortSignal): Promise<PullOutcome> {
     const partner = this.requestable(groupId);
     const held = await this.#context.documents.findSource(groupId);
     const name = partner.configuration.name;
-    const answer = await this.#context.gms.fetch(name, groupId, held?.primaryTag, signal);
-    // Nothing is learnt of the primary by that: the copy is not stale, the group not missing.
-    if (answer.outcome === 'failed' && signal.aborted) throw new Refusal('unavailable', { cause: stopping });
     try {
-      const outcome = await this.#take(answer, held, groupId, actor, partner);
+      const answer = await this.#lanes.run(
+        name,
+        () => this.#context.gms.fetch(name, groupId, held?.primaryTag, signal),
+        ({ outcome }) => outcome === 'failed',
+      );
+      // Nothing is learnt of the primary by that: the copy is not stale, the group not missing.
+      if (answer.outcome === 'failed' && signal.aborted) throw new Refusal('unavailable', { cause: stopping });
+      const outcome = await this.#take(answer, held, groupId, actor, brake, partner);
       this.#wanted.delete(groupId);
       this.#failures.del(groupId);
       return outcome;
     } catch (error) {
+      // We were too busy, or stop: nothing was asked.
+      if (error instanceof Refusal && error.code === 'unavailable') throw error;
       if (error instanceof Refusal) this.#remember(groupId, error);
       if (held === undefined) this.#wanted.set(groupId, true);
       if (held !== undefined && held.staleSince === undefined) await this.#context.staleness.mark(groupId);
@@ -154,6 +171,7 @@ export class Requests {
     held: SourceRecord | undefined,
     groupId: string,
     actor: string,
+    brake: Braking,
     partner: PartnerSettings,
   ): Promise<PullOutcome> {
     switch (answer.outcome) {
@@ -164,7 +182,7 @@ export class Requests {
         return { outcome: 'unchanged' };
       case 'absent':
         if (held === undefined) throw new Refusal('not-found', { cause: 'the primary does not give this group' });
-        await this.#checkBrake(held, actor);
+        if (brake === 'braked') await this.#checkBrake(held);
         return this.#remove(held, actor);
       case 'refused':
         throw new Refusal('partner-refused', { cause: `${answer.status}: ${answer.reason}` });
@@ -199,8 +217,7 @@ export class Requests {
   }
 
   // A primary that suddenly knows none of its groups is more likely broken than empty.
-  async #checkBrake({ partner }: SourceRecord, actor: string): Promise<void> {
-    if (actor !== 'system') return;
+  async #checkBrake({ partner }: SourceRecord): Promise<void> {
     const { brake, store } = this.#context;
     const reason = await brake.hold(partner, 'removal', 1, async () => (await store.sources(partner)).length);
     if (reason !== undefined)
@@ -245,6 +262,11 @@ export class Requests {
       cancel();
     }
   }
+}
+
+/** What nobody asked for by hand is judged. */
+function braking(actor: string): Braking {
+  return actor === 'system' ? 'braked' : 'free';
 }
 
 function abortUnattended({ abort, waiting }: UnderWay): void {

@@ -1,7 +1,7 @@
 // The JSON that the management API answers, as schemas: what listings.ts describes to TypeScript, told to readers of the OpenAPI document.
 // Objects are strict, so that an answer with a field that is not described fails its test.
 import { z } from 'zod';
-import type { DeliveryProgress, PullOutcome, PullProgress } from '../interconnect/ports.ts';
+import type { DeliveryProgress, PullOutcome, PullProgress, Reconciliation } from '../interconnect/ports.ts';
 import type { JournalRecord } from '../store/store.ts';
 import type {
   HeldGroup,
@@ -145,6 +145,39 @@ export const pullProgress: Of<PullProgress> = z.strictObject({
   removed: count,
   failed: count,
   failures: z.array(z.strictObject({ groupId, code: z.string() })).describe('the first of them'),
+});
+
+export const reconciliation: Of<Reconciliation> = z.strictObject({
+  pattern: z.string(),
+  repair: z.boolean(),
+  started: instant,
+  finished: instant.optional().describe('absent = it runs'),
+  directory: z.string().optional().describe('whether the partner listed its groups'),
+  total: count.describe('groups to be compared'),
+  equal: count,
+  differs: count,
+  missingHere: count,
+  missingThere: count,
+  unknown: count.describe('could not be compared'),
+  repaired: count.describe('repairs queued or done'),
+  findings: z
+    .array(
+      z.strictObject({
+        groupId,
+        state: z.enum(['differs', 'missing here', 'missing there', 'unknown']),
+        home: z.enum(['here', 'there']).optional().describe('where the group is defined'),
+        detail: z.string().optional(),
+        repair: z.string().optional().describe('what was done about it'),
+      }),
+    )
+    .describe('all that is not equal, the first 10,000 of them'),
+  findingsLeftOut: count,
+});
+
+export const partnerForgotten = z.strictObject({
+  partner: partnerName,
+  groups: count.describe('groups removed'),
+  deliveries: count.describe('deliveries dropped'),
 });
 
 export const delivery: Of<ListedDelivery> = z.strictObject({

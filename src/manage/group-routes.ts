@@ -7,6 +7,7 @@ import type { DocumentKey, DocumentSummary, SourceRecord } from '../store/store.
 import type { HeldGroup, ListedGroup, ProfileEntry } from './listings.ts';
 import { type ManagementContext, operator } from './management-context.ts';
 import { otherMethods } from './problem-answer.ts';
+import { checkPartnerName } from './removed-partners.ts';
 import { groupIdOf, preconditionsOf, queryFlag, queryNumber, queryValue } from './request-values.ts';
 
 const mediaType = 'application/vnd.oma.poc.groups+xml';
@@ -48,6 +49,7 @@ async function list(context: ManagementContext, request: Request, response: Resp
   const { store, documents } = context;
   const limit = Math.max(1, queryNumber(request, 'limit', pageSize, 10_000));
   const partner = queryValue(request, 'partner');
+  if (partner !== undefined) await checkPartnerName(store, context.partners(), partner);
   if (queryFlag(request, 'profile', false)) {
     const sources = await store.sources(partner);
     const profile = sources.map(

@@ -9,7 +9,8 @@ import type { DeliveryRecord } from '../store/store.ts';
 import type { ListedPartner } from './listings.ts';
 import { type ManagementContext, operator } from './management-context.ts';
 import { otherMethods } from './problem-answer.ts';
-import { bodyGroupId, bodyPattern, groupIdOf, pathValue, queryValue } from './request-values.ts';
+import { checkPartnerName, removedPartners } from './removed-partners.ts';
+import { bodyFlag, bodyGroupId, bodyPattern, groupIdOf, pathValue, queryValue } from './request-values.ts';
 
 const states: readonly DeliveryRecord['state'][] = ['queued', 'delivered', 'parked', 'braked'];
 
@@ -40,6 +41,20 @@ export function partnerRoutes(context: ManagementContext): Router {
       throw new Refusal('not-found', { phrase: 'Nothing was pulled by pattern since the start' });
     response.json(progress);
   });
+  router.post('/:partner/reconcile', json, (request, response) => {
+    const { name } = partnerOf(context, request);
+    const order = { pattern: bodyPattern(request) ?? '*', repair: bodyFlag(request, 'repair') };
+    response.status(202).json(context.own.reconcile(name, order, operator.identity));
+  });
+  router.get('/:partner/reconcile', (request, response) => {
+    const progress = context.own.reconciliation(partnerOf(context, request).name);
+    if (progress === undefined) throw new Refusal('not-found', { phrase: 'Nothing was compared since the start' });
+    response.json(progress);
+  });
+  router.delete('/:partner', async (request, response) => {
+    const partner = pathValue(request, 'partner');
+    response.json({ partner, ...(await context.own.forgetPartner(partner, operator.identity)) });
+  });
   router.post('/:partner/push', json, async (request, response) => {
     const { name } = partnerOf(context, request);
     response.status(202).json(await context.own.push(name, bodyGroupId(request), operator.identity));
@@ -47,6 +62,8 @@ export function partnerRoutes(context: ManagementContext): Router {
   router.all('/', otherMethods('GET', 'HEAD'));
   router.all('/:partner/pull', otherMethods('GET', 'HEAD', 'POST'));
   router.all('/:partner/push', otherMethods('POST'));
+  router.all('/:partner/reconcile', otherMethods('GET', 'HEAD', 'POST'));
+  router.all('/:partner', otherMethods('DELETE'));
   return router;
 }
 
@@ -55,6 +72,7 @@ export function deliveryRoutes(context: ManagementContext): Router {
   const router = Router({ strict: true });
   router.get('/', async (request, response) => {
     const partner = queryValue(request, 'partner');
+    if (partner !== undefined) await checkPartnerName(context.store, context.partners(), partner);
     const wanted = queryValue(request, 'state');
     const state = states.find((one) => one === wanted);
     if (wanted !== undefined && state === undefined) {
@@ -100,9 +118,33 @@ const nothing: Omit<DeliveryProgress, 'partner'> = {
 
 async function listPartners({ own, partners, store, now }: ManagementContext): Promise<readonly ListedPartner[]> {
   const progress = new Map((await own.deliveryProgress()).map(({ partner, ...rest }) => [partner, rest]));
-  return Promise.all(
-    partners().map(async (partner): Promise<ListedPartner> => {
-      const sources = await store.sources(partner.name);
+  const sourcesOf = async (
+    name: string,
+  ): Promise<Pick<ListedPartner, 'groupsHeld' | 'groupsStale' | 'groupsHeldBack'>> => {
+    const sources = await store.sources(name);
+    return {
+      groupsHeld: sources.length,
+      groupsStale: sources.filter(({ staleSince }) => staleSince !== undefined).length,
+      groupsHeldBack: sources.filter(({ heldSince }) => heldSince !== undefined).length,
+    };
+  };
+  const removed = await removedPartners(store, partners());
+  const orphans = removed.map(async (name): Promise<ListedPartner> => {
+    const counts = (await store.deliveryCounts(name)).map(({ state, count }) => ({ state, count }));
+    const inState = (state: DeliveryRecord['state']): number =>
+      counts.filter((one) => one.state === state).reduce((sum, { count }) => sum + count, 0);
+    const deliveries = {
+      ...nothing,
+      queued: inState('queued'),
+      delivered: inState('delivered'),
+      parked: inState('parked'),
+      braked: inState('braked'),
+    };
+    const known = { name, domains: [], gms: '', xcapRoots: [], state: 'removed', active: false };
+    return { ...known, ...(await sourcesOf(name)), deliveries };
+  });
+  return Promise.all([
+    ...partners().map(async (partner): Promise<ListedPartner> => {
       return {
         name: partner.name,
         domains: partner.domains,
@@ -110,13 +152,12 @@ async function listPartners({ own, partners, store, now }: ManagementContext): P
         xcapRoots: partner.xcapRoots,
         state: partner.agreement.state,
         active: inactivity(partner.agreement, now()) === undefined,
-        groupsHeld: sources.length,
-        groupsStale: sources.filter(({ staleSince }) => staleSince !== undefined).length,
-        groupsHeldBack: sources.filter(({ heldSince }) => heldSince !== undefined).length,
+        ...(await sourcesOf(partner.name)),
         deliveries: progress.get(partner.name) ?? nothing,
       };
     }),
-  );
+    ...orphans,
+  ]);
 }
 
 function partnerOf({ partners }: ManagementContext, request: Request): PartnerConfiguration {

@@ -77,6 +77,15 @@ export function bodyGroupId(request: Request): string {
   return canonicalGroupId(groupId);
 }
 
+/** A flag in a JSON body; left out, it is false. */
+export function bodyFlag(request: Request, name: string): boolean {
+  const body: unknown = request.body;
+  const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined;
+  if (value === undefined) return false;
+  if (typeof value === 'boolean') return value;
+  throw new Refusal('bad-request', { phrase: `${name} must be true or false` });
+}
+
 /** The pattern over group IDs in a JSON body `{ "groups": … }`; undefined when there is none. */
 export function bodyPattern(request: Request): string | undefined {
   const body: unknown = request.body;

@@ -1,14 +1,23 @@
 // The XCAP face for partner systems (CSC-16): groups by their ID and our capabilities, to known certificates only.
 // Everything else looks the same whether it exists or not: 404 to reads, 403 to writes.
 import type { IncomingMessage } from 'node:http';
-import { type ApplicationUsage, builtInUsages, capabilitiesAuid, groupsAuid } from '../documents/application-usage.ts';
+import {
+  type ApplicationUsage,
+  builtInUsages,
+  capabilitiesAuid,
+  directoryAuid,
+  groupsAuid,
+} from '../documents/application-usage.ts';
 import { entityTag } from '../documents/entity-tag.ts';
 import type { PartnerCredentials } from '../identity/authenticate.ts';
 import type { CertificateFacts } from '../identity/certificates.ts';
 import type { PartnerPrincipal } from '../identity/principal.ts';
-import type { PartnerFacing } from '../interconnect/ports.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import type { PartnerCopies, PartnerFacing } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import { composeXcapCaps } from '../xml/compose.ts';
+import { composingDirectory } from '../xml/group-directory.ts';
+import { inTurns } from '../xml/turns.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import { readBody, requirePutType } from './body.ts';
 import type { EdgeProxies } from './conveyed-certificate.ts';
@@ -33,7 +42,7 @@ export interface InterconnectFaceOptions {
   readonly listen: ListenOptions;
   /** XCAP root URI as partners see it. */
   readonly root: string;
-  readonly groups: Omit<PartnerFacing, 'groupsForPartner'>;
+  readonly groups: Omit<PartnerFacing, 'groupsForPartner'> & Partial<PartnerCopies>;
   /** From certificate and asserted identity to a partner; throws the Refusal. */
   readonly authenticate: (credentials: PartnerCredentials) => PartnerPrincipal | Promise<PartnerPrincipal>;
   /** Our own proxies that may convey a partner's certificate, asked for at each request; absent = none may. */
@@ -47,7 +56,7 @@ export interface InterconnectFaceOptions {
 export async function startInterconnectFace(options: InterconnectFaceOptions): Promise<HttpListener> {
   const root = xcapRoot(options.root);
   const limits = { ...defaultLimits, ...options.limits };
-  const capabilities = partnerCapabilities();
+  const capabilities = partnerCapabilities(options.groups.directoryForPartner !== undefined);
 
   return startHttpListener({
     listen: options.listen,
@@ -61,6 +70,10 @@ export async function startInterconnectFace(options: InterconnectFaceOptions): P
       const from = await options.authenticate(credentialsOf(request, options.edge?.()));
       const resource = offered(request, root);
       if (resource.offered === 'capabilities') return contentAnswer(request, capabilities, capabilitiesUsage.mimeType);
+      if (resource.offered === 'directory') {
+        const directory = await readDirectory(options.groups, from, resource.xui, options.root);
+        return contentAnswer(request, directory, directoryUsage.mimeType);
+      }
       switch (request.method) {
         case 'PUT':
           return acceptProvision(options.groups, exchange, from, resource.groupId, limits);
@@ -76,11 +89,14 @@ export async function startInterconnectFace(options: InterconnectFaceOptions): P
 
 const groupsUsage = builtInUsage(groupsAuid);
 const capabilitiesUsage = builtInUsage(capabilitiesAuid);
+const directoryUsage = builtInUsage(directoryAuid);
 
 type Offered =
   | { readonly offered: 'group'; readonly groupId: string }
   /** What this face can do, RFC 4825 clause 12. */
-  | { readonly offered: 'capabilities' };
+  | { readonly offered: 'capabilities' }
+  /** What the partner may read, OMA XDM; the XUI is its public service identity. */
+  | { readonly offered: 'directory'; readonly xui: string };
 
 // What partners may address; the rest of our documents is none of their business
 function offered(request: IncomingMessage, root: XcapRoot): Offered {
@@ -90,9 +106,11 @@ function offered(request: IncomingMessage, root: XcapRoot): Offered {
     const resource = parseRequestTarget(url, root);
     if (resource.node === undefined && (reads || method === 'PUT' || method === 'DELETE')) {
       if (resource.resource === 'group') return { offered: 'group', groupId: resource.groupId };
-      const { auid, tree, name } = resource.key;
+      const { auid, tree, xui, name } = resource.key;
       if (reads && auid === capabilitiesAuid && tree === 'global' && name === 'index')
         return { offered: 'capabilities' };
+      if (reads && auid === directoryAuid && tree === 'users' && name === 'directory.xml')
+        return { offered: 'directory', xui };
     }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
@@ -127,13 +145,33 @@ async function readGroup(
   groupId: string,
 ): Promise<Content> {
   try {
-    return await groups.groupForPartner(from, groupId);
+    const copy = await groups.copyForPartner?.(from, groupId);
+    return copy ?? (await groups.groupForPartner(from, groupId));
   } catch (error) {
     if (error instanceof Refusal && error.row.status >= 400 && error.row.status < 500) {
       throw new Refusal('not-found', { cause: error.detail.cause ?? error.code });
     }
     throw error;
   }
+}
+
+// OMA XDM: the directory of a user is that user's alone
+async function readDirectory(
+  groups: InterconnectFaceOptions['groups'],
+  from: PartnerPrincipal,
+  xui: string,
+  root: string,
+): Promise<Content> {
+  if (groups.directoryForPartner === undefined || canonicalUri(xui) !== canonicalUri(from.identity)) {
+    throw new Refusal('not-found', { cause: 'a directory of somebody else' });
+  }
+  const below = root.endsWith('/') ? root : `${root}/`;
+  const lines = (await groups.directoryForPartner(from)).map(({ groupId, tag = '' }) => ({
+    uri: `${below}${groupsAuid}/global/byGroupID/${encodeURIComponent(groupId)}`,
+    tag,
+  }));
+  const bytes = Buffer.from(await inTurns(composingDirectory(groupsAuid, lines)));
+  return { tag: entityTag(bytes), bytes };
 }
 
 function credentialsOf(request: IncomingMessage, edge: EdgeProxies | undefined): PartnerCredentials {
@@ -162,8 +200,8 @@ function certificateOf(request: IncomingMessage, edge: EdgeProxies | undefined):
   return peerCertificate(socket);
 }
 
-function partnerCapabilities(): Content {
-  const usages = [groupsUsage, capabilitiesUsage];
+function partnerCapabilities(withDirectory: boolean): Content {
+  const usages = [groupsUsage, capabilitiesUsage, ...(withDirectory ? [directoryUsage] : [])];
   const auids = usages.map((usage) => usage.auid);
   const bytes = Buffer.from(composeXcapCaps({ auids, namespaces: usages.flatMap((usage) => usage.namespaces) }));
   return { tag: entityTag(bytes), bytes };

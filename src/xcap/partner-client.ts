@@ -2,11 +2,16 @@
 import { checkServerIdentity, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls';
 import { type buildConnector, Pool, ProxyAgent } from 'undici';
 import type { PartnerConfiguration } from '../config/schema.ts';
-import { builtInUsages, groupsAuid } from '../documents/application-usage.ts';
+import { builtInUsages, directoryAuid, groupsAuid } from '../documents/application-usage.ts';
 import { isLoopbackAddress } from '../identity/address-list.ts';
 import { certificateMatches } from '../identity/certificates.ts';
 import { tlsSuites } from '../identity/tls-suites.ts';
-import type { FetchOutcome, PartnerGms, ProvideOutcome } from '../interconnect/ports.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import type { DirectoryOutcome, FetchOutcome, PartnerGms, ProvideOutcome } from '../interconnect/ports.ts';
+import { Refusal } from '../refusals.ts';
+import { defaultXmlLimits } from '../xml/limits.ts';
+import { readXcapDirectory } from '../xml/received-directory.ts';
+import { readXml } from '../xml/xml-document.ts';
 import { parseEntityTag, quotedTag } from './entity-tags.ts';
 import { mediaType } from './media-type.ts';
 import { type PartnerReply, partnerRoots, type RootConnection } from './partner-roots.ts';
@@ -70,7 +75,7 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
   async function request(
     partner: string,
     method: 'GET' | 'PUT' | 'DELETE',
-    groupId: string,
+    path: string,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
     body?: Uint8Array,
@@ -79,7 +84,7 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
     if (route === undefined) return { reply: 'none', reason: 'partner-unknown: No such partner is configured' };
     return route.roots.request({
       method,
-      path: method === 'GET' ? groupPath(groupId, undefined) : groupPath(groupId, route.provideBelow),
+      path,
       headers: { ...headers, 'X-3GPP-Asserted-Identity': quotedTag(options.identity) },
       body,
       signal,
@@ -91,22 +96,38 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
       // RFC 9110 6.6.1: tells the partner which of two messages is the older one, should one be held up on its way
       const content = { 'Content-Type': groupMediaType, Date: new Date(now()).toUTCString() };
       const condition = knownTag === undefined ? {} : { 'If-Match': quotedTag(knownTag) };
-      const reply = await request(partner, 'PUT', groupId, { ...content, ...condition }, signal, bytes);
+      const path = groupPath(groupId, partners.get(partner)?.provideBelow);
+      const reply = await request(partner, 'PUT', path, { ...content, ...condition }, signal, bytes);
       const stale = reply.reply === 'answer' && reply.status === 412 && knownTag !== undefined;
       // What we hold is newer than whatever the partner has: the tag only tells that somebody else changed or removed it
-      return provideOutcome(stale ? await request(partner, 'PUT', groupId, content, signal, bytes) : reply);
+      return provideOutcome(stale ? await request(partner, 'PUT', path, content, signal, bytes) : reply);
     },
 
     async withdraw(partner, groupId, signal) {
-      const reply = await request(partner, 'DELETE', groupId, {}, signal);
+      const path = groupPath(groupId, partners.get(partner)?.provideBelow);
+      const reply = await request(partner, 'DELETE', path, {}, signal);
       const gone = reply.reply === 'answer' && (reply.status === 404 || reply.status === 410);
       return gone ? { outcome: 'accepted', created: false } : provideOutcome(reply);
     },
 
     async fetch(partner, groupId, knownTag, signal) {
       const condition = knownTag === undefined ? {} : { 'If-None-Match': quotedTag(knownTag) };
-      const reply = await request(partner, 'GET', groupId, { Accept: groupMediaType, ...condition }, signal);
+      const path = groupPath(groupId, undefined);
+      const reply = await request(partner, 'GET', path, { Accept: groupMediaType, ...condition }, signal);
       return fetchOutcome(reply, knownTag !== undefined);
+    },
+
+    async held(partner, groupId, knownTags, signal) {
+      const condition = knownTags.length === 0 ? {} : { 'If-None-Match': knownTags.map(quotedTag).join(', ') };
+      const below = partners.get(partner)?.provideBelow;
+      const path = groupPath(groupId, below);
+      const reply = await request(partner, 'GET', path, { Accept: groupMediaType, ...condition }, signal);
+      return fetchOutcome(reply, knownTags.length > 0);
+    },
+
+    async directory(partner, signal) {
+      const path = `/${directoryAuid}/users/${encodeURIComponent(options.identity)}/directory.xml`;
+      return directoryOutcome(await request(partner, 'GET', path, { Accept: directoryMediaType }, signal));
     },
 
     async close() {
@@ -128,7 +149,12 @@ function groupPath(groupId: string, below: string | undefined): string {
   return `/${groupsAuid}/${place}/${encodeURIComponent(groupId)}`;
 }
 
-const groupMediaType = builtInUsages.find((usage) => usage.auid === groupsAuid)?.mimeType ?? '';
+const groupMediaType = mediaTypeOf(groupsAuid);
+const directoryMediaType = mediaTypeOf(directoryAuid);
+
+function mediaTypeOf(auid: string): string {
+  return builtInUsages.find((usage) => usage.auid === auid)?.mimeType ?? '';
+}
 
 function connection(root: string, route: PartnerRoute, options: PartnerClientOptions): RootConnection {
   if (!isUsableRoot(root)) throw new Error(`${root}: only a loopback address may be reached without TLS`);
@@ -180,12 +206,12 @@ function provideOutcome(reply: PartnerReply): ProvideOutcome {
   return { outcome: 'refused', status, reason };
 }
 
-function fetchOutcome(reply: PartnerReply, conditional: boolean): FetchOutcome {
+function fetchOutcome(reply: PartnerReply, conditional: boolean, what: 'group' | 'directory' = 'group'): FetchOutcome {
   if (reply.reply === 'none') return { outcome: 'failed', reason: reply.reason };
   const { status, reason } = reply;
   if (status === 200) {
-    if (mediaType(reply.contentType) !== groupMediaType) {
-      return { outcome: 'failed', reason: `the answer is ${reply.contentType ?? 'of no media type'}, not a group` };
+    if (mediaType(reply.contentType) !== (what === 'group' ? groupMediaType : directoryMediaType)) {
+      return { outcome: 'failed', reason: `the answer is ${reply.contentType ?? 'of no media type'}, not a ${what}` };
     }
     return { outcome: 'fetched', bytes: reply.body, tag: parseEntityTag(reply.entityTag) };
   }
@@ -193,6 +219,31 @@ function fetchOutcome(reply: PartnerReply, conditional: boolean): FetchOutcome {
   if (status === 404 || status === 410) return { outcome: 'absent' };
   if (status < 300 || status === 304 || mayPass(status)) return { outcome: 'failed', reason };
   return { outcome: 'refused', status, reason };
+}
+
+// What a partner lists beside groups by their ID is none of our business
+function directoryOutcome(reply: PartnerReply): DirectoryOutcome {
+  const outcome = fetchOutcome(reply, false, 'directory');
+  if (outcome.outcome === 'unchanged') return { outcome: 'failed', reason: 'not modified, though nothing was known' };
+  if (outcome.outcome !== 'fetched') return outcome;
+  try {
+    const limits = { ...defaultXmlLimits, documentBytes: outcome.bytes.byteLength };
+    const entries = readXcapDirectory(readXml(outcome.bytes, limits));
+    return { outcome: 'listed', groups: [...new Set(entries.flatMap(({ uri }) => listedGroup(uri) ?? []))] };
+  } catch (error) {
+    if (error instanceof Refusal) return { outcome: 'failed', reason: `the directory cannot be read: ${error.phrase}` };
+    throw error;
+  }
+}
+
+function listedGroup(uri: string): string | undefined {
+  const segment = /\/global\/byGroupID\/([^/?#]+)$/.exec(uri)?.[1];
+  if (segment === undefined) return undefined;
+  try {
+    return canonicalUri(decodeURIComponent(segment));
+  } catch {
+    return undefined;
+  }
 }
 
 // RFC 9110 8.8.1: a weak tag is of no use for If-Match

@@ -21,7 +21,7 @@ export async function partnerList(
         partners.map((partner) => [
           partner.name,
           partner.domains.join(','),
-          partner.active ? 'active' : `${partner.state}, not in force`,
+          agreementOf(partner),
           String(partner.groupsHeld),
           String(partner.groupsStale),
           String(partner.deliveries.queued),
@@ -33,6 +33,11 @@ export async function partnerList(
     );
   }
   return exitCodes.done;
+}
+
+function agreementOf({ active, state }: ListedPartner): string {
+  if (active) return 'active';
+  return state === 'removed' ? 'configured no more' : `${state}, not in force`;
 }
 
 /** Flow B by hand: requests a group from the partner that is its home. */
@@ -94,6 +99,19 @@ export async function partnerPush(
 ): Promise<number> {
   const delivery = await post(client, `partners/${encodeURIComponent(partner)}/push`, { groupId });
   terminal.out(json ? JSON.stringify(delivery, null, 2) : `${groupId} queued for ${partner}`);
+  return exitCodes.done;
+}
+
+/** Removes all that is kept of a partner that is configured no more. */
+export async function partnerForget(
+  client: ManagementClient,
+  partner: string,
+  { json }: ListOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const answer = await client.send({ method: 'DELETE', path: `partners/${encodeURIComponent(partner)}` });
+  const { groups, deliveries } = JSON.parse(answer.body) as { groups: number; deliveries: number };
+  terminal.out(json ? answer.body : `${partner} forgotten: ${groups} groups removed, ${deliveries} deliveries dropped`);
   return exitCodes.done;
 }
 

@@ -1,0 +1,43 @@
+// What a partner may read beside our own groups: its groups as it gave them to us, and the directory of all that it may read.
+// On the interconnect face a foreign group is its source, whatever policy made of it.
+import type { PartnerPrincipal } from '../identity/principal.ts';
+import { canonicalUri } from '../identity/uri.ts';
+import { inactivity, isCovered, listsOf } from './agreement.ts';
+import type { InterconnectionContext } from './context.ts';
+import type { DirectoryEntry, PartnerView } from './ports.ts';
+import type { Primary } from './primary.ts';
+
+export class PartnerReading {
+  readonly #context: InterconnectionContext;
+  readonly #primary: Primary;
+
+  constructor(context: InterconnectionContext, primary: Primary) {
+    this.#context = context;
+    this.#primary = primary;
+  }
+
+  /** See PartnerCopies.copyForPartner. */
+  async copy(from: PartnerPrincipal, groupId: string): Promise<PartnerView | undefined> {
+    const canonical = canonicalUri(groupId);
+    const { partners } = this.#context.current();
+    const home = canonical === undefined ? undefined : partners.homeOf(canonical);
+    if (canonical === undefined || home?.configuration.name !== from.partner) return undefined;
+    const { agreement } = home.configuration;
+    if (!isCovered(agreement, listsOf.inbound, canonical)) return undefined;
+    if (inactivity(agreement, this.#context.clock.now()) !== undefined) return undefined;
+    const held = await this.#context.documents.findSource(canonical);
+    if (held === undefined || held.partner !== from.partner) return undefined;
+    return { groupId: canonical, bytes: held.bytes, tag: held.tag, modified: held.received };
+  }
+
+  /** See PartnerCopies.directoryForPartner. */
+  async directory(from: PartnerPrincipal): Promise<readonly DirectoryEntry[]> {
+    const agreement = this.#context.current().partners.named(from.partner)?.configuration.agreement;
+    if (agreement === undefined || inactivity(agreement, this.#context.clock.now()) !== undefined) return [];
+    const ours = (await this.#primary.groupsForPartner(from)).map((groupId) => ({ groupId }));
+    const theirs = (await this.#context.store.sources(from.partner))
+      .filter(({ groupId }) => isCovered(agreement, listsOf.inbound, groupId))
+      .map(({ groupId, tag }) => ({ groupId, tag }));
+    return [...ours, ...theirs];
+  }
+}
