@@ -1,39 +1,25 @@
 // sip.js, a SIP stack of others, subscribes at a running gateway over WebSocket (RFC 7118): list in the SUBSCRIBE, change, end.
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Subscriber, SubscriptionState, UserAgent } from 'sip.js';
 import { request } from 'undici';
-import { WebSocket } from 'ws';
 import { redConfiguration, runGateway, type TestGateway, token } from '../../src/gateway/gateway.testkit.ts';
-import { resourceList } from '../../src/sip/face.testkit.ts';
+import { SipJsSubscriber } from './sip-js-subscriber.ts';
 
 const groupId = 'sip:harbour-tg1@red.example';
 const sel = `org.openmobilealliance.groups/global/byGroupID/${groupId}`;
 
 let gateway: TestGateway;
 let harbour: string;
-let agent: UserAgent;
 
 beforeEach(async () => {
   harbour = await readFile(new URL('../../config/groups/harbour-tg1.xml', import.meta.url), 'utf8');
-  gateway = await runGateway({ ...redConfiguration(), sip: { listen: ['ws:127.0.0.1:0'] } });
-  // The library takes the browser's.
-  globalThis.WebSocket = WebSocket as unknown as typeof globalThis.WebSocket;
-  const port = /:(\d+);transport=ws$/.exec(gateway.urls.sip[0] ?? '')?.[1];
-  const uri = UserAgent.makeURI('sip:mcptt@red.example');
-  if (uri === undefined) throw new Error('no URI');
-  agent = new UserAgent({
-    uri,
-    transportOptions: { server: `ws://127.0.0.1:${port}/` },
-    logLevel: 'error',
-    logBuiltinEnabled: false,
+  gateway = await runGateway({
+    ...redConfiguration(),
+    sip: { listen: ['ws:127.0.0.1:0', 'wss:127.0.0.1:0'], tls: { cert: 'red.crt', key: 'red.key' } },
   });
-  await agent.start();
 });
-afterEach(async () => {
-  await agent.stop();
-  await gateway.close();
-});
+afterEach(() => gateway.close());
 
 async function put(document: string): Promise<void> {
   const { statusCode, body } = await request(`${gateway.urls.manage}/api/v1/groups/${encodeURIComponent(groupId)}`, {
@@ -45,43 +31,25 @@ async function put(document: string): Promise<void> {
   expect(statusCode).toBeLessThan(300);
 }
 
-test('RFC 7118, RFC 6665 4.1: subscribed, told of a change, ended', async () => {
+test.each([
+  ['ws', 0],
+  ['wss', 1],
+] as const)('RFC 7118, RFC 6665 4.1: subscribed, told of a change, ended, over %s', async (scheme, listener) => {
   await put(harbour);
-  const target = UserAgent.makeURI('sip:gms@red.example');
-  if (target === undefined) throw new Error('no URI');
-  const subscriber = new Subscriber(agent, target, 'xcap-diff', {
-    expires: 600,
-    extraHeaders: ['P-Asserted-Identity: <sip:mcptt@red.example>', 'Accept: application/xcap-diff+xml'],
-    contentType: 'application/resource-lists+xml',
-    body: resourceList([sel]),
+  const port = /:(\d+);transport=wss?$/.exec(gateway.urls.sip[listener] ?? '')?.[1];
+  const subscriber = await SipJsSubscriber.subscribe({
+    server: `${scheme}://127.0.0.1:${port}/`,
+    ca: await readFile(join(gateway.folder, 'ca.crt'), 'utf8'),
+    identity: 'sip:mcptt@red.example',
+    target: 'sip:gms@red.example',
+    entries: [sel],
   });
-  const bodies: string[] = [];
-  const states: SubscriptionState[] = [];
-  let wake: () => void = () => undefined;
-  const until = async (done: () => boolean): Promise<void> => {
-    while (!done()) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-  };
-  subscriber.delegate = {
-    onNotify: (notification) => {
-      bodies.push(notification.request.body);
-      void notification.accept();
-      wake();
-    },
-  };
-  subscriber.stateChange.addListener((state) => {
-    states.push(state);
-    wake();
-  });
-  await subscriber.subscribe();
-  await until(() => bodies.length === 1);
-  expect(bodies[0]).toMatch(/<document sel="[^"]*" new-etag="[^"]*"\/>/);
-  await put(harbour.replace('Harbour patrol', 'Harbour patrol two'));
-  await until(() => bodies.length === 2);
-  expect(bodies[1]).toMatch(/<document sel="[^"]*" new-etag="[^"]*" previous-etag="[^"]*"\/>/);
-  await subscriber.unsubscribe();
-  await until(() => states.includes(SubscriptionState.Terminated));
+  try {
+    expect(await subscriber.body(0)).toMatch(/<document sel="[^"]*" new-etag="[^"]*"\/>/);
+    await put(harbour.replace('Harbour patrol', 'Harbour patrol two'));
+    expect(await subscriber.body(1)).toMatch(/<document sel="[^"]*" new-etag="[^"]*" previous-etag="[^"]*"\/>/);
+    await subscriber.unsubscribe();
+  } finally {
+    await subscriber.stop();
+  }
 });
