@@ -41,8 +41,11 @@ export interface EngineOptions {
     /** A second control port, over TLS. */
     readonly tls?: ControlTls | undefined;
   };
-  /** RFC 3261 17 timer values in milliseconds. */
-  readonly timers?: { readonly t1?: number; readonly t2?: number; readonly t4?: number };
+  /**
+   * RFC 3261 17 timer values in milliseconds. There is no T4: it bounds how long responses that come again are absorbed, and
+   * here one that nobody waits for is dropped at any time.
+   */
+  readonly timers?: { readonly t1?: number; readonly t2?: number };
   /** Next hop of requests outside dialogs that name none themselves: a SIP URI. */
   readonly outboundProxy?: string;
   /** `auto` when absent. */
@@ -103,7 +106,7 @@ export interface Engine {
   replaceTls(tls: TlsMaterial): Promise<void>;
 }
 
-const TIMERS = { t1: 500, t2: 4000, t4: 5000 };
+const TIMERS = { t1: 500, t2: 4000 };
 const REAP_TIME = 30_000;
 
 /**

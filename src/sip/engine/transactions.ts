@@ -9,7 +9,6 @@ import type { Flow, FlowUser } from './transport.ts';
 export interface TimerValues {
   readonly t1: number;
   readonly t2: number;
-  readonly t4: number;
 }
 
 const MAGIC_COOKIE = 'z9hG4bK';
