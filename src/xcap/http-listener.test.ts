@@ -361,6 +361,24 @@ describe('RFC 9112 9: connections', () => {
     expect(all.endsWith('\r\n\r\n<a/>')).toBe(true);
   });
 
+  test.each([
+    ['that goes out with its head', 100],
+    ['that is as large as may go out with its head', 12 * 1024],
+    ['that goes out by itself', 12 * 1024 + 1],
+  ])('RFC 9112 6.2: content %s arrives octet for octet', async (_name, size) => {
+    const wire = await start();
+    const beginning = '<a>é€😀\u0080ÿ';
+    const text = `${beginning}${'x'.repeat(size - Buffer.byteLength(beginning) - 4)}</a>`;
+    expect(Buffer.byteLength(text)).toBe(size);
+    face.store(listKey, text);
+    wire.write(get + rawRequest('HEAD', listPath, asserted) + get);
+    const octets = Buffer.from(text).toString('latin1');
+    expect(await wire.answer()).toMatchObject({ status: 200, body: octets });
+    expect(await wire.answer('HEAD')).toMatchObject({ headers: { 'content-length': String(size) }, body: '' });
+    expect(await wire.answer()).toMatchObject({ status: 200, body: octets });
+    wire.destroy();
+  });
+
   test('a body that nobody asked for does not confuse the next request', async () => {
     const wire = await start();
     wire.write(

@@ -147,12 +147,12 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
     }
     response.writeHead(answer.status, answer.headers as string[]);
     if (!unread || exchange.expectsContinue) {
-      response.end(answer.body);
+      endWith(response, answer.body);
       return;
     }
     discardBody(request, limits.documentBytes + discardAllowance);
     if (response.shouldKeepAlive) {
-      response.end(answer.body);
+      endWith(response, answer.body);
       return;
     }
     // RFC 9112 9.6: closing while octets arrive would reset the connection, and the answer be lost
@@ -282,6 +282,15 @@ function turnEnds(): () => Promise<void> {
     });
     return current;
   };
+}
+
+/** Up to this size content goes out in one piece with its head, octets. */
+const onePiece = 12 * 1024;
+
+/** Ends a response. Head and content in one string are one write, which costs far less than gathering two pieces. */
+function endWith(response: ServerResponse, body: Answer['body']): void {
+  if (!(body instanceof Uint8Array) || body.byteLength > onePiece) response.end(body);
+  else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).latin1Slice(), 'latin1');
 }
 
 async function answerOf(exchange: Exchange, options: HttpListenerOptions): Promise<Answer | undefined> {
