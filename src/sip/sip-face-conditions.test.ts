@@ -1,7 +1,8 @@
 // What subscribers may ask of their subscriptions: conditions (RFC 5839), rates (RFC 6446), compressed lists (RFC 3261 clause 20.12).
 import { deflateRawSync, deflateSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
-import { changesOf, eventually, resourceList } from './face.testkit.ts';
+import { administrator, groupDocument, homeKey } from '../documents/documents.testkit.ts';
+import { changesOf, eventually, groups, resourceList } from './face.testkit.ts';
 import { document, faceRoom, sel, withInterval } from './face-room.testkit.ts';
 
 const at = faceRoom();
@@ -66,6 +67,182 @@ describe('RFC 5839: conditional subscriptions', () => {
     const other = await at.open();
     await other.subscribe([sel], { 'Suppress-If-Match': tag });
     expect(changesOf(await other.notify())).toHaveLength(1);
+  });
+});
+
+describe('RFC 5839 5.2: a subscription that is quenched with *', () => {
+  test('the first NOTIFY has no body but the tag; nothing follows until another SUBSCRIBE, which tells everything', async () => {
+    await at.put(document('one'));
+    const [, normal] = await at.subscribed([sel]);
+    const subscriber = await at.open();
+    expect((await subscriber.subscribe([sel], { 'Suppress-If-Match': '*' })).status).toBe(200);
+    const first = await subscriber.notify();
+    expect([first.body, first.header('Content-Type'), first.header('SIP-ETag')]).toEqual([
+      '',
+      undefined,
+      normal.header('SIP-ETag'),
+    ]);
+    await at.put(document('two'));
+    const tag = await at.put(document('three'));
+    await subscriber.barrier();
+    expect(subscriber.untaken).toBe(0);
+    expect((await subscriber.subscribe(undefined)).status).toBe(200);
+    expect(changesOf(await subscriber.notify())).toEqual([`${sel} - ${tag}`]);
+    const next = await at.put(document('four'));
+    expect(changesOf(await subscriber.notify())).toEqual([`${sel} ${tag} ${next}`]);
+  });
+
+  test('6.3: in a dialog it is 204 whatever the list says, and a restart does not wake it', async () => {
+    await at.put(document('one'));
+    const [subscriber, first] = await at.subscribed([sel]);
+    await subscriber.barrier();
+    expect((await subscriber.subscribe([missing, sel], { 'Suppress-If-Match': '*' })).status).toBe(204);
+    await at.put(document('two'));
+    await subscriber.barrier();
+    await at.restart({}, {}, () => at.put(document('three')));
+    await subscriber.barrier();
+    expect(subscriber.untaken).toBe(0);
+    // The tag of a state that is not the current one is no match any more: everything is told.
+    const condition = { 'Suppress-If-Match': first.header('SIP-ETag') };
+    expect((await subscriber.subscribe(undefined, condition)).status).toBe(200);
+    expect(changesOf(await subscriber.notify())).toHaveLength(1);
+  });
+
+  test('6.2: its end is told without body', async () => {
+    await at.put(document('one'));
+    const subscriber = await at.open();
+    await subscriber.subscribe([sel], { 'Suppress-If-Match': '*' });
+    const first = await subscriber.notify();
+    await subscriber.barrier();
+    await at.running.face.close({ deactivate: true });
+    const last = await subscriber.notify();
+    expect(last.header('Subscription-State')).toBe('terminated;reason=deactivated');
+    expect([last.body, last.header('SIP-ETag')]).toEqual(['', first.header('SIP-ETag')]);
+    await at.restart();
+  });
+});
+
+describe('RFC 5839: more of conditions', () => {
+  test('5.4: polling: a fetch with the tag of the state has no body', async () => {
+    await at.put(document('one'));
+    const [, before] = await at.subscribed([sel]);
+    const condition = { 'Suppress-If-Match': before.header('SIP-ETag'), Expires: '0' };
+    const poll = await at.open();
+    expect((await poll.subscribe([sel], condition)).status).toBe(200);
+    const same = await poll.notify();
+    expect([same.body, same.header('SIP-ETag')]).toEqual(['', before.header('SIP-ETag')]);
+    expect(same.header('Subscription-State')).toBe('terminated;reason=timeout');
+    await at.put(document('two'));
+    const later = await at.open();
+    await later.subscribe([sel], condition);
+    expect(changesOf(await later.notify())).toHaveLength(1);
+  });
+
+  test('5.2: the tag of nothing known is a condition that does not hold: 200 and the whole state, never 412', async () => {
+    await at.put(document('one'));
+    const [subscriber] = await at.subscribed([sel]);
+    await subscriber.barrier();
+    expect((await subscriber.subscribe(undefined, { 'Suppress-If-Match': 'unknown' })).status).toBe(200);
+    expect(changesOf(await subscriber.notify())).toHaveLength(1);
+    const other = await at.open();
+    expect((await other.subscribe([sel], { 'Suppress-If-Match': 'unknown' })).status).toBe(200);
+    expect(changesOf(await other.notify())).toHaveLength(1);
+  });
+
+  test('5.7: an end with the tag of the state is 204 without NOTIFY', async () => {
+    const [subscriber, first] = await at.subscribed([sel]);
+    await subscriber.barrier();
+    const condition = { 'Suppress-If-Match': first.header('SIP-ETag'), Expires: '0' };
+    expect((await subscriber.subscribe(undefined, condition)).status).toBe(204);
+    await eventually(() => at.running.face.subscriptionCount === 0);
+    expect(subscriber.untaken).toBe(0);
+  });
+
+  test('6.1: a state of 2,500 resources has a tag, which follows each change and is known again', async () => {
+    const collection = `${groups}/global/byGroupID/`;
+    const put = (number: number, name: string): Promise<unknown> =>
+      at.room.documents.put(
+        administrator,
+        homeKey(`g${number}`),
+        groupDocument({ uri: `sip:g${number}@red.example`, name }),
+        {},
+      );
+    for (let from = 0; from < 2_500; from += 100) {
+      await Promise.all(Array.from({ length: 100 }, (_, number) => put(from + number, 'one')));
+    }
+    const subscriber = await at.open();
+    await subscriber.subscribe([collection]);
+    let told = 0;
+    let last = await subscriber.notify();
+    for (told = changesOf(last).length; told < 2_500; told += changesOf(last).length) {
+      expect(last.header('SIP-ETag')).toBeUndefined();
+      last = await subscriber.notify();
+    }
+    const tag = last.header('SIP-ETag');
+    expect(tag).toMatch(/^[0-9a-f]{24}$/);
+    await subscriber.barrier();
+    expect((await subscriber.subscribe(undefined, { 'Suppress-If-Match': tag })).status).toBe(204);
+    await put(7, 'two');
+    const changed = await subscriber.notify();
+    expect(changed.header('SIP-ETag')).not.toBe(tag);
+    await put(7, 'one');
+    const back = await subscriber.notify();
+    expect(back.header('SIP-ETag')).toBe(tag);
+    // Another subscriber comes back with it: one NOTIFY without body, however many the state would take.
+    const other = await at.open();
+    await other.subscribe([collection], { 'Suppress-If-Match': tag });
+    const first = await other.notify();
+    expect([first.body, first.header('SIP-ETag')]).toEqual(['', tag]);
+  }, 60_000);
+});
+
+describe('RFC 6446 4.1: rates in the 200 to a NOTIFY', () => {
+  test('they replace those of the SUBSCRIBE, are told back, and are taken away by an Event without any', async () => {
+    await at.restart(withInterval(0));
+    await at.put(document('one'));
+    const subscriber = await at.open();
+    subscriber.answer = '';
+    await subscriber.subscribe([sel], { Event: 'xcap-diff;max-rate=20' });
+    const first = await subscriber.notify();
+    expect(first.header('Subscription-State')).toMatch(/;max-rate=20$/);
+    subscriber.respond(first, '200 OK', 'Event: xcap-diff;max-rate=5;id=ignored\r\n');
+    await subscriber.barrier();
+    await at.put(document('two'));
+    const second = await subscriber.notify();
+    expect(second.header('Subscription-State')).toMatch(/;max-rate=5$/);
+    subscriber.respond(second, '200 OK', 'Event: xcap-diff\r\n');
+    await subscriber.barrier();
+    await at.put(document('three'));
+    const third = await subscriber.notify();
+    expect(third.header('Subscription-State')).toMatch(/^active;expires=\d+$/);
+    // 4.1: the last SUBSCRIBE had rates, so that an answer may bring them back; without an Event nothing changes
+    subscriber.respond(third, '200 OK', 'Event: xcap-diff;max-rate=10\r\n');
+    await subscriber.barrier();
+    await at.put(document('four'));
+    const fourth = await subscriber.notify();
+    expect(fourth.header('Subscription-State')).toMatch(/;max-rate=10$/);
+    subscriber.respond(fourth, '200 OK');
+    await subscriber.barrier();
+    await at.put(document('five'));
+    expect((await subscriber.notify()).header('Subscription-State')).toMatch(/;max-rate=10$/);
+  });
+
+  test('where the last SUBSCRIBE had none, or the type is another, they count for nothing', async () => {
+    await at.restart(withInterval(0));
+    const subscriber = await at.open();
+    subscriber.answer = '';
+    await subscriber.subscribe([sel]);
+    subscriber.respond(await subscriber.notify(), '200 OK', 'Event: xcap-diff;max-rate=5\r\n');
+    await subscriber.barrier();
+    await at.put(document('one'));
+    const second = await subscriber.notify();
+    expect(second.header('Subscription-State')).toMatch(/^active;expires=\d+$/);
+    subscriber.respond(second, '200 OK');
+    await subscriber.subscribe(undefined, { Event: 'xcap-diff;max-rate=8' });
+    subscriber.respond(await subscriber.notify(), '200 OK', 'Event: presence;max-rate=5\r\n');
+    await subscriber.barrier();
+    await at.put(document('two'));
+    expect((await subscriber.notify()).header('Subscription-State')).toMatch(/;max-rate=8$/);
   });
 });
 

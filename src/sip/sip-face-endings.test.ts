@@ -1,9 +1,21 @@
 import { describe, expect, test } from '@jest/globals';
 import { administrator, groupDocument, homeKey } from '../documents/documents.testkit.ts';
+import type { Documents } from '../documents/documents.ts';
+import { Refusal } from '../refusals.ts';
 import { changesOf, eventually, groups } from './face.testkit.ts';
 import { alpha, document, faceRoom, key, sel, withInterval } from './face-room.testkit.ts';
 
 const at = faceRoom();
+
+/** The documents of the room but for some methods. */
+function documentsWith(others: Partial<Documents>): Documents {
+  return new Proxy<Documents>(at.room.documents, {
+    get(real, name) {
+      const own: unknown = Reflect.get(others, name) ?? Reflect.get(real, name, real);
+      return typeof own === 'function' ? own.bind(real) : own;
+    },
+  });
+}
 
 describe('RFC 6665 4.2.2: answers to NOTIFY', () => {
   test('481 removes the subscription, and its row', async () => {
@@ -152,5 +164,105 @@ describe('RFC 6665 4.2.1.4: expiry', () => {
     await subscriber.subscribe([sel], { Expires: '1' });
     await subscriber.notify();
     expect((await subscriber.notify()).header('Subscription-State')).toBe('terminated;reason=timeout');
+  });
+});
+
+describe('RFC 6665 4.1.3: rights withdrawn', () => {
+  const joe = 'sip:joe@red.example';
+  const mia = 'sip:mia@red.example';
+  const missing = sel.replace('alpha', 'missing');
+
+  test('the last document is told as gone (RFC 5874 3: previous-etag alone), and the subscription ends rejected', async () => {
+    await at.restart(withInterval(0));
+    await at.put(document('one', [joe, mia]));
+    const [subscriber, first] = await at.subscribed([sel], mia);
+    const tag = changesOf(first)[0]?.split(' ')[2];
+    await at.put(document('two', [joe]));
+    const last = await subscriber.notify();
+    expect(changesOf(last)).toEqual([`${sel} ${tag} -`]);
+    expect(last.header('Subscription-State')).toBe('terminated;reason=rejected');
+    await eventually(() => at.running.face.subscriptionCount === 0);
+    expect((await subscriber.subscribe(undefined)).status).toBe(481);
+    await at.restart();
+    expect(await at.room.store.subscriptions()).toEqual([]);
+  });
+
+  test('in every mode, and when only an element of it was watched', async () => {
+    await at.restart(withInterval(0));
+    for (const [entry, mode] of [
+      [sel, 'aggregate'],
+      [sel, 'xcap-patching'],
+      [`${sel}/~~/group/list-service/display-name`, 'no-patching'],
+    ] as const) {
+      await at.put(document('one', [joe, mia]));
+      const subscriber = await at.open(mia);
+      await subscriber.subscribe([entry], { Event: `xcap-diff;diff-processing=${mode}` });
+      await subscriber.notify();
+      await at.put(document('two', [joe]));
+      expect((await subscriber.notify()).header('Subscription-State')).toBe('terminated;reason=rejected');
+    }
+  });
+
+  test('what is left keeps it: another document, one that may still come, a collection', async () => {
+    await at.restart(withInterval(0));
+    const beta = 'sip:beta@red.example';
+    const other = groupDocument({ uri: beta, members: [mia] });
+    await at.room.documents.put(administrator, homeKey('beta'), other, {});
+    for (const more of [`${groups}/global/byGroupID/${beta}`, missing, `${groups}/global/byGroupID/`]) {
+      await at.put(document('one', [joe, mia]));
+      const [subscriber] = await at.subscribed([sel, more], mia);
+      await at.put(document('two', [joe]));
+      const notify = await subscriber.notify();
+      expect(changesOf(notify)).toEqual([expect.stringMatching(new RegExp(`^${sel} \\S{2,} -$`))]);
+      expect(notify.header('Subscription-State')).toMatch(/^active/);
+    }
+  });
+
+  test('RFC 5875 4.7: a document that is deleted ends nothing, its entry waits', async () => {
+    await at.restart(withInterval(0));
+    await at.put(document('one', [mia]));
+    const [subscriber] = await at.subscribed([sel], mia);
+    await at.room.documents.delete(administrator, key, {});
+    expect((await subscriber.notify()).header('Subscription-State')).toMatch(/^active/);
+    await at.put(document('again', [mia]));
+    expect(changesOf(await subscriber.notify())).toEqual([expect.stringMatching(/ - \S{2,}$/)]);
+  });
+
+  test('rights withdrawn while nobody listened', async () => {
+    await at.put(document('one', [joe, mia]));
+    const [subscriber] = await at.subscribed([sel], mia);
+    await subscriber.barrier();
+    await at.restart({}, {}, () => at.put(document('two', [joe])));
+    const last = await subscriber.notify();
+    expect(changesOf(last)).toEqual([expect.stringMatching(/ -$/)]);
+    expect(last.header('Subscription-State')).toBe('terminated;reason=rejected');
+  });
+
+  test('settings that withdraw rights are told without any change of a document', async () => {
+    await at.put(document('one', [joe]));
+    const withheld = new Set<string>();
+    const { documents: real } = at.room;
+    const documents = documentsWith({
+      view: (principal, found) => {
+        if (principal.role === 'client' && withheld.has(principal.identities[0] ?? '')) throw new Refusal('forbidden');
+        return real.view(principal, found);
+      },
+    });
+    await at.restart({ ...withInterval(0), documents });
+    const [subscriber] = await at.subscribed([sel], joe);
+    withheld.add(joe);
+    at.running.face.recheck();
+    expect((await subscriber.notify()).header('Subscription-State')).toBe('terminated;reason=rejected');
+  });
+});
+
+describe('RFC 6665 4.1.3: noresource', () => {
+  test('nothing that the entries name is served here any more after a restart', async () => {
+    const [subscriber] = await at.subscribed([sel]);
+    await subscriber.barrier();
+    const documents = documentsWith({ usage: () => undefined });
+    await at.restart({ documents });
+    expect((await subscriber.notify()).header('Subscription-State')).toBe('terminated;reason=noresource');
+    await eventually(() => at.running.face.subscriptionCount === 0);
   });
 });

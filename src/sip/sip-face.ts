@@ -4,7 +4,7 @@ import type { Authenticator } from '../identity/authenticate.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ServedUsers } from '../identity/served.ts';
 import { canonicalUri } from '../identity/uri.ts';
-import type { OwnFacing, PartnerFacing, PartnerWatch, PartnerWatchListener } from '../interconnect/ports.ts';
+import type { OwnFacing, PartnerWatch, PartnerWatchListener } from '../interconnect/ports.ts';
 import type { Store } from '../store/store.ts';
 import { Admission } from './admission.ts';
 import { type Clock, TimerQueue } from './engine/timer-queue.ts';
@@ -16,7 +16,7 @@ import { parseEntry, type ResourceEntry } from './resource-entry.ts';
 import { type IncomingRequest, sipPort } from './sip-port.ts';
 import { Subscriber } from './subscriber.ts';
 import { readRow, SubscriptionRows } from './subscription-rows.ts';
-import { ownResources, partnerResources } from './visible-resources.ts';
+import { ownResources, type PartnerGroups, partnerResources } from './visible-resources.ts';
 import type { PartnerAddress } from './watch-session.ts';
 
 export type { SubscriptionSummary } from './notifier.ts';
@@ -43,7 +43,7 @@ export interface SipFaceOptions {
   /** XCAP root of the face of clients and MC service servers. */
   readonly xcapRoot: string;
   /** What partner systems subscribe to; absent = they cannot. */
-  readonly partners?: { readonly facing: PartnerFacing; readonly xcapRoot: string } | undefined;
+  readonly partners?: { readonly facing: PartnerGroups; readonly xcapRoot: string } | undefined;
   readonly documents: Documents;
   /** Flow B for subscribed groups that are not here; absent = never. */
   readonly interconnect?: Pick<OwnFacing, 'group'> | undefined;

@@ -40,6 +40,9 @@ export interface VisibleResources {
   below(principal: Principal, collection: CollectionEntry): AsyncIterable<Resource>;
 }
 
+/** What subscriptions of partners need of interconnection. */
+export type PartnerGroups = Pick<PartnerFacing, 'groupForPartner' | 'groupsForPartner'>;
+
 const pageSize = 500;
 /** Default document namespace of group documents, TS 24.481 clause 7.2.5. */
 const groupsNamespace = namespaces.listService;
@@ -94,7 +97,7 @@ export function ownResources(documents: Documents, served: ServedUsers): Visible
 }
 
 /** The view of partner systems: the groups of the agreement, by their IDs. */
-export function partnerResources(partners: PartnerFacing): VisibleResources {
+export function partnerResources(partners: PartnerGroups): VisibleResources {
   const indexes = new ViewIndexes();
   const version = async (
     principal: Principal,
