@@ -4,6 +4,7 @@ import type { KeyedQueue } from '../documents/keyed-queue.ts';
 import type { Store } from '../store/store.ts';
 import type { Brake } from './brake.ts';
 import type { Clock } from './clock.ts';
+import type { Derivations } from './derivations.ts';
 import type { InterconnectionSettings, Partners } from './partners.ts';
 import type { PartnerGms } from './ports.ts';
 import type { RefusalJournal } from './refusal-journal.ts';
@@ -25,6 +26,7 @@ export interface InterconnectionContext {
   readonly current: () => CurrentSettings;
   readonly brake: Brake;
   readonly staleness: Staleness;
+  readonly derivations: Derivations;
   /** Where refusals towards partners are noted. */
   readonly refusals: RefusalJournal;
   /** Derivations and stores of one foreign group follow each other, so that an older one never overtakes a newer one. */

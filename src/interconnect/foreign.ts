@@ -40,7 +40,9 @@ export async function storeForeign(context: InterconnectionContext, arrival: Arr
 
 async function store(context: InterconnectionContext, arrival: Arrival): Promise<PutOutcome> {
   const { documents } = context;
-  const { partner, groupId, source, actor } = arrival;
+  const { groupId, source, actor } = arrival;
+  // Settings may have changed while it waited for its turn: what is stored after a change is derived by what is in force then.
+  const partner = context.current().partners.named(arrival.partner.configuration.name) ?? arrival.partner;
   await documents.checkGroup(groupId, source);
   const held = await documents.findSource(groupId);
   const isSame = held !== undefined && areSame(held.bytes, source);
@@ -81,13 +83,14 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
     journal: [entry(context.clock, actor, arrival.action, groupId, hold ? { ...detail, held: true } : detail)],
   };
   // What is only kept must be as sound as what is served: its release shall not fail for reasons known now.
-  if (hold && arrival.released === undefined) await nameCulprit(context, arrival, rulesSee);
+  if (hold && arrival.released === undefined) await nameCulprit(context, { ...arrival, partner }, rulesSee);
   try {
     const outcome = await documents.putForeign(group, arrival.preconditions);
     context.staleness.forget(groupId);
     return outcome;
   } catch (error) {
-    if (error instanceof Refusal && contentFaults.has(error.code)) await nameCulprit(context, arrival, rulesSee);
+    if (error instanceof Refusal && contentFaults.has(error.code))
+      await nameCulprit(context, { ...arrival, partner }, rulesSee);
     throw error;
   }
 }

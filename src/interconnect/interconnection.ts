@@ -11,6 +11,7 @@ import { nextTurn } from './agreement.ts';
 import { Brake } from './brake.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { CurrentSettings, InterconnectionContext } from './context.ts';
+import { Derivations } from './derivations.ts';
 import { deriveAgain, releaseForeign } from './foreign.ts';
 import { Operations } from './operations.ts';
 import { OutboundViews } from './outbound.ts';
@@ -113,6 +114,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
         store: options.store,
         clock: options.clock ?? systemClock,
       }),
+      derivations: new Derivations(),
       foreignWrites: new KeyedQueue(),
       onFault: options.onFault,
     };

@@ -2,9 +2,12 @@
 // then deliveries are queued (what we provide) and sources are derived again (what we hold).
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import { type RefusedDerivation, refusedKind } from '../documents/provenance.ts';
 import type { DeliveryWrite } from '../store/store.ts';
 import { inactivity, isToBeUndone, judgeAgreement, listsOf } from './agreement.ts';
+import { isoTime } from './clock.ts';
 import type { InterconnectionContext } from './context.ts';
+import type { DerivationOutcome } from './derivations.ts';
 import { deriveAgain } from './foreign.ts';
 import { causeOf, entry } from './journal.ts';
 import type { PartnerSettings } from './partners.ts';
@@ -63,13 +66,18 @@ export class Planning {
     const served = [domains, servedUsers, awayUsers];
     const outbound = outboundFingerprint(partner, served, clock.now());
     const inbound = inboundFingerprint(partner, served, clock.now());
-    if (known?.outbound === outbound && known.inbound === inbound) return;
+    const digests = { inbound: partner.inbound.digest ?? '', outbound: partner.outbound.digest ?? '' };
+    if (known?.outbound === outbound && known.inbound === inbound) {
+      this.#context.derivations.inLine(partner.configuration.name, digests);
+      return;
+    }
     // Noted before and after: a plan that was cut short is made again, even for the settings before.
     await store.commit({ journal: [entry(clock, 'system', 'agreement-changing', subject, {})] });
     if (known?.outbound !== outbound) await this.#planDeliveries(partner);
     if (known?.inbound !== inbound) await this.#deriveAgain(partner);
     if (this.#stopped) return;
     await store.commit({ journal: [entry(clock, 'system', 'agreement-changed', subject, { outbound, inbound })] });
+    this.#context.derivations.inLine(partner.configuration.name, digests);
   }
 
   /** Queues provision of all that is to be at the partner, and withdrawal of all that was and is not to be any more. */
@@ -107,26 +115,45 @@ export class Planning {
   }
 
   async #deriveAgain(partner: PartnerSettings): Promise<void> {
-    const { clock, store } = this.#context;
+    const { clock, derivations, store } = this.#context;
     const { agreement, name } = partner.configuration;
-    for (const { groupId } of await store.sources(name)) {
+    const sources = await store.sources(name);
+    const { name: policy, version: policyVersion } = partner.inbound;
+    derivations.begin(name, { policy, policyVersion, started: isoTime(clock.now()), total: sources.length });
+    for (const { groupId } of sources) {
       if (this.#stopped) return;
       if (isToBeUndone(agreement, clock.now())) {
         await this.#context.foreignWrites.run(groupId, () =>
           this.#context.documents.deleteForeign(groupId, 'system', {}),
         );
+        derivations.count(name, 'changed');
         continue;
       }
-      const verdict = judgeAgreement(agreement, listsOf.inbound, groupId, clock.now());
-      // An agreement that ended leaves what it brought as it is.
-      if (verdict.verdict !== 'allowed') continue;
-      try {
-        await deriveAgain(this.#context, partner, groupId);
-      } catch (error) {
-        const journal = [entry(clock, 'system', 'derivation-refused', groupId, { partner: name, ...causeOf(error) })];
-        await store.commit({ journal });
-      }
+      derivations.count(name, await this.#derive(partner, groupId));
       await setImmediate();
+    }
+    derivations.end(name, isoTime(clock.now()));
+  }
+
+  async #derive(partner: PartnerSettings, groupId: string): Promise<DerivationOutcome> {
+    const { clock, store } = this.#context;
+    const { agreement, name } = partner.configuration;
+    // An agreement that ended leaves what it brought as it is.
+    if (judgeAgreement(agreement, listsOf.inbound, groupId, clock.now()).verdict !== 'allowed') return 'unchanged';
+    try {
+      const outcome = await deriveAgain(this.#context, partner, groupId);
+      return outcome?.changed === true ? 'changed' : 'unchanged';
+    } catch (error) {
+      const cause = causeOf(error);
+      const { name: policy, version: policyVersion, digest } = partner.inbound;
+      const at = isoTime(clock.now());
+      const refused: RefusedDerivation = { policy, policyVersion, policyDigest: digest, ...cause, at };
+      // What is served is older than the policy: whoever looks at the group is told.
+      await store.commit({
+        records: [{ kind: refusedKind, name: groupId, value: JSON.stringify(refused) }],
+        journal: [entry(clock, 'system', 'derivation-refused', groupId, { partner: name, ...cause })],
+      });
+      return 'refused';
     }
   }
 }

@@ -1,0 +1,330 @@
+// Versions of the partners' policies: which one is in force for each partner and direction, which were before, and how that changes.
+// A file that has changed on disk since it was last seen comes into force; else what an operator activated or rolled back to stays.
+import type { Policy, PolicyContext, PolicySource } from '../policy/policy.ts';
+import { Refusal } from '../refusals.ts';
+import type { RecordWrite, Store } from '../store/store.ts';
+import type { Clock } from './clock.ts';
+import { isoTime } from './clock.ts';
+import type { DerivationProgress, Derivations } from './derivations.ts';
+import { entry } from './journal.ts';
+import type { InterconnectionSettings, PartnerSettings } from './partners.ts';
+import type { PreviewedGroup } from './policy-preview.ts';
+
+type Direction = PolicyContext['direction'];
+
+/** One version that was or is in force. */
+export interface PolicyVersion {
+  /** Of the policy's texts; empty for the policy `none`, which has no file. */
+  readonly digest: string;
+  readonly policy: string;
+  readonly version: number;
+  /** Since when, ISO 8601. */
+  readonly at: string;
+  readonly actor: string;
+  readonly how: 'file' | 'activated' | 'rolled-back';
+}
+
+/** The policy of a partner and direction. */
+export interface PolicyInForce {
+  readonly partner: string;
+  readonly direction: Direction;
+  readonly active: PolicyVersion;
+  /** Newest first; a rollback goes to the first of them. */
+  readonly earlier: readonly PolicyVersion[];
+  /** The file on disk says something else: an operator activated or rolled back since it changed last. */
+  readonly differsFromFile: boolean;
+  /** All groups are as this version wants them: derived, or queued to be provided. */
+  readonly inLine: boolean;
+  /** Inbound: the derivation by changed settings that runs or ran last since the start. */
+  readonly derivation?: DerivationProgress | undefined;
+}
+
+/** Which policies are meant: those of a partner, in one direction or both, or those with the name of a given policy. */
+export interface PolicyScope {
+  readonly partner?: string | undefined;
+  readonly direction?: Direction | undefined;
+}
+
+/** What carries out what was decided here. */
+export interface PolicyUser {
+  readonly settings: () => InterconnectionSettings;
+  reconfigure(settings: InterconnectionSettings): void;
+  preview(partner: PartnerSettings, direction: Direction, policy: Policy): AsyncGenerator<PreviewedGroup>;
+  readonly derivations: Pick<Derivations, 'of' | 'inLineWith'>;
+}
+
+export interface PolicyVersionsOptions {
+  readonly store: Pick<Store, 'record' | 'commit'>;
+  readonly clock: Clock;
+  /** Compiles texts that were kept. Rejects with an Error that says what is wrong. */
+  readonly compile: (source: PolicySource) => Promise<Policy>;
+}
+
+/** What the store keeps of a partner and direction. */
+interface Slot {
+  /** Digest of the file when it was last seen. */
+  readonly disk: string;
+  /** In force is the last one. */
+  readonly history: readonly PolicyVersion[];
+}
+
+const textKind = 'policy-text';
+const slotKind = 'policy-slot';
+/** Versions to which a rollback can lead, for each partner and direction. */
+const mostVersions = 20;
+const directions: readonly Direction[] = ['inbound', 'outbound'];
+
+interface Chosen {
+  readonly partner: PartnerSettings;
+  readonly direction: Direction;
+}
+
+export class PolicyVersions {
+  readonly #options: PolicyVersionsOptions;
+  #user: PolicyUser | undefined;
+  /** Changes follow each other: none is made of a state that another one is about to leave. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PolicyVersionsOptions) {
+    this.#options = options;
+  }
+
+  /** Set once, before anything is planned or activated. */
+  attach(user: PolicyUser): void {
+    this.#user = user;
+  }
+
+  /**
+   * The settings with the policies that are in force, of settings with policies as their files are now. Files that have changed come into
+   * force and are kept. Rejects when a version in force cannot be compiled any more.
+   */
+  inForce(settings: InterconnectionSettings, actor = 'system'): Promise<InterconnectionSettings> {
+    return this.#inTurn(async () => {
+      const writes: RecordWrite[] = [];
+      const journal: ReturnType<typeof entry>[] = [];
+      const partners: PartnerSettings[] = [];
+      for (const partner of settings.partners) {
+        let resolved = partner;
+        for (const direction of directions) {
+          const file = partner[direction];
+          const { slot } = await this.#slot(partner.configuration.name, direction);
+          if (slot?.disk === digestOf(file)) {
+            resolved = { ...resolved, [direction]: await this.#policy(partner, direction, file, slot) };
+            continue;
+          }
+          const version = this.#version(file, actor, 'file');
+          writes.push(
+            ...this.#writes(partner.configuration.name, direction, file, pushed(slot, version, version.digest)),
+          );
+          // Nothing is told of partners that never had a file.
+          if (slot === undefined && file.digest === undefined) continue;
+          journal.push(this.#entry('policy-activated', partner.configuration.name, direction, version));
+        }
+        partners.push(resolved);
+      }
+      if (writes.length > 0) await this.#options.store.commit({ records: writes, journal });
+      return { ...settings, partners };
+    });
+  }
+
+  /** Every partner's policies, in the order of the configuration. */
+  async list(): Promise<readonly PolicyInForce[]> {
+    const user = this.#required();
+    const listed: PolicyInForce[] = [];
+    for (const { configuration } of user.settings().partners) {
+      for (const direction of directions) {
+        const { slot } = await this.#slot(configuration.name, direction);
+        const [active, ...earlier] = [...(slot?.history ?? [])].reverse();
+        if (active === undefined || slot === undefined) continue;
+        const differsFromFile = slot.disk !== active.digest;
+        const inLine = user.derivations.inLineWith(configuration.name)?.[direction] === active.digest;
+        const about = { partner: configuration.name, direction, active, earlier, differsFromFile, inLine };
+        const derivation = direction === 'inbound' ? user.derivations.of(configuration.name) : undefined;
+        listed.push({ ...about, ...(derivation === undefined ? {} : { derivation }) });
+      }
+    }
+    return listed;
+  }
+
+  /** What `policy` would do to all stored groups of the policies meant. Changes nothing. Throws as `chosen`. */
+  async *plan(policy: Policy, scope: PolicyScope): AsyncGenerator<PreviewedGroup> {
+    const user = this.#required();
+    for (const { partner, direction } of this.#chosen(policy, scope)) yield* user.preview(partner, direction, policy);
+  }
+
+  /**
+   * Brings a policy into force for the policies meant: durable when it resolves; groups are derived again, and provided again, in the
+   * background. Throws `not-found` when none is meant.
+   */
+  activate(policy: Policy, scope: PolicyScope, actor: string): Promise<readonly PolicyInForce[]> {
+    return this.#inTurn(async () => {
+      const chosen = this.#chosen(policy, scope);
+      const writes: RecordWrite[] = [];
+      const journal: ReturnType<typeof entry>[] = [];
+      const version = this.#version(policy, actor, 'activated');
+      for (const { partner, direction } of chosen) {
+        const { name } = partner.configuration;
+        const { slot } = await this.#slot(name, direction);
+        if (slot?.history.at(-1)?.digest === version.digest) continue;
+        writes.push(...this.#writes(name, direction, policy, pushed(slot, version, slot?.disk ?? '')));
+        journal.push(this.#entry('policy-activated', name, direction, version));
+      }
+      if (writes.length > 0) await this.#options.store.commit({ records: writes, journal });
+      this.#take(chosen.map((one) => ({ ...one, policy })));
+      return this.#listed(chosen);
+    });
+  }
+
+  /** Brings the version before into force again. Throws `not-found` when there is none. */
+  rollback(scope: PolicyScope & { readonly partner: string }, actor: string): Promise<readonly PolicyInForce[]> {
+    return this.#inTurn(async () => {
+      const candidates = this.#chosen(undefined, scope);
+      const back: (Chosen & { readonly policy: Policy })[] = [];
+      const writes: RecordWrite[] = [];
+      const journal: ReturnType<typeof entry>[] = [];
+      for (const { partner, direction } of candidates) {
+        const { name } = partner.configuration;
+        const { slot } = await this.#slot(name, direction);
+        const target = slot?.history.at(-2);
+        if (slot === undefined || target === undefined) continue;
+        const version: PolicyVersion = { ...target, at: this.#now(), actor, how: 'rolled-back' };
+        const history = [...slot.history.slice(0, -2), version];
+        const policy = await this.#policy(partner, direction, undefined, { ...slot, history });
+        back.push({ partner, direction, policy });
+        writes.push({ kind: slotKind, name: slotName(name, direction), value: JSON.stringify({ ...slot, history }) });
+        journal.push(this.#entry('policy-rolled-back', name, direction, version));
+      }
+      if (back.length === 0) throw new Refusal('not-found', { phrase: 'There is no version before to return to' });
+      await this.#options.store.commit({ records: writes, journal });
+      this.#take(back);
+      return this.#listed(back);
+    });
+  }
+
+  async #listed(chosen: readonly Chosen[]): Promise<readonly PolicyInForce[]> {
+    const all = await this.list();
+    return all.filter((one) =>
+      chosen.some(
+        ({ partner, direction }) => partner.configuration.name === one.partner && direction === one.direction,
+      ),
+    );
+  }
+
+  /** The policies meant. Throws `partner-unknown`, and `not-found` when there are none. */
+  #chosen(policy: Policy | undefined, { partner: name, direction: only }: PolicyScope): readonly Chosen[] {
+    const { partners } = this.#required().settings();
+    if (name !== undefined && !partners.some(({ configuration }) => configuration.name === name)) {
+      throw new Refusal('partner-unknown');
+    }
+    const chosen = partners.flatMap((partner) =>
+      directions
+        .filter((direction) => only === undefined || only === direction)
+        .filter((direction) => policy === undefined || only !== undefined || partner[direction].name === policy.name)
+        .filter(() => name === undefined || partner.configuration.name === name)
+        .map((direction) => ({ partner, direction })),
+    );
+    if (chosen.length > 0) return chosen;
+    const phrase =
+      policy === undefined
+        ? 'There is no such policy'
+        : `No policy in force is called ${policy.name}: name the partner and the direction`;
+    throw new Refusal('not-found', { phrase });
+  }
+
+  #take(changed: readonly (Chosen & { readonly policy: Policy })[]): void {
+    const user = this.#required();
+    const settings = user.settings();
+    user.reconfigure({
+      ...settings,
+      partners: settings.partners.map((partner) => {
+        let now = partner;
+        for (const one of changed) {
+          if (one.partner.configuration.name === partner.configuration.name)
+            now = { ...now, [one.direction]: one.policy };
+        }
+        return now;
+      }),
+    });
+  }
+
+  async #policy(
+    partner: PartnerSettings,
+    direction: Direction,
+    file: Policy | undefined,
+    { history }: Slot,
+  ): Promise<Policy> {
+    const version = history.at(-1);
+    const current = partner[direction];
+    const digest = version?.digest ?? '';
+    for (const known of [file, current]) if (known !== undefined && digestOf(known) === digest) return known;
+    const { name } = partner.configuration;
+    const kept = await this.#options.store.record(textKind, digest);
+    const label = `the ${direction} policy ${version?.policy} version ${version?.version} that was activated for ${name}`;
+    if (kept === undefined) throw new Error(`${label} is not kept any more: change the file to bring it into force`);
+    try {
+      return await this.#options.compile(JSON.parse(kept) as PolicySource);
+    } catch (error) {
+      throw new Error(`${label} cannot be used: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  #version(policy: Policy, actor: string, how: PolicyVersion['how']): PolicyVersion {
+    return { digest: digestOf(policy), policy: policy.name, version: policy.version, at: this.#now(), actor, how };
+  }
+
+  #writes(partner: string, direction: Direction, policy: Policy, slot: Slot): readonly RecordWrite[] {
+    const { digest, source } = policy;
+    return [
+      { kind: slotKind, name: slotName(partner, direction), value: JSON.stringify(slot) },
+      ...(digest === undefined || source === undefined
+        ? []
+        : [{ kind: textKind, name: digest, value: JSON.stringify(source) }]),
+    ];
+  }
+
+  async #slot(partner: string, direction: Direction): Promise<{ readonly slot: Slot | undefined }> {
+    const kept = await this.#options.store.record(slotKind, slotName(partner, direction));
+    return { slot: kept === undefined ? undefined : (JSON.parse(kept) as Slot) };
+  }
+
+  #entry(
+    action: 'policy-activated' | 'policy-rolled-back',
+    partner: string,
+    direction: Direction,
+    { actor, policy, version, digest, how }: PolicyVersion,
+  ): ReturnType<typeof entry> {
+    const detail = { partner, direction, policy, policyVersion: version, digest, how };
+    // Not `partner:NAME`, where the planning of agreements looks for its own entries.
+    return entry(this.#options.clock, actor, action, `policy:${partner}`, detail);
+  }
+
+  #now(): string {
+    return isoTime(this.#options.clock.now());
+  }
+
+  #required(): PolicyUser {
+    if (this.#user === undefined) throw new Error('policies are planned and activated after the start');
+    return this.#user;
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+}
+
+function digestOf(policy: Policy): string {
+  return policy.digest ?? '';
+}
+
+function slotName(partner: string, direction: Direction): string {
+  return `${direction} ${partner}`;
+}
+
+function pushed(slot: Slot | undefined, version: PolicyVersion, disk: string): Slot {
+  const before = slot?.history ?? [];
+  // What is in force already is not in force twice.
+  const history = before.at(-1)?.digest === version.digest ? before : [...before, version].slice(-mostVersions);
+  return { disk, history };
+}
