@@ -174,7 +174,7 @@ describe('mcgw policy try', () => {
     const { code, err } = await mcgw('policy', 'try', file, group);
     expect([code, err]).toEqual([
       2,
-      expect.stringContaining(`${file}:4: rules[0].clmp: unknown key, did you mean clamp?`),
+      expect.stringContaining(`${file}:4: rules[0].clmp: rule "x": unknown key, did you mean clamp?`),
     ]);
   });
 });

@@ -176,7 +176,7 @@ test('check shows the problems of policies beside those of the configuration', a
   writeFileSync(join(red.folder, 'wrong.yaml'), 'policy: wrong\nversion: 1\nrules:\n  - { name: x }\n');
   writeFileSync(file, JSON.stringify({ ...configuration, partners }));
   const problems = await printed((terminal) => check(file, terminal), 2);
-  expect(problems).toContain(`${join(red.folder, 'wrong.yaml')}:4: rules[0]: needs exactly one of`);
+  expect(problems).toContain(`${join(red.folder, 'wrong.yaml')}:4: rules[0]: rule "x": needs exactly one of`);
   writeFileSync(file, JSON.stringify(configuration));
   expect(await printed((terminal) => check(file, terminal))).toBe(`${file}: no errors, no warnings`);
 });
