@@ -299,7 +299,8 @@ async function openSip(
     partnerAddress: (partner) => partnerAddress(current().configuration, partner),
     log: log.child({ face: 'sip' }),
   });
-  opened.add('sip face', () => face.close({ deactivate: sip.atShutdown === 'deactivate' }));
+  const atShutdown = sip.atShutdown ?? (sip.engine === 'embedded' ? 'deactivate' : 'keep');
+  opened.add('sip face', () => face.close({ deactivate: atShutdown === 'deactivate' }));
   return { face, engine };
 }
 

@@ -285,9 +285,9 @@ export const configurationSchema = z.strictObject({
         ),
       atShutdown: z
         .enum(['deactivate', 'keep'])
-        .default('deactivate')
+        .optional()
         .describe(
-          'on SIGTERM, subscriptions are ended with `deactivated`, so that subscribers come back at once; or kept, to go on after the next start as after a crash',
+          'on SIGTERM, subscriptions are ended with `deactivated`, so that subscribers come back at once; or kept, to go on after the next start as after a crash. Absent = `deactivate` with the embedded engine, `keep` with one that runs on',
         ),
       minimumExpires: z
         .int()
