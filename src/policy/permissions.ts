@@ -119,6 +119,13 @@ function editsOfAllowing(scene: Scene, listService: ElementId, allow: readonly s
   const { prefix: cp, declaration } = prefixFor(index, place, namespaces.commonPolicy);
   const matchers = users.all(cp, othersCount);
   if (matchers === '') return [];
+  // Whom a rule names is no "other" any more, and would lose what is granted to others.
+  const named = authorisationRules(index, listService).some((rule) => isForMembers(index, rule));
+  if (othersCount && !named) {
+    throw new Refusal('constraint-failure', {
+      phrase: 'members have rights as whoever no other rule names, and would lose them in a rule of their own',
+    });
+  }
   const member = element(index, place, declaration, namespaces.listService, 'is-list-member', '');
   const actions = allow.map((name) =>
     element(index, place, declaration, namespaceOfAction(name), withoutPrefix(name), 'true'),

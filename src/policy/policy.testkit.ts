@@ -1,7 +1,12 @@
 // Small group documents and a policy runner for the tests of this room.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { servedUsers } from '../identity/served.ts';
+import type { LoadedPolicy } from './loaded-policy.ts';
 import type { Derivation, DocumentCheck, PolicyContext } from './policy.ts';
-import { parsePolicy } from './policy-file.ts';
+import { loadPolicy, PolicyFileError, parsePolicy } from './policy-file.ts';
+import type { PolicyWorkers } from './policy-workers.ts';
 
 const prefixes = [
   'xmlns="urn:oma:xml:poc:list-service"',
@@ -38,6 +43,57 @@ export const blue: PolicyContext = {
   direction: 'inbound',
   groupId: 'sip:g@red.example',
 };
+
+/** The same context, told as plain data, too: large documents and stylesheets run in a worker thread. */
+export const blueByThread: PolicyContext = {
+  ...blue,
+  users: {
+    own: {
+      domains: ['blue.example'],
+      servedUsers: ['sip:guest@red.example'],
+      awayUsers: ['sip:gone@blue.example'],
+    },
+    either: {
+      domains: ['blue.example', 'red.example'],
+      users: ['sip:guest@red.example', 'sip:gone@blue.example'],
+    },
+  },
+};
+
+/** Writes files into a fresh folder and loads `policy.yaml` among them; the folder goes when `use` is done. */
+export async function withPolicyFolder<T>(
+  files: Readonly<Record<string, string>>,
+  use: (folder: string, load: () => Promise<LoadedPolicy>) => Promise<T>,
+  workers?: () => PolicyWorkers,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'policy-'));
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
+      await writeFile(join(folder, name), text);
+    }
+    return await use(folder, () => loadPolicy(join(folder, 'policy.yaml'), workers));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** A policy file with these rules (YAML flow objects without braces, a name is added). */
+export function policyText(rules: readonly string[]): string {
+  const lines = rules.map((rule, position) => `  - { name: rule ${position + 1}, ${rule} }\n`);
+  return `policy: test\nversion: 1\nrules:\n${lines.join('')}`;
+}
+
+/** Every problem of loading, as printed; none when it loads. */
+export async function problemsOf(load: () => Promise<unknown>): Promise<readonly string[]> {
+  try {
+    await load();
+    return [];
+  } catch (error) {
+    if (!(error instanceof PolicyFileError)) throw error;
+    return error.problems.map(({ file, line, key, text }) => `${basename(file)}:${line}: ${key}: ${text}`);
+  }
+}
 
 /** Applies rules (YAML flow objects, a name is added) to a document. */
 export async function applyRules(

@@ -13,7 +13,6 @@ interface Saxon {
     ): unknown;
   };
   internalTransform: (program: unknown, input: unknown, options: unknown) => unknown;
-  transform(options: Readonly<Record<string, unknown>>, mode: 'sync'): { readonly principalResult: unknown };
   getPlatform(): Record<string, unknown> & { resource(name: string): unknown };
 }
 
@@ -44,6 +43,9 @@ export class StylesheetProcessor {
     for (const way of ['readFile', 'writeFileSync', 'writeFileAsync', 'resourcePromise', 'makeHttpRequest']) {
       platform[way] = cut;
     }
+    // What a stylesheet says with xsl:message is no line of our log.
+    platform.saxonPrint = () => undefined;
+    platform.getDefaultDeliverMessage = () => () => undefined;
     return new StylesheetProcessor(saxon);
   }
 
@@ -63,18 +65,16 @@ export class StylesheetProcessor {
   }
 
   /** The result of a program, serialised. Throws Error with what the stylesheet or the processor says. */
-  run(program: unknown, input: string, parameters: Readonly<Record<string, string>>): string {
-    const { principalResult } = this.#saxon.transform(
-      {
-        stylesheetInternal: program,
-        sourceText: input,
-        destination: 'serialized',
-        stylesheetParams: parameters,
-        deliverMessage: () => undefined,
-      },
-      'sync',
+  run(program: string, input: string, parameters: Readonly<Record<string, string>>): string {
+    const names = Object.keys(parameters);
+    const given = names.map((name) => `QName('', '${name}'): $${name}`).join(', ');
+    const result = this.#saxon.XPath.evaluate(
+      `transform(map { 'package-text': $program, 'source-node': parse-xml($input), 'delivery-format': 'serialized',
+        'stylesheet-params': map { ${given} } })?output`,
+      null,
+      { params: { ...parameters, program, input } },
     );
-    return typeof principalResult === 'string' ? principalResult : '';
+    return typeof result === 'string' ? result : '';
   }
 
   // The package compiles inside of fn:transform() only: the program is taken where it would be run.

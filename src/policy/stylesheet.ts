@@ -13,9 +13,6 @@ import { firstLine, type StylesheetProcessor } from './stylesheet-processor.ts';
 const longestResult = 16 * 1024 * 1024;
 
 let processor: StylesheetProcessor | undefined;
-const programs = new Map<string, unknown>();
-/** Parsed programs kept: as many as a gateway has partners with stylesheets, and few more. */
-const programsKept = 32;
 
 /** Gives this thread the processor that its stylesheet rules use. */
 export function useStylesheetProcessor(loaded: StylesheetProcessor | undefined): void {
@@ -36,7 +33,7 @@ export function planStylesheet(
     .replace(/^\uFEFF/, '');
   let result: string;
   try {
-    result = processor.run(parsed(program), input, { groupId, partner, direction });
+    result = processor.run(program, input, { groupId, partner, direction });
   } catch (error) {
     throw new Refusal('constraint-failure', { phrase: `the stylesheet fails: ${firstLine(error)}` });
   }
@@ -57,16 +54,6 @@ export function planStylesheet(
       after: result,
     },
   ];
-}
-
-function parsed(program: string): unknown {
-  let known = programs.get(program);
-  if (known === undefined) {
-    known = JSON.parse(program);
-    if (programs.size >= programsKept) programs.clear();
-    programs.set(program, known);
-  }
-  return known;
 }
 
 function refuseChangedParts(index: OffsetIndex, bytes: Uint8Array): void {
