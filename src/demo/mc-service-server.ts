@@ -41,7 +41,7 @@ export class McServiceServer {
   #cseq = 0;
   #lastNotifyCseq = 0;
   #onResponse: ((status: string) => void) | undefined;
-  /** Set = NOTIFYs are neither answered nor reported; it hears of their CSeq instead. */
+  /** Set = new NOTIFYs are neither answered nor reported; it hears of their CSeq instead. */
   onIgnored: ((cseq: number) => void) | undefined;
 
   constructor(options: SubscriberOptions) {
@@ -116,7 +116,7 @@ export class McServiceServer {
       this.#onResponse?.(startLine);
     } else if (startLine.startsWith('NOTIFY ')) {
       const cseq = Number.parseInt(header(headers, 'CSeq') ?? '', 10);
-      if (this.onIgnored !== undefined) {
+      if (this.onIgnored !== undefined && cseq > this.#lastNotifyCseq) {
         this.onIgnored(cseq);
         return;
       }
