@@ -150,6 +150,12 @@ function sipChecks({ sip, partners }: Sections): readonly Finding[] {
       findings.push(error(['sip', 'listen', index], `${listen} needs sip.tls with cert and key`));
     }
   }
+  if (sip.tls?.requireClientCertificate === true && sip.tls.ca === undefined) {
+    findings.push(
+      error(['sip', 'tls', 'requireClientCertificate'], 'needs sip.tls.ca, which client certificates chain to'),
+    );
+  }
+  if (sip.timers.t2 < sip.timers.t1) findings.push(error(['sip', 'timers', 't2'], 'must not be below sip.timers.t1'));
   if (sip.minimumExpires > sip.maximumExpires) {
     findings.push(error(['sip', 'minimumExpires'], 'must not be above sip.maximumExpires'));
   }

@@ -287,6 +287,35 @@ describe('each problem names line, key and cause', () => {
     expect(loaded(text('blue.key')).configuration?.sip?.tls?.ca).toBe(join(folder, 'ca.crt'));
   });
 
+  test.each<[rule: string, sip: string, expected: readonly string[]]>([
+    ['with a CA', 'tls: { cert: blue.crt, key: blue.key, ca: ca.crt, requireClientCertificate: true }', []],
+    [
+      'without one',
+      'tls: { cert: blue.crt, key: blue.key, requireClientCertificate: true }',
+      ['11: sip.tls.requireClientCertificate: needs sip.tls.ca, which client certificates chain to'],
+    ],
+  ])('RFC 5922 7.3: SIP client certificates are required %s', (_rule, tls, expected) => {
+    const text = `${smallest}sip:\n  listen: [tls:127.0.0.1:5061]\n  ${tls}\n`;
+    expect(problems(text)).toEqual(expected.map((problem) => `gateway.yaml:${problem}`));
+    expect(expected.length > 0 || loaded(text).configuration?.sip?.tls?.requireClientCertificate).toBe(true);
+  });
+
+  test('an engine elsewhere: its frames, its control port over TLS', () => {
+    const text = (more: string): string =>
+      `${smallest}sip:\n  listen: [udp:127.0.0.1:5060]\n  engine: { drachtio: { host: 127.0.0.1, port: 9022, secret: s${more} } }\n`;
+    expect(loaded(text('')).configuration?.sip?.engine).toMatchObject({ drachtio: { largestFrame: 12_000 } });
+    expect(problems(text(', largestFrame: 1048576, tls: { port: 9023, cert: blue.crt, key: blue.key }'))).toEqual([]);
+    expect(problems(text(', tls: { port: 9023, cert: blue.crt, key: red.key, clientCa: blue.crt }'))).toEqual([
+      `gateway.yaml:11: sip.engine.drachtio.tls.key: is not the key of ${folder}/blue.crt`,
+      `gateway.yaml:11: sip.engine.drachtio.tls.clientCa: ${folder}/blue.crt holds a certificate that is no CA`,
+    ]);
+  });
+
+  test('RFC 3261 17.1.2.2: T2 is not below T1', () => {
+    const text = `${smallest}sip:\n  listen: [udp:127.0.0.1:5060]\n  timers: { t1: 500, t2: 400 }\n`;
+    expect(problems(text)).toEqual(['gateway.yaml:11: sip.timers.t2: must not be below sip.timers.t1']);
+  });
+
   test('partners without interconnect', () => {
     expect(problems(interconnected.replace(/interconnect:\n.*\n.*\n/, ''))).toEqual([
       'gateway.yaml:9: partners: need the section interconnect',

@@ -137,7 +137,7 @@ function withAbsoluteFiles(sections: Sections, file: string): Sections {
       : { interconnect: { ...interconnect, listen: absoluteListener(interconnect.listen, absolute) } }),
     ...(identity === undefined ? {} : { identity: absoluteIdentity(identity, absolute) }),
     ...(manage === undefined ? {} : { manage: { ...manage, listen: absoluteListener(manage.listen, absolute) } }),
-    ...(sip?.tls === undefined ? {} : { sip: { ...sip, tls: absoluteSipTls(sip.tls, absolute) } }),
+    ...(sip === undefined ? {} : { sip: absoluteSip(sip, absolute) }),
     ...(storage === undefined ? {} : { storage: { ...storage, sqlite: absolute(storage.sqlite) } }),
     ...(applicationUsages === undefined
       ? {}
@@ -177,11 +177,32 @@ function absoluteIdentity(
   };
 }
 
-function absoluteSipTls(
-  { cert, key, ca, crl }: NonNullable<NonNullable<Configuration['sip']>['tls']>,
-  absolute: (name: string) => string,
-): NonNullable<NonNullable<Configuration['sip']>['tls']> {
+type SipConfiguration = NonNullable<Configuration['sip']>;
+
+function absoluteSip(sip: SipConfiguration, absolute: (name: string) => string): SipConfiguration {
+  const { tls, engine } = sip;
   return {
+    ...sip,
+    ...(tls === undefined ? {} : { tls: absoluteSipTls(tls, absolute) }),
+    engine: engine === 'embedded' ? engine : { drachtio: absoluteDrachtio(engine.drachtio, absolute) },
+  };
+}
+
+type DrachtioConfiguration = Exclude<SipConfiguration['engine'], 'embedded'>['drachtio'];
+
+function absoluteDrachtio(drachtio: DrachtioConfiguration, absolute: (name: string) => string): DrachtioConfiguration {
+  if (drachtio.tls === undefined) return drachtio;
+  const { cert, key, clientCa, ...rest } = drachtio.tls;
+  const authorities = clientCa === undefined ? {} : { clientCa: absolute(clientCa) };
+  return { ...drachtio, tls: { ...rest, cert: absolute(cert), key: absolute(key), ...authorities } };
+}
+
+function absoluteSipTls(
+  { cert, key, ca, crl, ...rest }: NonNullable<SipConfiguration['tls']>,
+  absolute: (name: string) => string,
+): NonNullable<SipConfiguration['tls']> {
+  return {
+    ...rest,
     cert: absolute(cert),
     key: absolute(key),
     ...(ca === undefined ? {} : { ca: absolute(ca) }),

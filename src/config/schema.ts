@@ -141,6 +141,37 @@ const partner = z.strictObject({
     })
     .prefault({})
     .describe('how our groups reach the partner'),
+  limits: z
+    .strictObject({
+      requestsPerSecond: z
+        .number()
+        .positive()
+        .default(1000)
+        .describe('requests of the partner to our CSC-16 face, on average; twice as many at once; beyond it 429'),
+      concurrentRequests: z.int().min(1).default(64).describe('of these under way at once; beyond it 503'),
+      bytesInFlight: z
+        .int()
+        .min(0)
+        .optional()
+        .describe(
+          'memory for its request bodies that are not answered yet, bytes; at least one of the largest documents; absent = `limits.bodiesInFlightBytesPerCaller`',
+        ),
+      connections: z.int().min(1).default(128).describe('connections it may keep open at our CSC-16 face'),
+      subscribesPerSecond: z
+        .number()
+        .positive()
+        .default(100)
+        .describe('SUBSCRIBEs of the partner, refreshes included, on average; twice as many at once; beyond it 503'),
+      subscriptions: z.int().min(0).default(2000).describe('subscriptions it may have at once; beyond it 503'),
+    })
+    .prefault({})
+    .describe('what the partner may cost us, so that it never costs another partner anything'),
+  canaries: z
+    .array(identity)
+    .default([])
+    .describe(
+      'IDs of groups, ours or theirs, agreed for `mcgw partner test`: they are stored and answered but never served; none = one marked `mcgw-canary` inside the patterns of the agreement',
+    ),
   inboundPolicy: fileName.optional().describe('file: policy applied to what the partner provides'),
   outboundPolicy: fileName.optional().describe('file: policy applied to what leaves for the partner'),
 });
@@ -255,6 +286,12 @@ export const configurationSchema = z.strictObject({
               'file: CA that certificates of SIP peers must chain to, PEM; absent = the CAs of Node.js, and none is asked of clients',
             ),
           crl: fileName.optional().describe(crlMeaning('`ca`')),
+          requireClientCertificate: z
+            .boolean()
+            .optional()
+            .describe(
+              'true = `tls:` and `wss:` listeners turn away whoever shows no certificate of `ca`; otherwise one is asked for and may be missing',
+            ),
         })
         .optional()
         .describe('TLS of the embedded engine, for `tls:` and `wss:` listeners and for connections it makes'),
@@ -268,6 +305,29 @@ export const configurationSchema = z.strictObject({
                   host: text.describe('where its control port listens'),
                   port: port.describe('its control port, usually 9022'),
                   secret: text.describe('its control secret'),
+                  largestFrame: z
+                    .int()
+                    .min(4000)
+                    .max(1048576)
+                    .default(12000)
+                    .describe(
+                      'octets of the largest control frame it takes; 12000 for a drachtio-server, 1048576 for `mcgw engine`. What does not fit goes out in parts or by reference',
+                    ),
+                  tls: z
+                    .strictObject({
+                      port: port.describe('second control port of the same host, over TLS'),
+                      cert: fileName.describe('file: certificate chain, PEM'),
+                      key: fileName.describe('file: private key, PEM'),
+                      clientCa: fileName
+                        .optional()
+                        .describe(
+                          'file: CA that certificates of applications must chain to, PEM; absent = none is asked for',
+                        ),
+                    })
+                    .optional()
+                    .describe(
+                      'TLS of the control port, which `mcgw engine` offers to other applications; `mcgw serve` uses the plain one',
+                    ),
                 })
                 .describe('a running drachtio-server'),
             }),
@@ -307,6 +367,12 @@ export const configurationSchema = z.strictObject({
       timers: z
         .strictObject({
           t1: z.int().min(10).max(10000).default(500).describe('RFC 3261 timer T1, milliseconds'),
+          t2: z
+            .int()
+            .min(10)
+            .max(60000)
+            .default(4000)
+            .describe('RFC 3261 timer T2, milliseconds: longest pause between two retransmissions'),
         })
         .prefault({}),
     })

@@ -37,6 +37,13 @@ export function tlsChecks(sections: Sections, now: number): readonly Finding[] {
     readPair(sipTls, at, now, findings);
     if (sipTls.ca !== undefined) readAuthorities(sipTls.ca, at('ca'), now, findings);
   }
+  const engine = sections.sip?.engine;
+  const controlTls = engine === undefined || engine === 'embedded' ? undefined : engine.drachtio.tls;
+  if (controlTls !== undefined) {
+    const at = (key: string): readonly PropertyKey[] => ['sip', 'engine', 'drachtio', 'tls', key];
+    readPair(controlTls, at, now, findings);
+    if (controlTls.clientCa !== undefined) readAuthorities(controlTls.clientCa, at('clientCa'), now, findings);
+  }
   for (const [index, partner] of sections.partners.entries()) {
     const ca = partner?.tls?.ca;
     if (ca !== undefined) readAuthorities(ca, ['partners', index, 'tls', 'ca'], now, findings);

@@ -5,10 +5,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import { stringify } from 'yaml';
+import { writeLabCertificates } from '../config/lab-certificates.ts';
 import { portChooser } from '../demo/free-ports.ts';
 import { changesOf, Subscriber } from '../sip/face.testkit.ts';
 import { token } from './gateway.testkit.ts';
@@ -102,6 +104,33 @@ test('an engine in a process of its own serves the gateway, keeps subscriptions 
   expect((await subscriber.notify()).header('Subscription-State')).toBe('terminated;reason=timeout');
   subscriber.close();
   expect(await stop(engine.child)).toBe(0);
+}, 30_000);
+
+test('an engine in a process of its own offers its control port over TLS to other applications', async () => {
+  const choose = portChooser();
+  const [sip, control, secure] = [await choose(), await choose(), await choose()];
+  await writeLabCertificates({ folder, force: true, days: 2, now: Date.now() });
+  const tls = { port: secure, cert: 'red.crt', key: 'red.key', clientCa: 'ca.crt' };
+  const configuration = {
+    system: { name: 'red', domains: ['red.example'], gms: 'sip:gms@red.example' },
+    xcap: { listen: { port: 8080 }, root: 'http://127.0.0.1:8080/xcap-root' },
+    sip: {
+      listen: [`udp:127.0.0.1:${sip}`],
+      engine: { drachtio: { host: '127.0.0.1', port: control, secret: 'test-control-secret', tls } },
+    },
+    storage: { sqlite: 'red.db' },
+  };
+  await writeFile(file, stringify(configuration));
+  await run('engine');
+  const [ca, cert, key] = await Promise.all(
+    ['ca.crt', 'red.crt', 'red.key'].map((name) => readFile(join(folder, name))),
+  );
+  const socket = connect({ host: '127.0.0.1', port: secure, ca, cert, key });
+  const login = 'a|authenticate|test-control-secret|';
+  socket.write(`${login.length}#${login}`);
+  const [reply] = (await once(socket, 'data')) as [Buffer];
+  expect(String(reply)).toContain(`|response|a|OK|udp/127.0.0.1:${sip}|`);
+  socket.destroy();
 }, 30_000);
 
 test('a configuration with the embedded engine has no control address: exit code 2', async () => {

@@ -6,6 +6,7 @@ import { startEngine } from '../sip/engine/engine.ts';
 import { releaseMemoryWhenQuiet } from '../sip/engine/idle-memory.ts';
 import { sipUri } from '../sip/sip-face.ts';
 import { engineOptions } from './sip-engine.ts';
+import { controlTls } from './tls-files.ts';
 
 /**
  * Runs the engine until it is stopped; prints `ready control=HOST:PORT sip=URI,…` once it listens. Resolves to the exit code.
@@ -25,7 +26,9 @@ export async function runEngine(file: string, terminal: Terminal, stopped: Promi
   }
   let engine: Awaited<ReturnType<typeof startEngine>>;
   try {
-    engine = await startEngine({ ...engineOptions(configuration, sip), control: sip.engine.drachtio });
+    const { host, port, secret } = sip.engine.drachtio;
+    const control = { host, port, secret, tls: controlTls(configuration) };
+    engine = await startEngine({ ...engineOptions(configuration, sip), control });
   } catch (error) {
     terminal.err(`the engine cannot start: ${error instanceof Error ? error.message : String(error)}`);
     return exitCodes.failed;

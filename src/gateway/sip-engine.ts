@@ -8,9 +8,6 @@ import { sipTls } from './tls-files.ts';
 
 type SipConfiguration = NonNullable<Configuration['sip']>;
 
-/** Frame that a real drachtio-server reads at most, octets. */
-const drachtioFrame = 12_000;
-
 export interface OpenedEngine {
   readonly access: SipEngineAccess;
   /** Only when it is embedded. */
@@ -36,12 +33,12 @@ export async function openSipEngine(
   store: Pick<Store, 'subscriptions'>,
 ): Promise<OpenedEngine> {
   if (sip.engine !== 'embedded') {
-    const { drachtio } = sip.engine;
+    const { host, port, secret, largestFrame } = sip.engine.drachtio;
     return {
       access: {
-        control: drachtio,
+        control: { host, port, secret },
         listening: sip.listen,
-        largestFrame: drachtioFrame,
+        largestFrame,
         resumesDialogs: false,
         inflates: false,
       },

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Configuration, ListenerConfiguration, PartnerConfiguration } from '../config/schema.ts';
 import { revocationBlocks } from '../identity/revocation-lists.ts';
 import { tlsSuites } from '../identity/tls-suites.ts';
+import type { ControlTls } from '../sip/engine/control-server.ts';
 import type { TlsMaterial } from '../sip/engine/tls-identity.ts';
 
 export interface TlsTexts {
@@ -33,14 +34,28 @@ export function interconnectTls(configuration: Configuration): TlsTexts | undefi
 /** The TLS material of the embedded SIP engine; undefined without `sip.tls`. Throws when a file cannot be read. */
 export function sipTls({ sip }: Configuration): TlsMaterial | undefined {
   if (sip?.tls === undefined) return undefined;
-  const { cert, key, ca, crl } = sip.tls;
+  const { cert, key, ca, crl, requireClientCertificate = false } = sip.tls;
   const lists = revocationTexts([crl]);
   return {
     cert: readPem(cert),
     key: readPem(key),
     ciphers: tlsSuites,
+    requireClientCertificate,
     ...(ca === undefined ? {} : { ca: readPem(ca) }),
     ...(lists === undefined ? {} : { crl: [...lists] }),
+  };
+}
+
+/** TLS of the control port that `mcgw engine` offers; undefined without. Throws when a file cannot be read. */
+export function controlTls({ sip }: Configuration): ControlTls | undefined {
+  const tls = sip === undefined || sip.engine === 'embedded' ? undefined : sip.engine.drachtio.tls;
+  if (tls === undefined) return undefined;
+  const { port, cert, key, clientCa } = tls;
+  return {
+    port,
+    cert: readPem(cert),
+    key: readPem(key),
+    clientCa: clientCa === undefined ? undefined : readPem(clientCa),
   };
 }
 
