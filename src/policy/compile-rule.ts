@@ -55,10 +55,12 @@ export interface RuleFiles {
   stylesheet(file: string): CompiledStylesheet & { readonly name: string };
 }
 
-/** An expression that selects what a rule acts on, and where it stands in the rule. */
+/** An expression that selects parts of a document, and where it stands in the rule. */
 export interface Selection {
   readonly path: readonly string[];
   readonly xpath: CompiledXPath;
+  /** The power of the number of elements that evaluating it may take. */
+  readonly scans: number;
 }
 
 type Condition = (index: OffsetIndex, context: PolicyContext) => boolean;
@@ -74,8 +76,8 @@ interface Workshop {
 }
 
 /**
- * Compiles one rule; `problems` receives everything that is wrong, the rule is then unusable. `selections` receives the expressions that
- * select what it acts on.
+ * Compiles one rule; `problems` receives everything that is wrong, the rule is then unusable. `selections` receives its expressions that
+ * select parts of a document.
  */
 export function compileRule(
   rule: RuleFile,
@@ -260,7 +262,7 @@ function compiled(
     shop.expressions.push(xpath);
     const scans = scansOf(expression);
     shop.weights.push(({ elements }) => elements ** scans);
-    if (wanted === 'nodes') shop.selections.push({ path, xpath });
+    if (xpath.type === 'node-set') shop.selections.push({ path, xpath, scans });
     if (wanted === 'truth' || xpath.type === 'node-set') return xpath;
     shop.problems.push({ path, text: `must select elements or attributes, not yield a ${xpath.type}` });
   } catch (error) {

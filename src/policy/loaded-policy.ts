@@ -23,7 +23,7 @@ export class LoadedPolicy implements Policy {
   readonly version: number;
   readonly digest: string;
   readonly source: PolicySource;
-  /** Expressions by which rules select what they act on, with their places. */
+  /** Expressions by which rules select parts of a document, with their places. */
   readonly selections: () => readonly PlacedSelection[];
   readonly #id: string;
   readonly #resources: PolicyResources;

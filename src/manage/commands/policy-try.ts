@@ -1,8 +1,8 @@
 // `mcgw policy try`: what a policy makes of a group document, and which rule changed what.
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { type ApplicationUsage, builtInUsages, groupsAuid } from '../../documents/application-usage.ts';
 import { DocumentJudge } from '../../documents/judge.ts';
-import { uriDomain } from '../../identity/uri.ts';
+import { servedUsers } from '../../identity/served.ts';
 import { explain } from '../../policy/explain.ts';
 import type { Policy, PolicyContext } from '../../policy/policy.ts';
 import { loadPolicy, PolicyFileError } from '../../policy/policy-file.ts';
@@ -16,12 +16,16 @@ export interface PolicyTryOptions {
   readonly outbound: boolean;
   /** Domains whose users are served here. */
   readonly servedDomain?: readonly string[];
+  /** Users of other systems who are served here. */
+  readonly servedUser?: readonly string[];
+  /** File that the derived document is written to instead of standard output. */
+  readonly output?: string;
   readonly json: boolean;
 }
 
 /**
- * Prints the derived document and the explained changes, or both as one JSON object. 1 when the document or the policy refuses,
- * 2 when a file cannot be used.
+ * Prints the derived document on standard output, or writes it to a file, and the explained changes on standard error; or both as one
+ * JSON object on standard output. 1 when the document or the policy refuses, 2 when a file cannot be used.
  */
 export async function policyTry(
   policyFile: string,
@@ -52,6 +56,7 @@ export async function policyTry(
     terminal.err(`${error.code}: ${error.phrase}`);
     return exitCodes.failed;
   } finally {
+    policy.close();
     await schemas.close();
   }
 }
@@ -59,7 +64,7 @@ export async function policyTry(
 async function tryOn(
   policy: Policy,
   document: Uint8Array,
-  { partner, outbound, servedDomain, json }: PolicyTryOptions,
+  { partner, outbound, servedDomain = [], servedUser = [], output, json }: PolicyTryOptions,
   schemas: SchemaLibrary,
   terminal: Terminal,
 ): Promise<number> {
@@ -69,9 +74,10 @@ async function tryOn(
   if (groupId === undefined || groupIds.length > 1) {
     throw new Refusal('constraint-failure', { phrase: 'The document must have exactly one list-service' });
   }
-  const served = new Set((servedDomain ?? []).map((domain) => domain.toLowerCase()));
+  const own = { domains: [...servedDomain], servedUsers: [...servedUser], awayUsers: [] };
   const context: PolicyContext = {
-    isServed: (identity) => served.has(uriDomain(identity) ?? ''),
+    isServed: servedUsers(own).isServed,
+    users: { own, either: { domains: own.domains, users: own.servedUsers } },
     partner,
     direction: outbound ? 'outbound' : 'inbound',
     groupId,
@@ -80,11 +86,12 @@ async function tryOn(
     await judge.judgeGroup(groupsUsage(), groupId, derived);
   });
   const derived = Buffer.from(derivation.bytes).toString();
+  if (output !== undefined) await writeFile(output, derivation.bytes);
   if (json) {
     terminal.out(JSON.stringify({ groupId, applied: derivation.applied, document: derived }, null, 2));
   } else {
-    terminal.out(derived.trimEnd());
-    terminal.out(`\n${explain(derivation, Buffer.from(document).toString()).trimEnd()}`);
+    if (output === undefined) terminal.out(derived.replace(/\n$/, ''));
+    terminal.err(explain(derivation, Buffer.from(document).toString()).trimEnd());
   }
   return exitCodes.done;
 }
