@@ -22,13 +22,19 @@ import { gatewayVersion } from './gateway/version.ts';
 import type { Authenticator } from './identity/authenticate.ts';
 import { servedUsers } from './identity/served.ts';
 import { canonicalUri } from './identity/uri.ts';
+import { systemClock } from './interconnect/clock.ts';
 import { Interconnection } from './interconnect/interconnection.ts';
+import { LocalEdits } from './interconnect/local-edits.ts';
+import { previewPolicy } from './interconnect/policy-preview.ts';
+import { PolicyVersions } from './interconnect/policy-versions.ts';
 import type { PartnerGms } from './interconnect/ports.ts';
 import { managementApi } from './manage/management-api.ts';
 import { startManagementListener } from './manage/management-listener.ts';
 import { createMetrics } from './manage/metrics.ts';
 import type { Prepared } from './manage/prepare.ts';
 import { drainTime, type RunningGateway } from './manage/running-gateway.ts';
+import { endToEndChange } from './policy/end-to-end-change.ts';
+import { policyFromSource } from './policy/policy-file.ts';
 import type { Engine } from './sip/engine/engine.ts';
 import { releaseMemoryWhenQuiet } from './sip/engine/idle-memory.ts';
 import { type SipFace, startSipFace } from './sip/sip-face.ts';
@@ -94,14 +100,24 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   });
   opened.add('journal retention', endRetention);
   const documents = await openDocuments(site, store);
+  const policies = new PolicyVersions({ store, clock: systemClock, compile: (source) => policyFromSource(source) });
   const interconnection = new Interconnection({
     store,
     documents,
     gms: partnerGms(site),
-    settings: interconnectionSettings({ ...prepared, configuration }),
+    settings: await policies.inForce(interconnectionSettings({ ...prepared, configuration })),
     onAttempt: ({ partner, outcome, milliseconds }) => metrics.deliveryAttempted(partner, outcome, milliseconds),
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
+  policies.attach(
+    interconnection.extend((context) => ({
+      settings: () => context.current().settings,
+      reconfigure: (settings) => interconnection.reconfigure(settings),
+      preview: (...asked) => previewPolicy(context, ...asked),
+      derivations: context.derivations,
+    })),
+  );
+  const localEdits = interconnection.extend((context) => new LocalEdits(context));
   const openedSip = await openSip(site, store, documents, interconnection);
   const sip = openedSip?.face;
   if (sip !== undefined) interconnection.useWatch((listener) => sip.watchPartners(listener));
@@ -162,6 +178,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
             store,
             documents,
             own: interconnection,
+            policies,
+            localEdits,
             ownAddress: { gms: configuration.system.gms, xcapRoot: configuration.xcap.root },
             partners: () => current.configuration.partners,
             groupCreationXui: () => canonicalUri(configuration.system.groupCreationXui ?? ''),
@@ -197,7 +215,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
       const next = takenOver(configuration, changed.configuration);
       const interconnectMaterial = interconnectTls(next);
       // everything that can fail comes first, so that a failed reload changes nothing
-      const settings = interconnectionSettings({ ...changed, configuration: next });
+      const settings = await policies.inForce(interconnectionSettings({ ...changed, configuration: next }));
       current = await currentOf(next, log, before.users);
       for (const [face, tls] of [
         [xcap, listenerTls(next.xcap.listen)],
@@ -245,6 +263,7 @@ function partnerGms({ current }: Site): PartnerGms {
     withdraw: (...withdrawal) => current().partners.withdraw(...withdrawal),
     fetch: (...request) => current().partners.fetch(...request),
     held: (...question) => current().partners.held(...question),
+    check: (partner) => current().partners.check(partner),
     directory: (...request) => current().partners.directory(...request),
   };
 }
@@ -263,6 +282,7 @@ async function openDocuments({ configuration, log, opened }: Site, store: Store)
     cacheBytes,
     served: servedUsers(configuration.system),
     system: configuration.system,
+    bindsBothSystems: endToEndChange,
     report: (err) => log.error({ err }, 'a change could not be passed on'),
   });
 }

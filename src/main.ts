@@ -5,7 +5,10 @@ import { gatewayVersion } from './gateway/version.ts';
 import type { AuditFilter } from './manage/commands/audit.ts';
 import type { DigestUserOptions } from './manage/commands/digest-user.ts';
 import type { GatewayAddress, ManagementClient } from './manage/commands/management-client.ts';
+import type { PolicyCheckOptions } from './manage/commands/policy-check.ts';
+import type { PolicyRevealOptions } from './manage/commands/policy-reveal.ts';
 import type { PolicyTryOptions } from './manage/commands/policy-try.ts';
+import type { PolicyChoice } from './manage/commands/policy-versions.ts';
 import { exitCodes, type Terminal } from './manage/commands/terminal.ts';
 
 type Json = { readonly json: boolean };
@@ -117,30 +120,64 @@ function commandLine(finish: (code: number) => void): Command {
       finish(await digestUser(name, options, () => readPassword(process.stdin, process.stderr), terminal));
     });
 
-  addPolicyCommands(program, finish);
-  addGatewayCommands(program, finish);
+  addGatewayCommands(program, addPolicyCommands(program, finish), finish);
   return program;
 }
 
-function addPolicyCommands(program: Command, finish: (code: number) => void): void {
-  const policy = program.command('policy').description('policy files');
+function addPolicyCommands(program: Command, finish: (code: number) => void): Command {
+  const policy = program.command('policy').description('policy files, and their versions at a running gateway');
   policy
     .command('try')
-    .description('print the document a policy makes of a group, and which rule changed what')
+    .description('print the document a policy makes of a group; which rule changed what goes to standard error')
     .argument('<policy>', 'policy file')
     .argument('<group>', 'group document')
     .option('--partner <name>', 'partner the group comes from or goes to', 'partner')
     .option('--outbound', 'the policy is for what leaves', false)
     .option('--served-domain <domain...>', 'domains whose users are served here')
+    .option('--served-user <uri...>', 'users of other systems who are served here')
+    .option('--output <file>', 'write the document to a file instead')
     .option('--json', 'print JSON', false)
     .addHelpText('after', example('mcgw policy try config/policies/from-red.yaml config/groups/joint-flood-2026.xml'))
     .action(async (file: string, group: string, options: PolicyTryOptions) => {
       const { policyTry } = await import('./manage/commands/policy-try.ts');
       finish(await policyTry(file, group, options, terminal));
     });
+  policy
+    .command('check')
+    .description('print every problem of policy files as file:line: key: text, and what in them selects nothing')
+    .argument('<policy...>', 'policy files')
+    .option('--group <file...>', 'group documents to try selections on, beside the shipped examples')
+    .addHelpText('after', example('mcgw policy check config/policies/from-red.yaml'))
+    .action(async (files: string[], options: PolicyCheckOptions) => {
+      const { policyCheck } = await import('./manage/commands/policy-check.ts');
+      finish(await policyCheck(files, options, terminal));
+    });
+  policy
+    .command('reveal')
+    .description('print who is behind pseudonyms; needs the key that made them')
+    .argument('<pseudonym...>', 'URIs that a pseudonym rule made')
+    .option('--key <file>', 'file of the key', 'pseudonym.key')
+    .addHelpText(
+      'after',
+      example('mcgw policy reveal --key policies/pseudonym.key sip:p-…@red.example.pseudonym.invalid'),
+    )
+    .action(async (pseudonyms: string[], options: PolicyRevealOptions) => {
+      const { policyReveal } = await import('./manage/commands/policy-reveal.ts');
+      finish(await policyReveal(pseudonyms, options, terminal));
+    });
+  policy
+    .command('schema')
+    .description('print the JSON Schema of policy files, for editors')
+    .addHelpText('after', example('mcgw policy schema > policy.schema.json'))
+    .action(async () => {
+      const { policyJsonSchema } = await import('./policy/policy-json-schema.ts');
+      terminal.out(policyJsonSchema().trimEnd());
+      finish(exitCodes.done);
+    });
+  return policy;
 }
 
-function addGatewayCommands(program: Command, finish: (code: number) => void): void {
+function addGatewayCommands(program: Command, policy: Command, finish: (code: number) => void): void {
   const withGateway: WithGateway = async (options, run) => {
     const { AddressProblem, ManagementFailure, managementClient } = await import(
       './manage/commands/management-client.ts'
@@ -159,6 +196,8 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
   };
 
   addAuditCommands(program, withGateway, finish);
+  addVersionCommands(policy, withGateway);
+  addOverlayCommands(program, withGateway);
 
   const group = program.command('group').description('groups of a running gateway');
   addressed(
@@ -203,6 +242,21 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
       withGateway(options, async (client) =>
         (await import('./manage/commands/group.ts')).groupDelete(client, id, terminal),
       ),
+    );
+  addressed(
+    group
+      .command('explain')
+      .description('tell where the served copy of a foreign group comes from: source, policy, rules, local edits'),
+    'mcgw group explain sip:border-7@red.example --config config/blue.yaml',
+  )
+    .argument('[id]', 'MC service group ID; left out: all foreign groups as JSON lines')
+    .option('--partner <name>', 'without an ID: only groups of this partner')
+    .action((id: string | undefined, options: GatewayAddress & Json & { partner?: string }) =>
+      withGateway(options, async (client) => {
+        const { explainAll, groupExplain } = await import('./manage/commands/explain.ts');
+        if (id === undefined) return explainAll(client, options.partner, process.stdout);
+        return groupExplain(client, id, options, terminal);
+      }),
     );
   addressed(
     group.command('release').description('serve a foreign group that waits for an operator (accept: manual)'),
@@ -258,6 +312,18 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
     .action((name: string, options: GatewayAddress & Json & { pattern: string; repair: boolean }) =>
       withGateway(options, async (client) =>
         (await import('./manage/commands/partner-reconcile.ts')).partnerReconcile(client, name, options, terminal),
+      ),
+    );
+  addressed(
+    partner
+      .command('test')
+      .description('try TLS, identity, GET, SUBSCRIBE and NOTIFY, PUT and DELETE of a canary against the live partner'),
+    'mcgw partner test blue --config config/red.yaml',
+  )
+    .argument('<partner>', 'name of the partner')
+    .action((name: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/partner-test.ts')).partnerTest(client, name, options, terminal),
       ),
     );
   addressed(
@@ -326,6 +392,108 @@ function addGatewayCommands(program: Command, finish: (code: number) => void): v
       (await import('./manage/commands/subscription.ts')).subscriptionList(client, options, terminal),
     ),
   );
+}
+
+function addVersionCommands(policy: Command, withGateway: WithGateway): void {
+  addressed(
+    policy.command('list').description('list the policy in force for each partner and direction'),
+    'mcgw policy list --config config/blue.yaml',
+  ).action((options: GatewayAddress & Json) =>
+    withGateway(options, async (client) =>
+      (await import('./manage/commands/policy-versions.ts')).policyList(client, options, terminal),
+    ),
+  );
+  const chosen = (command: Command): Command =>
+    command
+      .argument('<file|partner>', 'policy file, or a partner: its files as they are now')
+      .option(
+        '--partner <name>',
+        'with a file: only for this partner; without, wherever a policy of its name is in force',
+      )
+      .addOption(new Option('--direction <direction>', 'only this direction').choices(['inbound', 'outbound']));
+  chosen(
+    addressed(
+      policy
+        .command('plan')
+        .description(
+          'run a policy over all stored groups and tell what would change and what would be refused; changes nothing',
+        ),
+      'mcgw policy plan config/policies/from-red.yaml --config config/blue.yaml',
+    ),
+  ).action((what: string, options: GatewayAddress & PolicyChoice) =>
+    withGateway(options, async (client) =>
+      (await import('./manage/commands/policy-versions.ts')).policyPlan(client, what, options, terminal),
+    ),
+  );
+  chosen(
+    addressed(
+      policy.command('activate').description('bring a policy into force and derive all groups again'),
+      'mcgw policy activate config/policies/from-red.yaml --config config/blue.yaml',
+    ),
+  )
+    .option('--no-wait', 'do not wait until all groups are derived')
+    .action((what: string, options: GatewayAddress & PolicyChoice & { wait: boolean }) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/policy-versions.ts')).policyActivate(client, what, options, terminal),
+      ),
+    );
+  addressed(
+    policy.command('rollback').description('bring the version before into force again'),
+    'mcgw policy rollback red --direction inbound --config config/blue.yaml',
+  )
+    .argument('<partner>', 'name of the partner')
+    .addOption(new Option('--direction <direction>', 'only this direction').choices(['inbound', 'outbound']))
+    .option('--no-wait', 'do not wait until all groups are derived')
+    .action((partner: string, options: GatewayAddress & PolicyChoice & { wait: boolean }) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/policy-versions.ts')).policyRollback(client, partner, options, terminal),
+      ),
+    );
+}
+
+function addOverlayCommands(program: Command, withGateway: WithGateway): void {
+  const overlay = program.command('overlay').description('local edits of groups of partners');
+  addressed(
+    overlay.command('list').description('list groups with local edits'),
+    'mcgw overlay list --config config/blue.yaml',
+  ).action((options: GatewayAddress & Json) =>
+    withGateway(options, async (client) =>
+      (await import('./manage/commands/overlay.ts')).overlayList(client, options, terminal),
+    ),
+  );
+  addressed(
+    overlay.command('show').description('show the local edits of a group and which of them conflict'),
+    'mcgw overlay show sip:border-7@red.example --config config/blue.yaml',
+  )
+    .argument('<group>', 'MC service group ID')
+    .action((id: string, options: GatewayAddress & Json) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/overlay.ts')).overlayShow(client, id, options, terminal),
+      ),
+    );
+  addressed(
+    overlay.command('drop').description('drop the local edits of a group, or one of them'),
+    'mcgw overlay drop sip:border-7@red.example --edit 2 --config config/blue.yaml',
+  )
+    .argument('<group>', 'MC service group ID')
+    .option('--edit <number>', 'only this edit')
+    .action((id: string, options: GatewayAddress & Json & { edit?: string }) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/overlay.ts')).overlayDrop(client, id, options, terminal),
+      ),
+    );
+  addressed(
+    overlay.command('rebase').description('drop the edits that conflict, or let one edit act at another place'),
+    'mcgw overlay rebase sip:border-7@red.example --edit 2 --select "group/list-service/list" --config config/blue.yaml',
+  )
+    .argument('<group>', 'MC service group ID')
+    .option('--edit <number>', 'the edit that acts at another place')
+    .option('--select <selector>', 'with --edit: the selector (RFC 5261) of that place')
+    .action((id: string, options: GatewayAddress & Json & { edit?: string; select?: string }) =>
+      withGateway(options, async (client) =>
+        (await import('./manage/commands/overlay.ts')).overlayRebase(client, id, options, terminal),
+      ),
+    );
 }
 
 function addAuditCommands(program: Command, withGateway: WithGateway, finish: (code: number) => void): void {

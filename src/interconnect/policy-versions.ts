@@ -1,6 +1,7 @@
 // Versions of the partners' policies: which one is in force for each partner and direction, which were before, and how that changes.
 // A file that has changed on disk since it was last seen comes into force; else what an operator activated or rolled back to stays.
 import type { Policy, PolicyContext, PolicySource } from '../policy/policy.ts';
+import { passThroughPolicy } from '../policy/policy-file.ts';
 import { Refusal } from '../refusals.ts';
 import type { RecordWrite, Store } from '../store/store.ts';
 import type { Clock } from './clock.ts';
@@ -257,6 +258,7 @@ export class PolicyVersions {
     const current = partner[direction];
     const digest = version?.digest ?? '';
     for (const known of [file, current]) if (known !== undefined && digestOf(known) === digest) return known;
+    if (digest === '') return passThroughPolicy;
     const { name } = partner.configuration;
     const kept = await this.#options.store.record(textKind, digest);
     const label = `the ${direction} policy ${version?.policy} version ${version?.version} that was activated for ${name}`;

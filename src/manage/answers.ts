@@ -1,15 +1,26 @@
 // The JSON that the management API answers, as schemas: what listings.ts describes to TypeScript, told to readers of the OpenAPI document.
 // Objects are strict, so that an answer with a field that is not described fails its test.
 import { z } from 'zod';
-import type { DeliveryProgress, PullOutcome, PullProgress, Reconciliation } from '../interconnect/ports.ts';
+import type { PreviewedGroup } from '../interconnect/policy-preview.ts';
+import type { PolicyInForce, PolicyVersion } from '../interconnect/policy-versions.ts';
+import type {
+  DeliveryProgress,
+  PartnerTest,
+  PullOutcome,
+  PullProgress,
+  Reconciliation,
+} from '../interconnect/ports.ts';
 import type { JournalRecord } from '../store/store.ts';
 import type {
   HeldGroup,
   ListedDelivery,
   ListedGroup,
+  ListedOverlay,
   ListedPartner,
   ListedSubscription,
   ProfileEntry,
+  Provenance,
+  ShownEdit,
 } from './listings.ts';
 
 /** A schema whose values can be used as `T`. */
@@ -174,6 +185,21 @@ export const reconciliation: Of<Reconciliation> = z.strictObject({
   findingsLeftOut: count,
 });
 
+export const partnerTest: Of<PartnerTest> = z.strictObject({
+  partner: partnerName,
+  at: instant,
+  passed: z.boolean().describe('nothing fails'),
+  steps: z.array(
+    z.strictObject({
+      step: z.enum(['agreement', 'tls', 'identity', 'get', 'subscribe', 'notify', 'put', 'delete']),
+      result: z.enum(['works', 'fails', 'skipped']),
+      detail: z.string().optional().describe('what was seen'),
+      advice: z.string().optional().describe('what to do about it'),
+      milliseconds: z.number(),
+    }),
+  ),
+});
+
 export const partnerForgotten = z.strictObject({
   partner: partnerName,
   groups: count.describe('groups removed'),
@@ -245,3 +271,139 @@ export const journalVerdict = z.strictObject({
 });
 
 export const personErased = z.strictObject({ entries: count });
+
+const policyVersion: Of<PolicyVersion> = z.strictObject({
+  digest: z.string().describe('of the texts of the policy; empty for the policy `none`'),
+  policy: z.string(),
+  version: z.number(),
+  at: instant.describe('since when'),
+  actor: z.string(),
+  how: z.enum(['file', 'activated', 'rolled-back']),
+});
+
+const policyInForce: Of<PolicyInForce> = z.strictObject({
+  partner: partnerName,
+  direction: z.enum(['inbound', 'outbound']),
+  active: policyVersion,
+  earlier: z.array(policyVersion).describe('newest first; a rollback goes to the first of them'),
+  differsFromFile: z.boolean().describe('the file on disk says something else'),
+  inLine: z.boolean().describe('all groups are as this version wants them'),
+  derivation: z
+    .strictObject({
+      policy: z.string(),
+      policyVersion: z.number(),
+      started: instant,
+      finished: instant.optional().describe('absent = it runs'),
+      total: count,
+      changed: count,
+      unchanged: count,
+      refused: count.describe('groups that the policy does not accept: what was served stays'),
+    })
+    .optional()
+    .describe('the derivation by changed settings that runs or ran last'),
+});
+
+export const policies = z.strictObject({ policies: z.array(policyInForce) });
+
+const previewedGroup: Of<PreviewedGroup> = z.strictObject({
+  groupId,
+  partner: partnerName,
+  direction: z.enum(['inbound', 'outbound']),
+  outcome: z.enum(['changed', 'unchanged', 'refused']),
+  rules: z.array(z.strictObject({ rule: z.string(), changes: count })),
+  before: tag.optional(),
+  after: tag.optional(),
+  conflicts: count.optional().describe('local edits that would not apply'),
+  code: z.string().optional(),
+  cause: z.string().optional(),
+});
+
+export const planLine = z.union([
+  z.strictObject({ group: previewedGroup }),
+  z.strictObject({ progress: count.describe('groups looked at so far') }),
+  z.strictObject({
+    summary: z.strictObject({
+      policy: z.string(),
+      version: z.number(),
+      total: count,
+      changed: count,
+      unchanged: count,
+      refused: count,
+      rules: z.array(z.strictObject({ rule: z.string(), groups: count, changes: count })),
+    }),
+  }),
+]);
+
+const shownEdit: Of<ShownEdit> = z.strictObject({
+  number: z.int(),
+  at: instant,
+  actor: z.string(),
+  action: z.enum(['node-put', 'node-delete']),
+  node: z.string().describe('node selector of the request that made it'),
+  operations: z.array(
+    z.strictObject({
+      directive: z.enum(['add', 'replace', 'remove']),
+      sel: z.string(),
+      pos: z.string().optional(),
+      type: z.string().optional(),
+      ws: z.string().optional(),
+      namespaces: z.record(z.string(), z.string()),
+      content: z.string(),
+    }),
+  ),
+  conflict: z.strictObject({ since: instant, why: z.string() }).optional().describe('absent = it applies'),
+});
+
+const listedOverlay: Of<ListedOverlay> = z.strictObject({
+  groupId,
+  edits: count,
+  conflicting: count.describe('of these, edits that do not apply now'),
+  servedTag: tag.optional().describe('absent = the group is not here'),
+});
+
+export const overlays = z.strictObject({ overlays: z.array(listedOverlay), next: z.string().optional() });
+
+export const overlay = z.strictObject({ groupId, edits: z.array(shownEdit) });
+
+export const provenance: Of<Provenance> = z.strictObject({
+  groupId,
+  source: z.strictObject({
+    partner: partnerName,
+    tag,
+    primaryTag: tag.optional(),
+    received: instant,
+    sent: instant.optional(),
+    staleSince: instant.optional(),
+    heldSince: instant.optional(),
+    size: count,
+  }),
+  policy: z.strictObject({ name: z.string(), version: z.number(), digest: z.string().optional() }),
+  derivedAt: instant.optional(),
+  derivedTag: tag.optional().describe('of what the policy made, before local edits'),
+  rules: z.array(
+    z.strictObject({
+      rule: z.string(),
+      kind: z.string(),
+      changes: z.array(
+        z.strictObject({ path: z.string(), before: z.string().optional(), after: z.string().optional() }),
+      ),
+      unlisted: count.optional(),
+    }),
+  ),
+  refused: z
+    .strictObject({
+      policy: z.string(),
+      policyVersion: z.number(),
+      policyDigest: z.string().optional(),
+      code: z.string(),
+      cause: z.string(),
+      at: instant,
+    })
+    .optional()
+    .describe('a newer policy that does not accept the source: what is served is older'),
+  overlay: z.array(shownEdit),
+  served: z.strictObject({ tag, modified: instant, size: count }).optional().describe('absent = nothing is served'),
+  notified: z
+    .array(z.strictObject({ at: instant, tag: tag.optional(), subscribers: z.array(z.string()) }))
+    .describe('newest first'),
+});

@@ -1,11 +1,11 @@
 // The journal in the management API: read, exported line by line, verified, and freed of persons.
-import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
-import express, { type Request, type Response, Router } from 'express';
+import express, { type Request, Router } from 'express';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import { parseAnchor, verifyJournal } from '../store/journal-verify.ts';
 import type { JournalRecord, Store } from '../store/store.ts';
+import { sendJsonLines } from './json-lines.ts';
 import { type ManagementContext, operator } from './management-context.ts';
 import { otherMethods } from './problem-answer.ts';
 import { queryInstant, queryNumber, queryValue } from './request-values.ts';
@@ -36,7 +36,7 @@ export function auditRoutes(context: ManagementContext): Router {
     }
     response.json({ entries });
   });
-  router.get('/export', (request, response) => exportLines(store, request, response));
+  router.get('/export', (request, response) => sendJsonLines(response, entriesOf(store, wantedBy(request))));
   router.get('/verification', async (request, response) => {
     const text = queryValue(request, 'anchor');
     const anchor = text === undefined ? undefined : parseAnchor(text);
@@ -82,21 +82,6 @@ async function* entriesOf(store: Store, wanted: Wanted): AsyncGenerator<JournalR
     after = last.sequence;
     await setImmediate();
   }
-}
-
-// JSON lines: a SIEM takes them as they come, and nobody needs room for all of them.
-async function exportLines(store: Store, request: Request, response: Response): Promise<void> {
-  const wanted = wantedBy(request);
-  response.type('application/x-ndjson');
-  let lines = '';
-  for await (const entry of entriesOf(store, wanted)) {
-    lines += `${JSON.stringify(entry)}\n`;
-    if (lines.length < 65_536) continue;
-    if (!response.write(lines)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-    lines = '';
-    if (response.closed || response.destroyed) return;
-  }
-  response.end(lines);
 }
 
 function personOf(request: Request): string {

@@ -7,6 +7,7 @@ import type { DocumentKey, DocumentSummary, SourceRecord } from '../store/store.
 import type { HeldGroup, ListedGroup, ProfileEntry } from './listings.ts';
 import { type ManagementContext, operator } from './management-context.ts';
 import { otherMethods } from './problem-answer.ts';
+import { provenanceOf } from './provenance.ts';
 import { checkPartnerName } from './removed-partners.ts';
 import { groupIdOf, preconditionsOf, queryFlag, queryNumber, queryValue } from './request-values.ts';
 
@@ -22,6 +23,12 @@ export function groupRoutes(context: ManagementContext, documentBytes: number): 
     const groupId = groupIdOf(request);
     response.json({ groupId, ...(await context.own.release(groupId, operator.identity)) });
   });
+  router.get('/:groupId/provenance', async (request, response) => {
+    const provenance = await provenanceOf(context, groupIdOf(request));
+    if (provenance === undefined)
+      throw new Refusal('not-found', { phrase: 'No group of a partner is kept under this ID' });
+    response.json(provenance);
+  });
   router
     .route('/:groupId')
     .get((request, response) => read(context, request, response))
@@ -29,6 +36,7 @@ export function groupRoutes(context: ManagementContext, documentBytes: number): 
     .delete((request, response) => remove(context, request, response))
     .all(otherMethods('GET', 'HEAD', 'PUT', 'DELETE'));
   router.all('/', otherMethods('GET', 'HEAD'));
+  router.all('/:groupId/provenance', otherMethods('GET', 'HEAD'));
   router.all('/:groupId/release', otherMethods('POST'));
   return router;
 }

@@ -1,6 +1,8 @@
 // What the management API tells about groups, partners, deliveries and subscriptions: the shapes of its JSON.
+import type { OverlayEdit } from '../documents/overlay.ts';
+import type { RefusedDerivation, RuleTrace } from '../documents/provenance.ts';
 import type { DeliveryProgress } from '../interconnect/ports.ts';
-import type { DeliveryRecord } from '../store/store.ts';
+import type { DeliveryRecord, SourceRecord } from '../store/store.ts';
 
 export interface ListedGroup {
   readonly groupId: string;
@@ -82,4 +84,52 @@ export interface ListedSubscription {
   readonly told: number;
   /** A NOTIFY waits for its answer. */
   readonly outstanding: boolean;
+}
+
+/** One local edit of a foreign group. */
+export type ShownEdit = Omit<OverlayEdit, 'operations'> & {
+  readonly operations: readonly (Omit<OverlayEdit['operations'][number], 'namespaces'> & {
+    readonly namespaces: Readonly<Record<string, string>>;
+  })[];
+};
+
+/** The local edits of one foreign group, counted. */
+export interface ListedOverlay {
+  readonly groupId: string;
+  readonly edits: number;
+  /** Of these, edits that do not apply now. */
+  readonly conflicting: number;
+  /** Absent = the group is not here. */
+  readonly servedTag?: string | undefined;
+}
+
+/** Subscribers that were told of a state of a group. */
+export interface Notified {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly tag?: string | undefined;
+  readonly subscribers: readonly string[];
+}
+
+/** Where a served foreign document comes from. */
+export interface Provenance {
+  readonly groupId: string;
+  readonly source: Pick<
+    SourceRecord,
+    'partner' | 'tag' | 'primaryTag' | 'received' | 'sent' | 'staleSince' | 'heldSince'
+  > & { readonly size: number };
+  readonly policy: { readonly name: string; readonly version: number; readonly digest?: string | undefined };
+  /** When the policy ran last on the source, ISO 8601; absent for what was stored by an older release. */
+  readonly derivedAt?: string | undefined;
+  /** Tag of what the policy made, before local edits. */
+  readonly derivedTag?: string | undefined;
+  /** Each rule that changed something, with what stood there before and after. */
+  readonly rules: readonly RuleTrace[];
+  /** A newer policy that does not accept the source: what is served is older. */
+  readonly refused?: RefusedDerivation | undefined;
+  readonly overlay: readonly ShownEdit[];
+  /** Absent = nothing is served. */
+  readonly served?: { readonly tag: string; readonly modified: string; readonly size: number } | undefined;
+  /** Newest first. */
+  readonly notified: readonly Notified[];
 }

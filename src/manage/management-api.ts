@@ -9,8 +9,11 @@ import type { ManagementContext } from './management-context.ts';
 import type { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { operations } from './operations.ts';
+import { overlayRoutes } from './overlay-routes.ts';
 import { deliveryRoutes, partnerRoutes } from './partner-routes.ts';
+import { policyRoutes } from './policy-routes.ts';
 import { answerRefusal, type ManagementLog, otherMethods, problemAnswers } from './problem-answer.ts';
+import { provenanceRoutes } from './provenance-routes.ts';
 import { checkQuery } from './request-values.ts';
 
 export interface ManagementApiOptions extends ManagementContext {
@@ -65,6 +68,9 @@ export function managementRouters(options: ManagementApiOptions): Readonly<Recor
     '/partners': partnerRoutes(options),
     '/deliveries': deliveryRoutes(options),
     '/journal': auditRoutes(options),
+    '/overlays': overlayRoutes(options),
+    '/policies': policyRoutes(options),
+    '/provenance': provenanceRoutes(options),
     '/': listingRoutes(options),
   };
 }

@@ -2,6 +2,8 @@
 import type { PartnerConfiguration } from '../config/schema.ts';
 import type { Documents } from '../documents/documents.ts';
 import type { AdministratorPrincipal } from '../identity/principal.ts';
+import type { LocalEdits } from '../interconnect/local-edits.ts';
+import type { PolicyVersions } from '../interconnect/policy-versions.ts';
 import type { OwnFacing } from '../interconnect/ports.ts';
 import type { Store } from '../store/store.ts';
 import type { ListedSubscription } from './listings.ts';
@@ -10,6 +12,8 @@ export interface ManagementContext {
   readonly store: Store;
   readonly documents: Documents;
   readonly own: OwnFacing;
+  readonly policies: PolicyVersions;
+  readonly localEdits: LocalEdits;
   /** What own clients are told to read groups from: the PSI of this GMS and the XCAP root as they see it. */
   readonly ownAddress: { readonly gms: string; readonly xcapRoot: string };
   /** Partners as configured now. */

@@ -44,6 +44,19 @@ const accepted = (description: string, schema: z.ZodType): OperationAnswer => ({
 const partner: QueryParameter = { description: 'only those of this partner', schema: z.string() };
 const groupIdBody = z.strictObject({ groupId: z.string() });
 
+const policyBody = z.strictObject({
+  source: z
+    .strictObject({
+      file: z.string().describe('name of the policy file; keys of pseudonyms are looked for in its folder'),
+      text: z.string(),
+      files: z.record(z.string(), z.string()).optional().describe('included files by name'),
+    })
+    .optional()
+    .describe('absent = the files of the partner as they are now'),
+  partner: z.string().optional().describe('absent = all policies with the name of this one'),
+  direction: z.enum(['inbound', 'outbound']).optional(),
+});
+
 const journalFilter: Readonly<Record<string, QueryParameter>> = {
   after: { description: 'only entries behind this sequence', schema: z.int().min(0) },
   subject: { description: 'only entries about this group ID or path', schema: z.string() },
@@ -174,6 +187,15 @@ export const operations: readonly Operation[] = [
     refusals: ['partner-unknown', 'not-found'],
   },
   {
+    method: 'post',
+    path: '/partners/{partner}/test',
+    id: 'testPartner',
+    summary:
+      'Try TLS, identity, GET, SUBSCRIBE with its NOTIFY, and PUT and DELETE of a canary against the live partner',
+    answers: ok('What works', answers.partnerTest),
+    refusals: ['partner-unknown'],
+  },
+  {
     method: 'delete',
     path: '/partners/{partner}',
     id: 'forgetPartner',
@@ -270,6 +292,101 @@ export const operations: readonly Operation[] = [
     summary: 'Take a person out of the journal; the chain still holds',
     body: z.strictObject({ person: z.string().describe('URI of an identity') }),
     answers: ok('How many entries lost a text', answers.personErased),
+  },
+  {
+    method: 'get',
+    path: '/groups/{groupId}/provenance',
+    id: 'explainGroup',
+    summary:
+      'Where the served copy of a foreign group comes from: source, policy, rules, local edits, who was notified',
+    answers: ok('Its provenance', answers.provenance),
+    refusals: ['not-found'],
+  },
+  {
+    method: 'get',
+    path: '/provenance',
+    id: 'exportProvenance',
+    summary: 'The provenance of all foreign groups as JSON lines (application/x-ndjson), streamed',
+    query: { partner },
+    answers: ok('One group on each line', answers.provenance),
+  },
+  {
+    method: 'get',
+    path: '/overlays',
+    id: 'listOverlays',
+    summary: 'Local edits of foreign groups, counted for each group',
+    query: {
+      after: { description: '`next` of the page before', schema: z.string() },
+      limit: { description: 'groups on a page', schema: z.int().min(0).max(10_000).default(1000) },
+    },
+    answers: ok('A page of overlays', answers.overlays),
+  },
+  {
+    method: 'get',
+    path: '/overlays/{groupId}',
+    id: 'showOverlay',
+    summary: 'The local edits of one foreign group as RFC 5261 operations, with what conflicts',
+    answers: ok('The edits', answers.overlay),
+    refusals: ['not-found'],
+  },
+  {
+    method: 'delete',
+    path: '/overlays/{groupId}',
+    id: 'dropOverlay',
+    summary: 'Drop all local edits of a group and derive it again',
+    answers: ok('What is left', answers.overlay),
+    refusals: ['not-found', 'constraint-failure'],
+  },
+  {
+    method: 'delete',
+    path: '/overlays/{groupId}/edits/{edit}',
+    id: 'dropEdit',
+    summary: 'Drop one local edit and derive the group again',
+    answers: ok('What is left', answers.overlay),
+    refusals: ['not-found', 'constraint-failure'],
+  },
+  {
+    method: 'post',
+    path: '/overlays/{groupId}/rebase',
+    id: 'rebaseOverlay',
+    summary: 'Drop the edits that conflict, or let one edit act at another selector',
+    body: z.strictObject({ edit: z.int().optional(), select: z.string().optional().describe('selector of RFC 5261') }),
+    answers: ok('The edits', answers.overlay),
+    refusals: ['not-found', 'constraint-failure'],
+  },
+  {
+    method: 'get',
+    path: '/policies',
+    id: 'listPolicies',
+    summary: 'The policy in force for each partner and direction, and those before it',
+    answers: ok('Policies', answers.policies),
+  },
+  {
+    method: 'post',
+    path: '/policies/plan',
+    id: 'planPolicy',
+    summary: 'What a policy would do to all stored groups, as JSON lines (application/x-ndjson); changes nothing',
+    body: policyBody,
+    answers: ok('Groups that change or would be refused, then the sums', answers.planLine),
+    refusals: ['partner-unknown', 'not-found'],
+  },
+  {
+    method: 'post',
+    path: '/policies/activate',
+    id: 'activatePolicy',
+    summary: 'Bring a policy into force; groups are derived again in the background',
+    body: policyBody,
+    answers: [accepted('The policies that are in force now', answers.policies)],
+    refusals: ['partner-unknown', 'not-found'],
+  },
+  {
+    method: 'post',
+    path: '/policies/rollback',
+    id: 'rollbackPolicy',
+    summary: 'Bring the version before into force again',
+    body: z.strictObject({ partner: z.string(), direction: z.enum(['inbound', 'outbound']).optional() }),
+    answers: [accepted('The policies that are in force now', answers.policies)],
+    refusals: ['partner-unknown', 'not-found'],
   },
   {
     method: 'get',

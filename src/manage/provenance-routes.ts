@@ -1,0 +1,23 @@
+// The provenance of all foreign groups, as an export line by line.
+import { Router } from 'express';
+import { sendJsonLines } from './json-lines.ts';
+import type { Provenance } from './listings.ts';
+import type { ManagementContext } from './management-context.ts';
+import { otherMethods } from './problem-answer.ts';
+import { provenanceOf } from './provenance.ts';
+import { queryValue } from './request-values.ts';
+
+/** Routes below `/provenance`. */
+export function provenanceRoutes(context: ManagementContext): Router {
+  const router = Router({ strict: true });
+  router.get('/', (request, response) => sendJsonLines(response, all(context, queryValue(request, 'partner'))));
+  router.all('/', otherMethods('GET', 'HEAD'));
+  return router;
+}
+
+async function* all(context: ManagementContext, partner: string | undefined): AsyncGenerator<Provenance> {
+  for (const { groupId } of await context.store.sources(partner)) {
+    const provenance = await provenanceOf(context, groupId);
+    if (provenance !== undefined) yield provenance;
+  }
+}
