@@ -1,5 +1,5 @@
 // What the tests of the SIP face share: a fresh room and face for each test, subscribers that are closed after it, and one group.
-import { afterAll, afterEach, beforeEach, expect } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import {
   administrator,
   closeSchemas,
@@ -8,6 +8,7 @@ import {
   openRoom,
   type Room,
 } from '../documents/documents.testkit.ts';
+import { engineUnderTest } from './engine-under-test.testkit.ts';
 import { groups, type Received, type RunningFace, runFace, Subscriber } from './face.testkit.ts';
 import type { SipFaceOptions } from './sip-face.ts';
 
@@ -43,6 +44,12 @@ export interface FaceRoom {
   /** Stops without a word to anybody, lets `meanwhile` happen, starts again on the same port. */
   restart(more?: Partial<SipFaceOptions>, at?: Start, meanwhile?: () => Promise<unknown>): Promise<void>;
 }
+
+/**
+ * A test of what needs the embedded engine, because it is started anew with dialogs, timers or codings of its own; skipped when the
+ * environment names an engine that runs elsewhere.
+ */
+export const testOnOwnEngine = engineUnderTest() === undefined ? test : test.skip;
 
 /** Opens a room and a face before each test of the file and closes them after it. */
 export function faceRoom(): FaceRoom {

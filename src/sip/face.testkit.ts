@@ -1,5 +1,6 @@
-// A running SIP face for tests: real document service and SQLite store, the embedded engine, and a subscriber that speaks
-// raw SIP over a UDP socket of its own.
+// A running SIP face for tests: real document service and SQLite store, the embedded engine or the one that the environment names,
+// and a subscriber that speaks raw SIP over a UDP socket of its own.
+import { randomUUID } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import type { Room } from '../documents/documents.testkit.ts';
 import { authenticator } from '../identity/authenticate.ts';
@@ -8,7 +9,14 @@ import { defaultXmlLimits } from '../xml/limits.ts';
 import { OffsetIndex } from '../xml/offset-index.ts';
 import { readXcapDiff } from '../xml/received-diff.ts';
 import { type Engine, startEngine } from './engine/engine.ts';
-import { type SipFace, type SipFaceOptions, startSipFace, subscriptionDialogs } from './sip-face.ts';
+import { engineUnderTest, type NamedEngine } from './engine-under-test.testkit.ts';
+import {
+  type SipEngineAccess,
+  type SipFace,
+  type SipFaceOptions,
+  startSipFace,
+  subscriptionDialogs,
+} from './sip-face.ts';
 
 export const xcapRoot = 'http://gms.red.example/xcap-root/';
 export const groups = 'org.openmobilealliance.groups';
@@ -27,7 +35,8 @@ export interface Logged {
 /** A face over a room, restartable. */
 export interface RunningFace {
   readonly face: SipFace;
-  readonly engine: Engine;
+  /** Undefined when the environment names the engine. */
+  readonly engine: Engine | undefined;
   readonly room: Room;
   readonly port: number;
   readonly logged: Logged;
@@ -49,19 +58,22 @@ export async function runFace(
   } = {},
 ): Promise<RunningFace> {
   const logged: Logged = { errors: [] };
-  const engine = await startEngine({
-    listen: [`udp:127.0.0.1:${at.port ?? 0}`],
-    timers: { t1: at.t1 ?? 100 },
-    dialogs: at.keepsDialogs === false ? [] : await subscriptionDialogs(room.store, Date.now()),
-  });
+  const named = engineUnderTest();
+  const engine =
+    named === undefined
+      ? await startEngine({
+          listen: [`udp:127.0.0.1:${at.port ?? 0}`],
+          timers: { t1: at.t1 ?? 100 },
+          dialogs: at.keepsDialogs === false ? [] : await subscriptionDialogs(room.store, Date.now()),
+        })
+      : undefined;
+  const access = engine === undefined ? outside(named) : { ...engine, resumesDialogs: true, inflates: true };
   const ignore = (): void => undefined;
   const face = await startSipFace({
     engine: {
-      control: engine.control,
-      listening: engine.listening,
-      largestFrame: at.largestFrame ?? engine.largestFrame,
-      resumesDialogs: at.resumesDialogs ?? true,
-      inflates: true,
+      ...access,
+      largestFrame: at.largestFrame ?? access.largestFrame,
+      resumesDialogs: at.resumesDialogs ?? access.resumesDialogs,
     },
     gms: 'sip:gms@red.example',
     xcapRoot,
@@ -86,7 +98,7 @@ export async function runFace(
     },
     ...more,
   });
-  const [first = ''] = engine.listening;
+  const [first = ''] = access.listening;
   return {
     face,
     engine,
@@ -95,9 +107,15 @@ export async function runFace(
     logged,
     stop: async () => {
       await face.close();
-      await engine.close();
+      await engine?.close();
     },
   };
+}
+
+/** What the face is told of an engine in another process, as the gateway tells it. */
+function outside(named: NamedEngine | undefined): SipEngineAccess {
+  if (named === undefined) throw new Error('no engine');
+  return { ...named, largestFrame: 12_000, resumesDialogs: false, inflates: false };
 }
 
 /** One SIP message as text, cut into what tests look at. */
@@ -132,8 +150,6 @@ function receivedMessage(raw: string): Received {
   };
 }
 
-let dialogs = 0;
-
 /** A subscriber on a UDP socket. It answers NOTIFYs with `answer`, 200 unless changed; '' withholds. */
 export class Subscriber {
   readonly #socket: Socket;
@@ -142,7 +158,7 @@ export class Subscriber {
     [];
   readonly #inbox: Received[] = [];
   readonly #seen = new Set<string>();
-  callId = `call-${process.pid}-${++dialogs}`;
+  callId = `call-${randomUUID()}`;
   toTag = '';
   cseq = 0;
   port = 0;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { administrator } from '../documents/documents.testkit.ts';
 import { changesOf, componentsOf, groups } from './face.testkit.ts';
-import { document, faceRoom, key, sel, withInterval } from './face-room.testkit.ts';
+import { document, faceRoom, key, sel, testOnOwnEngine, withInterval } from './face-room.testkit.ts';
 
 const at = faceRoom();
 
@@ -50,7 +50,7 @@ describe('RFC 5875 4.7: a component is told when it appears, changes and goes', 
     expect(subscriber.untaken).toBe(0);
   });
 
-  test('what was told is known after a restart', async () => {
+  testOnOwnEngine('what was told is known after a restart', async () => {
     await at.put(document('one'));
     const [subscriber] = await at.subscribed([displayName, joesUri]);
     await subscriber.barrier();

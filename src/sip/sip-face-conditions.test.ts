@@ -3,7 +3,7 @@ import { deflateRawSync, deflateSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { administrator, groupDocument, homeKey } from '../documents/documents.testkit.ts';
 import { changesOf, eventually, groups, resourceList } from './face.testkit.ts';
-import { document, faceRoom, sel, withInterval } from './face-room.testkit.ts';
+import { document, faceRoom, sel, testOnOwnEngine, withInterval } from './face-room.testkit.ts';
 
 const at = faceRoom();
 const missing = sel.replace('alpha', 'missing');
@@ -22,7 +22,7 @@ describe('RFC 5839: conditional subscriptions', () => {
     expect(subscriber.untaken).toBe(0);
     const [{ expires } = { expires: '' }] = at.running.face.subscriptions();
     expect(Date.parse(expires) - Date.now()).toBeGreaterThan(1_700_000);
-    expect((await at.running.engine.counts()).dialogs).toBe(1);
+    if (at.running.engine !== undefined) expect((await at.running.engine.counts()).dialogs).toBe(1);
     // A change afterwards is told against what was known, with a tag of its own.
     await at.put(document('two'));
     const second = await subscriber.notify();
@@ -298,13 +298,16 @@ describe('RFC 3261 20.12: Content-Encoding', () => {
     expect(changesOf(await subscriber.notify())).toHaveLength(1);
   });
 
-  test('what inflates without end is 413, what is no deflate 400, another coding 415 with Accept-Encoding', async () => {
-    const subscriber = await at.open();
-    const bomb = deflateSync(Buffer.alloc(20_000_000, 32));
-    expect((await subscriber.subscribe(undefined, { 'Content-Encoding': 'deflate' }, bomb)).status).toBe(413);
-    expect((await subscriber.subscribe(undefined, { 'Content-Encoding': 'deflate' }, 'no deflate')).status).toBe(400);
-    const other = await subscriber.subscribe(undefined, { 'Content-Encoding': 'gzip' }, resourceList([sel]));
-    expect([other.status, other.header('Accept-Encoding')]).toEqual([415, 'identity, deflate']);
-    await eventually(() => at.running.face.subscriptionCount === 0);
-  });
+  testOnOwnEngine(
+    'what inflates without end is 413, what is no deflate 400, another coding 415 with Accept-Encoding',
+    async () => {
+      const subscriber = await at.open();
+      const bomb = deflateSync(Buffer.alloc(20_000_000, 32));
+      expect((await subscriber.subscribe(undefined, { 'Content-Encoding': 'deflate' }, bomb)).status).toBe(413);
+      expect((await subscriber.subscribe(undefined, { 'Content-Encoding': 'deflate' }, 'no deflate')).status).toBe(400);
+      const other = await subscriber.subscribe(undefined, { 'Content-Encoding': 'gzip' }, resourceList([sel]));
+      expect([other.status, other.header('Accept-Encoding')]).toEqual([415, 'identity, deflate']);
+      await eventually(() => at.running.face.subscriptionCount === 0);
+    },
+  );
 });

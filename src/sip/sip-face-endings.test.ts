@@ -3,7 +3,7 @@ import { administrator, groupDocument, homeKey } from '../documents/documents.te
 import type { Documents } from '../documents/documents.ts';
 import { Refusal } from '../refusals.ts';
 import { changesOf, eventually, groups } from './face.testkit.ts';
-import { alpha, document, faceRoom, key, sel, withInterval } from './face-room.testkit.ts';
+import { alpha, document, faceRoom, key, sel, testOnOwnEngine, withInterval } from './face-room.testkit.ts';
 
 const at = faceRoom();
 
@@ -29,7 +29,7 @@ describe('RFC 6665 4.2.2: answers to NOTIFY', () => {
     expect(await at.room.store.subscriptions()).toEqual([]);
   });
 
-  test('no answer until Timer F removes the subscription', async () => {
+  testOnOwnEngine('no answer until Timer F removes the subscription', async () => {
     await at.restart({}, { t1: 10 });
     const subscriber = await at.open();
     subscriber.answer = '';
@@ -51,29 +51,32 @@ describe('RFC 6665 4.2.2: answers to NOTIFY', () => {
 });
 
 describe('subscriptions survive a restart', () => {
-  test('RFC 3261 12.2.1.1: dialog, tags and list go on, CSeq never goes back; what changed meanwhile is told once', async () => {
-    const tag1 = await at.put(document('one'));
-    const [subscriber, first] = await at.subscribed([sel]);
-    await subscriber.barrier();
-    await at.restart({}, {}, () => at.put(document('two')));
-    const second = await subscriber.notify();
-    expect(changesOf(second)[0]).toMatch(new RegExp(`^${sel} ${tag1} `));
-    expect(second.cseq).toBeGreaterThan(first.cseq);
-    expect(second.header('From')).toBe(first.header('From'));
-    expect(second.header('Call-ID')).toBe(first.header('Call-ID'));
-    expect(second.header('Contact')).toBe(first.header('Contact'));
+  testOnOwnEngine(
+    'RFC 3261 12.2.1.1: dialog, tags and list go on, CSeq never goes back; what changed meanwhile is told once',
+    async () => {
+      const tag1 = await at.put(document('one'));
+      const [subscriber, first] = await at.subscribed([sel]);
+      await subscriber.barrier();
+      await at.restart({}, {}, () => at.put(document('two')));
+      const second = await subscriber.notify();
+      expect(changesOf(second)[0]).toMatch(new RegExp(`^${sel} ${tag1} `));
+      expect(second.cseq).toBeGreaterThan(first.cseq);
+      expect(second.header('From')).toBe(first.header('From'));
+      expect(second.header('Call-ID')).toBe(first.header('Call-ID'));
+      expect(second.header('Contact')).toBe(first.header('Contact'));
 
-    expect((await subscriber.subscribe(undefined)).status).toBe(200);
-    const third = await subscriber.notify();
-    expect(third.cseq).toBe(second.cseq + 1);
-    await subscriber.barrier();
-    await at.restart({}, {}, () => at.room.documents.delete(administrator, key, {}));
-    const fourth = await subscriber.notify();
-    expect(fourth.cseq).toBeGreaterThan(third.cseq);
-    expect(changesOf(fourth)[0]).toMatch(/ -$/);
-  });
+      expect((await subscriber.subscribe(undefined)).status).toBe(200);
+      const third = await subscriber.notify();
+      expect(third.cseq).toBe(second.cseq + 1);
+      await subscriber.barrier();
+      await at.restart({}, {}, () => at.room.documents.delete(administrator, key, {}));
+      const fourth = await subscriber.notify();
+      expect(fourth.cseq).toBeGreaterThan(third.cseq);
+      expect(changesOf(fourth)[0]).toMatch(/ -$/);
+    },
+  );
 
-  test('what did not change is not told again', async () => {
+  testOnOwnEngine('what did not change is not told again', async () => {
     await at.put(document('one'));
     const [subscriber] = await at.subscribed([sel]);
     await subscriber.barrier();
@@ -95,7 +98,7 @@ describe('subscriptions survive a restart', () => {
     expect(changesOf(again)).toEqual([`${sel} - ${tag}`]);
   });
 
-  test('members of a collection that came and went while nobody listened', async () => {
+  testOnOwnEngine('members of a collection that came and went while nobody listened', async () => {
     const tag = await at.put(document('one'));
     const collection = `${groups}/global/byGroupID/`;
     const [subscriber] = await at.subscribed([collection]);
@@ -137,7 +140,7 @@ describe('subscriptions survive a restart', () => {
     expect((await subscriber.subscribe(undefined)).status).toBe(200);
   });
 
-  test('an engine elsewhere that has lost its dialogs ends the subscriptions', async () => {
+  testOnOwnEngine('an engine elsewhere that has lost its dialogs ends the subscriptions', async () => {
     const [subscriber] = await at.subscribed([sel]);
     await subscriber.barrier();
     await at.restart({}, { resumesDialogs: false, keepsDialogs: false });
@@ -228,7 +231,7 @@ describe('RFC 6665 4.1.3: rights withdrawn', () => {
     expect(changesOf(await subscriber.notify())).toEqual([expect.stringMatching(/ - \S{2,}$/)]);
   });
 
-  test('rights withdrawn while nobody listened', async () => {
+  testOnOwnEngine('rights withdrawn while nobody listened', async () => {
     await at.put(document('one', [joe, mia]));
     const [subscriber] = await at.subscribed([sel], mia);
     await subscriber.barrier();

@@ -25,7 +25,12 @@ describe('RFC 6665 4.2.1 and RFC 5875 4: refusals', () => {
       { 'Content-Type': 'application/pidf+xml' },
       { Accept: expect.stringContaining('resource-lists') as never },
     ],
-    ['a content coding', 415, { 'Content-Encoding': 'gzip' }, { 'Accept-Encoding': 'identity, deflate' }],
+    [
+      'a content coding',
+      415,
+      { 'Content-Encoding': 'gzip' },
+      { 'Accept-Encoding': expect.stringContaining('identity') as never },
+    ],
     ['a short duration', 423, { Expires: '30' }, { 'Min-Expires': '60' }],
     ['a broken duration', 400, { Expires: 'soon' }, {}],
     ['no Contact', 400, { Contact: undefined }, {}],
