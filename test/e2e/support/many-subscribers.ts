@@ -69,9 +69,10 @@ export class ManySubscribers {
     await Promise.all(Array.from({ length: 64 }, one));
   }
 
-  /** Resolves when every dialog is as wanted. */
-  async all(wanted: (dialog: ManyDialog) => boolean, patience: number): Promise<void> {
-    await until(() => this.dialogs.every(wanted), patience);
+  /** Resolves when every dialog is as wanted; `patience` in milliseconds. */
+  async all(what: string, patience: number, wanted: (dialog: ManyDialog) => boolean): Promise<void> {
+    const left = async (): Promise<number> => this.dialogs.filter((dialog) => !wanted(dialog)).length;
+    await until(left, (count) => count === 0, what, patience);
   }
 
   close(): void {
