@@ -101,18 +101,18 @@ class HandPartner {
   async notify(
     subscribe: Message,
     state: string,
-    documents: readonly (readonly [groupId: string, tag: string | undefined])[] | undefined,
+    documents: readonly (readonly [groupId: string, tag: string | undefined])[] | string | undefined,
     { tag = 'red1', event = 'xcap-diff' } = {},
   ): Promise<string> {
     this.#cseq += 1;
     this.#branch += 1;
-    const listed = documents?.map(
+    const listed = (typeof documents === 'string' ? [] : documents)?.map(
       ([group, etag]) =>
         `<document sel="${auid}/global/byGroupID/${group}" ${etag === undefined ? 'previous-etag="x"' : `new-etag="${etag}"`}/>`,
     );
     const body =
-      listed === undefined
-        ? ''
+      typeof documents === 'string' || listed === undefined
+        ? (documents ?? '').toString()
         : `<xcap-diff xmlns="urn:ietf:params:xml:ns:xcap-diff" xcap-root="https://gms.red.example/">${listed.join('')}</xcap-diff>`;
     const lines = [
       `NOTIFY sip:gms@127.0.0.1 SIP/2.0`,
@@ -280,6 +280,73 @@ describe('a partner played by hand', () => {
     await toldThat('red down', `red ${a} 1`, 'red up');
     clock.pass(2_000);
     await toldThat(`red ${b} gone`);
+  });
+
+  test('RFC 5839 5.2: 204 to a refresh leaves everything as it is: no NOTIFY is waited for, nothing counts as gone', async () => {
+    const subscribe = await up(a, b);
+    clock.pass(480_000);
+    const refresh = await partner.next('SUBSCRIBE');
+    const { messages } = await engine.counts();
+    partner.answer(refresh, '204 No Notification', 'Expires: 600\r\n');
+    while ((await engine.counts()).messages === messages) await new Promise((resolve) => setImmediate(resolve));
+    // What comes over the control connection comes in order.
+    await port.notify('nobody', {}, '');
+    clock.pass(33_000);
+    expect(told).toEqual([]);
+    // A change afterwards is no full state.
+    await partner.notify(subscribe, 'active;expires=560', [[a, '2']]);
+    await toldThat(`red ${a} 2`);
+    clock.pass(2_000);
+    expect(told).toEqual([]);
+  });
+
+  test('RFC 6665 4.1.3: pending lives as active does', async () => {
+    const subscribe = await subscribed(a);
+    partner.answer(subscribe, '200 OK', 'Expires: 600\r\n');
+    expect(await partner.notify(subscribe, 'pending;expires=600', undefined)).toBe('SIP/2.0 200 OK');
+    await toldThat('red down', 'red up');
+    await partner.notify(subscribe, 'active;expires=600', [[a, '1']]);
+    await toldThat(`red ${a} 1`);
+  });
+
+  test('RFC 5875 4.8: of the chain of changes of one group the last counts, with patches or without; 200 all the same', async () => {
+    const subscribe = await up(a, b);
+    const sel = (group: string): string => `sel="${auid}/global/byGroupID/${group}"`;
+    const chain =
+      `<d:xcap-diff xmlns:d="urn:ietf:params:xml:ns:xcap-diff" xcap-root="https://gms.red.example/">` +
+      `<d:document ${sel(a)} previous-etag="1" new-etag="2"><d:remove sel="*/nowhere[9]"/></d:document>` +
+      `<d:document ${sel(b)} previous-etag="1"/>` +
+      `<d:document ${sel(a)} previous-etag="2" new-etag="3"><d:body-not-changed/></d:document>` +
+      `<d:document ${sel(b)} new-etag="9"/></d:xcap-diff>`;
+    expect(await partner.notify(subscribe, 'active;expires=600', chain)).toBe('SIP/2.0 200 OK');
+    await toldThat(`red ${a} 3`, `red ${b} 9`);
+  });
+
+  test('a partner that grants nothing is not asked without end', async () => {
+    const subscribe = await subscribed(a);
+    partner.answer(subscribe, '200 OK', 'Expires: 0\r\n');
+    await partner.notify(subscribe, 'active;expires=0', [[a, '1']]);
+    await toldThat('red down', `red ${a} 1`, 'red up');
+    await engine.counts();
+    clock.pass(4_000);
+    await engine.counts();
+    expect(partner.inbox).toEqual([]);
+  });
+
+  test('RFC 5057 5.2, RFC 6665 4.4.1: a flood of NOTIFYs of nobody known is answered 481 each, and told to nobody', async () => {
+    const subscribe = await up(a);
+    const flood = Array.from({ length: 200 }, (_, number) => ({
+      ...subscribe,
+      header: (name: string) => (name === 'Call-ID' ? `who${number}` : subscribe.header(name)),
+    }));
+    const answers = await Promise.all(
+      flood.map((stranger) => partner.notify(stranger, 'active;expires=600', [[a, 'evil']])),
+    );
+    for (const answer of answers) expect(answer).toMatch(/^SIP\/2\.0 481 /);
+    expect(told).toEqual([]);
+    expect((await engine.counts()).dialogs).toBe(1);
+    await partner.notify(subscribe, 'active;expires=600', [[a, '2']]);
+    await toldThat(`red ${a} 2`);
   });
 
   test('RFC 6665 4.1.2.4: without a NOTIFY in 64*T1 it is down, and made again after a pause', async () => {

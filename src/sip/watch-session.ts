@@ -42,6 +42,8 @@ const duration = 3_600;
 const backoff = { first: 5, ceiling: 300 };
 /** Milliseconds; a subscription that ended sooner than this is not made again at once. */
 const shortLife = 10_000;
+/** Milliseconds between two SUBSCRIBEs at least, however little a partner grants. */
+const shortestRefresh = 5_000;
 /** Milliseconds after the last NOTIFY of a full state until what was not in it counts as gone: it may come in several. */
 const settling = 2_000;
 /** RFC 6665 4.1.2.2: answers to a refresh after which the subscription is over. */
@@ -218,6 +220,12 @@ export class WatchSession {
     const { status, expires, minimumExpires, retryAfter } = outcome;
     if (status >= 200 && status < 300) {
       if (this.#remoteTag === '') this.#remoteTag = outcome.toTag ?? '';
+      // RFC 5839 5.2, RFC 6665 4.1.2.4: no NOTIFY comes, and nothing has changed
+      if (status === 204) {
+        clear(this.#patience);
+        this.#patience = undefined;
+        this.#telling = undefined;
+      }
       this.#refreshWithin(expires ?? this.#duration);
       return;
     }
@@ -293,8 +301,10 @@ export class WatchSession {
 
   #refreshWithin(seconds: number): void {
     // Early enough for a SUBSCRIBE and its NOTIFY to fail once and be tried again.
-    const margin = Math.min(seconds / 2, 120);
-    this.#after((seconds - margin) * 1000, () => void this.#subscribe());
+    const left = Math.min(seconds, this.#duration);
+    const margin = Math.min(left / 2, 120);
+    // A partner that grants nothing must not be asked without end.
+    this.#after(Math.max((left - margin) * 1000, shortestRefresh), () => void this.#subscribe());
   }
 
   #turn(up: boolean): void {
