@@ -5,12 +5,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { harbour } from '../../src/demo/example-groups.ts';
 import { type Answer, byGroupId, xcap } from '../../src/demo/faces.ts';
 import { choosePorts, createCertificates, demoFolder, startSystem } from '../../src/demo/systems.ts';
 import { redConfiguration, runGateway } from '../../src/gateway/gateway.testkit.ts';
 import { audience, issuer, keySetText, tokenIssuer } from '../../src/identity/credentials.testkit.ts';
+import { onEngineUnderTest } from '../../src/sip/engine-under-test.testkit.ts';
 import { describeWith } from '../describe-with.ts';
 import { files, scenarios } from '../sipp/files.ts';
 import { asking, type Play, play } from '../sipp/play.ts';
@@ -102,7 +103,7 @@ async function stage(sipp: string, sip: object): Promise<Stage> {
   await writeFile(jwks, keySetText(idms));
   const gateway = await runGateway({
     ...redConfiguration(),
-    sip: { listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'], minimumExpires: 2, ...sip },
+    sip: onEngineUnderTest({ listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'], minimumExpires: 2, ...sip }),
     identity: { trustedProxies: ['127.0.0.1'], tokens: { issuer, audience, jwks } },
   });
   closing.push(() => gateway.close());
@@ -135,8 +136,6 @@ function scenarioOf(name: string): Scenario {
 const well: Play = { code: 0, output: '' };
 
 describeWith('sipp', 'SIPp scenarios against a running gateway', (sipp) => {
-  afterAll(closeAll);
-
   describe('one gateway for all', () => {
     // Those that need a server of their own, and the one for load
     const elsewhere = ['restart', 'unanswered-notify', 'load'];
@@ -150,6 +149,7 @@ describeWith('sipp', 'SIPp scenarios against a running gateway', (sipp) => {
     beforeAll(async () => {
       at = await stage(sipp, {});
     }, 30_000);
+    afterAll(closeAll);
 
     test.each(over('udp'))(
       '%s over udp, %s',
@@ -163,39 +163,43 @@ describeWith('sipp', 'SIPp scenarios against a running gateway', (sipp) => {
     );
   });
 
-  test('unanswered-notify over tcp, RFC 5875 4.7, RFC 3261 17.1.2.2: Timer F ends the subscription', async () => {
-    const at = await stage(sipp, { timers: { t1: 20 } });
-    expect(await at.play(scenarioOf('unanswered-notify'), 'tcp')).toEqual(well);
-  }, 100_000);
+  describe('a gateway of their own', () => {
+    afterEach(closeAll);
 
-  test('restart over udp, RFC 3261 12.2.1.1: a subscription survives SIGKILL and its CSeq goes on', async () => {
-    const { path: folder, remove } = await demoFolder();
-    closing.push(remove);
-    await createCertificates(folder);
-    const ports = await choosePorts('any');
-    const first = await startSystem(folder, 'red', ports);
-    let red = first;
-    closing.push(() => red.stop());
-    const name = 'restart-udp';
-    const tasks = await listenFor({
-      restart: async () => {
-        await red.kill();
-        red = await startSystem(folder, 'red', ports);
-        return write(red.xcapRoot, name, 'PUT', 'Harbour patrol after the restart');
-      },
-    });
-    closing.push(() => tasks.close());
-    expect((await write(red.xcapRoot, name, 'PUT', 'Harbour patrol')).status).toBe(201);
-    const scenario = scenarioOf('restart');
-    const keys = keysFor(name, tasks.url, '');
-    expect(await play({ sipp, scenario, transport: 'udp', port: ports.red.sip, keys, folder })).toEqual(well);
-    expect(red).not.toBe(first);
-  }, 120_000);
+    test('unanswered-notify over tcp, RFC 5875 4.7, RFC 3261 17.1.2.2: Timer F ends the subscription', async () => {
+      const at = await stage(sipp, { timers: { t1: 20 } });
+      expect(await at.play(scenarioOf('unanswered-notify'), 'tcp')).toEqual(well);
+    }, 100_000);
 
-  test('a scenario says so when the server does something else', async () => {
-    const at = await stage(sipp, { minimumExpires: 0 });
-    const { code, output } = await at.play(scenarioOf('interval-too-brief'), 'udp');
-    expect(code).toBe(1);
-    expect(output).toContain("while expecting '423' (index 1), received 'SIP/2.0 200 OK");
-  }, 60_000);
+    test('restart over udp, RFC 3261 12.2.1.1: a subscription survives SIGKILL and its CSeq goes on', async () => {
+      const { path: folder, remove } = await demoFolder();
+      closing.push(remove);
+      await createCertificates(folder);
+      const ports = await choosePorts('any');
+      const first = await startSystem(folder, 'red', ports);
+      let red = first;
+      closing.push(() => red.stop());
+      const name = 'restart-udp';
+      const tasks = await listenFor({
+        restart: async () => {
+          await red.kill();
+          red = await startSystem(folder, 'red', ports);
+          return write(red.xcapRoot, name, 'PUT', 'Harbour patrol after the restart');
+        },
+      });
+      closing.push(() => tasks.close());
+      expect((await write(red.xcapRoot, name, 'PUT', 'Harbour patrol')).status).toBe(201);
+      const scenario = scenarioOf('restart');
+      const keys = keysFor(name, tasks.url, '');
+      expect(await play({ sipp, scenario, transport: 'udp', port: ports.red.sip, keys, folder })).toEqual(well);
+      expect(red).not.toBe(first);
+    }, 120_000);
+
+    test('a scenario says so when the server does something else', async () => {
+      const at = await stage(sipp, { minimumExpires: 0 });
+      const { code, output } = await at.play(scenarioOf('interval-too-brief'), 'udp');
+      expect(code).toBe(1);
+      expect(output).toContain("while expecting '423' (index 1), received 'SIP/2.0 200 OK");
+    }, 60_000);
+  });
 });
