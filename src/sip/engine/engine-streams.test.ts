@@ -191,6 +191,44 @@ describe('TCP', () => {
     accepting.close();
   });
 
+  test.each([
+    ['a name', 'sip:gms.red.example', []],
+    ['a URI that names UDP', 'sip:x@127.0.0.1;transport=udp', []],
+    ['long header fields', 'sip:x@127.0.0.1', Array.from({ length: 12 }, (_, n) => `X-${n}: ${'y'.repeat(100)}`)],
+  ])('RFC 3261 18.1.1: a large request to %s leaves UDP too', async (_what, uri, fields) => {
+    const accepting = createServer();
+    const arrived = new Promise<TcpPeer>((resolve) =>
+      accepting.on('connection', (socket) => resolve(new TcpPeer(socket))),
+    );
+    await new Promise<void>((resolve) => accepting.listen(0, '127.0.0.1', resolve));
+    const { port } = accepting.address() as { port: number };
+    const names = {
+      naptr: async () => [],
+      srv: async (name: string) =>
+        name === '_sip._udp.gms.red.example' ? [{ priority: 1, weight: 1, port, name: 'host.red.example' }] : [],
+      addresses: async () => ['127.0.0.1'],
+    };
+    const own = await startEngine({ listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'] }, { names });
+    const ownSrf = await connectSrf(own, {});
+    const target = uri.includes('red') ? uri : uri.replace('127.0.0.1', `127.0.0.1:${port}`);
+    const headers = Object.fromEntries(fields.map((field) => field.split(': ')));
+    const body = fields.length > 0 ? '' : 'x'.repeat(2_000);
+    const outcome = srfRequest(ownSrf, target, {
+      method: 'MESSAGE',
+      headers: { ...headers, ...(body === '' ? {} : { 'Content-Type': 'text/plain' }) },
+      ...(body === '' ? {} : { body }),
+    });
+    const peer = await arrived;
+    const request = await peer.next('MESSAGE');
+    expect(values(request, 'Via')[0]).toMatch(/^SIP\/2.0\/TCP/);
+    peer.send(answer(request, 'SIP/2.0 200 OK'));
+    expect((await outcome).response.status).toBe(200);
+    peer.close();
+    accepting.close();
+    ownSrf.disconnect();
+    await own.close();
+  });
+
   test('a body of 500 kB passes both ways octet by octet', async () => {
     const body = `<d>${'Größe '.repeat(70_000)}</d>`;
     const accepting = createServer();

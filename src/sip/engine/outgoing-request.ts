@@ -115,7 +115,8 @@ export class OutgoingRequest implements ClientUser {
     if (flow && fallback) {
       // RFC 3261 18.1.1: the switch to TCP for size is taken back when it fails.
       this.#owner.tcpFailed(flow.address, flow.port);
-      this.#send(fallback, undefined);
+      const branch = this.#core.clients.newBranch();
+      this.#send(fallback, undefined, branch, this.#compose(fallback, branch));
     } else this.#next('');
   }
 
@@ -156,31 +157,29 @@ export class OutgoingRequest implements ClientUser {
     this.#next(candidates.length === 0 ? 'DNS Error' : '');
   }
 
+  /** RFC 3261 18.1.1: what is large leaves UDP, even when a URI asks for it, unless only a NAT's binding is known of the peer. */
   #sendSized(flow: Flow): void {
-    const { routing, message } = this.parts;
-    const { target } = routing;
-    const direct = target.host === flow.address && (target.port ?? 5060) === flow.port;
-    const roughSize = message.body.length + 700;
-    if (flow.transport === 'udp' && target.transport === undefined && direct && roughSize > UDP_SIZE) {
-      const large = this.#compose(flow, 'z9hG4bK').length + 24 > UDP_SIZE;
-      const tcp =
-        large && this.#owner.mayTryTcp(flow.address, flow.port)
-          ? this.#core.transports.flowTo('tcp', flow.address, flow.port, '')
-          : undefined;
-      if (tcp) {
-        this.#send(tcp, flow);
-        return;
-      }
-    }
-    this.#send(flow, undefined);
+    const branch = this.#core.clients.newBranch();
+    const text = this.#compose(flow, branch);
+    const tcp = text.length > UDP_SIZE ? this.#insteadOf(flow) : undefined;
+    if (tcp) this.#send(tcp, flow, branch, this.#compose(tcp, branch));
+    else this.#send(flow, undefined, branch, text);
   }
 
-  #send(flow: Flow, fallback: Flow | undefined): void {
-    const branch = this.#core.clients.newBranch();
-    this.#text = this.#compose(flow, branch);
+  #insteadOf(flow: Flow): Flow | undefined {
+    const { target, known, otherwise } = this.parts.routing;
+    const found = flow !== known && flow !== otherwise;
+    const direct = target.host === flow.address && (target.port ?? 5060) === flow.port;
+    if (flow.transport !== 'udp' || !(found || direct)) return undefined;
+    if (!this.#owner.mayTryTcp(flow.address, flow.port)) return undefined;
+    return this.#core.transports.flowTo('tcp', flow.address, flow.port, '');
+  }
+
+  #send(flow: Flow, fallback: Flow | undefined, branch: string, text: string): void {
+    this.#text = text;
     this.#attempt = { flow, fallback };
     this.#echo(flow);
-    this.#core.clients.start(branch, this.parts.method, this.#text, flow, this);
+    this.#core.clients.start(branch, this.parts.method, text, flow, this);
   }
 
   /** The reply to the control message; drachtio-srf needs it before any response. */
