@@ -4,7 +4,7 @@ import type { ChangeEvent } from '../documents/documents.ts';
 import { type Principal, principalName } from '../identity/principal.ts';
 import type { TimerQueue } from './engine/timer-queue.ts';
 import { toldTag } from './notify-request.ts';
-import { type FaceView, NotifySender, type NotifyTask } from './notify-sender.ts';
+import { type FaceView, NotifySender, type NotifySenderOptions, type NotifyTask } from './notify-sender.ts';
 import { grantedRates, paceOf, type Rates, timesBefore } from './rate-control.ts';
 import type { ResourceEntry } from './resource-entry.ts';
 import { SendWindow } from './send-window.ts';
@@ -30,6 +30,8 @@ export interface NotifierOptions {
   readonly interval: (principal: Principal) => number;
   /** Octets of the largest NOTIFY body. */
   readonly largestBody: number;
+  /** A NOTIFY that told something has its final answer. */
+  readonly onAnswer?: NotifySenderOptions['onAnswer'];
   readonly log: {
     debug(fields: object, text: string): void;
     error(fields: object, text: string): void;
@@ -67,6 +69,7 @@ export class Notifier implements SubscriptionKeeper {
       viewOf,
       largestBody,
       now: () => timers.now(),
+      onAnswer: options.onAnswer,
       onRates: (subscription, rates) => this.#grant(subscription, rates, subscription.state.expires - timers.now()),
     });
     this.#watchers = new Watchers(this.#sender.history);

@@ -2,6 +2,7 @@
 import type { Principal } from '../identity/principal.ts';
 import { DocumentHistory } from './document-history.ts';
 import { DocumentPatches } from './document-patches.ts';
+import type { ToldState } from './notification-journal.ts';
 import { notifyBody } from './notify-body.ts';
 import { noteSending, notifyHeaders, tagAfter, takeAsTold, toldTag } from './notify-request.ts';
 import { ratesByAnswer } from './rate-control.ts';
@@ -27,6 +28,8 @@ export interface NotifySenderOptions {
   readonly largestBody: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** A NOTIFY that told something has its final answer. */
+  readonly onAnswer?: ((principal: Principal, told: readonly ToldState[], status: number) => void) | undefined;
   /** An answer to a NOTIFY has asked for other rates (RFC 6446 clause 9.3). */
   readonly onRates: (
     subscription: WatchedSubscription,
@@ -81,6 +84,8 @@ export class NotifySender {
     noteSending(subscription, this.#options.now());
     const { status, retryAfter, cseq, event } = await this.#port.notify(facts.id, headers, body);
     if (cseq !== undefined) subscription.cseq = cseq;
+    const states = changes.map(({ target, newTag }) => ({ resource: target.resource, newTag }));
+    this.#options.onAnswer?.(facts.principal, states, status);
     const told = status >= 200 && status < 300;
     if (told) {
       takeAsTold(subscription, owed, changes);

@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts';
 import { Admission } from './admission.ts';
 import { type Clock, TimerQueue } from './engine/timer-queue.ts';
 import { MissingGroups } from './missing-groups.ts';
+import { NotificationJournal } from './notification-journal.ts';
 import { Notifier, type SubscriptionSummary } from './notifier.ts';
 import type { FaceView } from './notify-sender.ts';
 import { RefusalLog } from './refusal-log.ts';
@@ -127,12 +128,14 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
 
   const refusals = new RefusalLog(timers, log);
   const rows = new SubscriptionRows({ store, timers, log });
+  const notifications = new NotificationJournal({ store, timers, log });
   const notifier = new Notifier({
     timers,
     rows,
     viewOf,
     interval,
     largestBody: Math.min(largestBody, engine.largestFrame - frameOverhead),
+    onAnswer: (...answered) => notifications.note(...answered),
     log,
   });
   const admission = new Admission({
@@ -224,6 +227,7 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
       if (deactivate) await notifier.endAll('deactivated', deactivationPatience);
       await port.close();
       await rows.flush();
+      await notifications.flush();
       timers.stop();
     },
   };
