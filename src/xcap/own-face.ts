@@ -5,6 +5,7 @@ import { LRUCache } from 'lru-cache';
 import { type ApplicationUsage, groupsAuid } from '../documents/application-usage.ts';
 import { groupKey } from '../documents/document-key.ts';
 import type { Documents, NodeAddress, ServedDocument } from '../documents/documents.ts';
+import type { RefusedRequest } from '../documents/refusal-notes.ts';
 import type { OwnCredentials } from '../identity/authenticate.ts';
 import { type Principal, principalName } from '../identity/principal.ts';
 import type { OwnFacing } from '../interconnect/ports.ts';
@@ -44,6 +45,8 @@ export interface XcapFaceOptions {
   readonly limits?: Partial<FaceLimits> | undefined;
   readonly log: FaceLog;
   readonly onAnswer?: ((facts: AnswerFacts) => void) | undefined;
+  /** Hears what a known caller was refused: writes, and whatever it has no right to. */
+  readonly onRefusal?: ((principal: Principal, request: RefusedRequest, refusal: Refusal) => void) | undefined;
 }
 
 /** Starts the face. `url` of the result is the bound origin, without the root's path. */
@@ -80,14 +83,32 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
       if (request.url === '*' && request.method === 'OPTIONS') return emptyAnswer(200, allowHeader(documentMethods));
       const { resource, usage, node, bound } = addressed(request.url ?? '');
       const principal = await options.authenticate(credentialsOf(request, asksForCertificates));
-      if (node !== undefined && bound !== undefined) {
-        return answerNodeOf(face, exchange, principal, { resource, usage, node, bound });
+      try {
+        return await answerTo(face, exchange, principal, { resource, usage, node, bound });
+      } catch (error) {
+        const { method = '', url: target = '' } = request;
+        const isNoted = error instanceof Refusal && (writing.has(method) || error.code === 'forbidden');
+        if (isNoted) options.onRefusal?.(principal, { method, target }, error);
+        throw error;
       }
-      return resource.resource === 'group'
-        ? answerGroup(face, exchange, principal, resource.groupId, usage)
-        : answerDocument(face, exchange, principal, resource.key, usage);
     },
   });
+}
+
+const writing: ReadonlySet<string> = new Set(['PUT', 'DELETE', 'POST']);
+
+function answerTo(
+  face: Face,
+  exchange: Exchange,
+  principal: Principal,
+  { resource, usage, node, bound }: Addressed,
+): Promise<Answer> {
+  if (node !== undefined && bound !== undefined) {
+    return answerNodeOf(face, exchange, principal, { resource, usage, node, bound });
+  }
+  return resource.resource === 'group'
+    ? answerGroup(face, exchange, principal, resource.groupId, usage)
+    : answerDocument(face, exchange, principal, resource.key, usage);
 }
 
 /** A resource that request targets lead to, with its application usage. */
