@@ -66,6 +66,8 @@ export interface AdmissionOptions {
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #warnAgent: string;
+  /** The last of the refreshes under way, by dialog id. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -120,13 +122,25 @@ export class Admission {
       if (existing === undefined || existing.facts.toTag !== dialog.toTag || existing.state.ending !== undefined) {
         throw new Refusal('subscription-does-not-exist');
       }
-      await this.#refresh(request, dialog, existing);
+      await this.#inTurn(dialog.id, () => this.#refresh(request, dialog, existing));
       return;
     }
     checkRequestUri(request.uri, this.#options.own);
     const asked = readSubscribe(request, this.#options.settings.mostEntries);
     if (existing !== undefined) throw new Refusal('merged-request');
     await this.#accept(request, dialog, asked);
+  }
+
+  /** RFC 3261 12.2.2: one dialog's requests count in their order, however long the token of one takes to be verified. */
+  async #inTurn(id: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#turns.get(id);
+    const turn = before === undefined ? work() : before.then(work, work);
+    this.#turns.set(id, turn);
+    try {
+      await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
   }
 
   async #accept(request: IncomingRequest, dialog: DialogFacts, asked: SubscribeFacts): Promise<void> {
