@@ -6,6 +6,7 @@ import type { PolicyContext } from '../policy/policy.ts';
 import { Refusal, type RefusalCode } from '../refusals.ts';
 import type { SourceRecord } from '../store/store.ts';
 import { judgeAgreement, listsOf, notActive } from './agreement.ts';
+import { isCanary } from './canary.ts';
 import type { InterconnectionContext } from './context.ts';
 import { contextOf, derive } from './derive.ts';
 import { entry, type InterconnectionAction } from './journal.ts';
@@ -54,7 +55,9 @@ async function store(context: InterconnectionContext, arrival: Arrival): Promise
   // What is served already needs no release, neither when nothing newer came nor when the primary went back to it.
   const servedNow = held?.heldSince === undefined ? held?.bytes : held.released;
   const isReleased = arrival.action === 'group-released' || (servedNow !== undefined && areSame(servedNow, source));
-  const hold = partner.configuration.agreement.accept === 'manual' && !isReleased;
+  // What is there to be tried with is kept and answered like any other group, and reaches nobody.
+  const hold =
+    isCanary(partner.configuration, groupId) || (partner.configuration.agreement.accept === 'manual' && !isReleased);
   const { inbound } = partner;
   const rulesSee = contextOf(partner, 'inbound', groupId, context.current().partners);
   const derivation = await inbound.apply(arrival.released ?? source, rulesSee);
@@ -206,6 +209,8 @@ export async function releaseForeign(
     const verdict = judgeAgreement(partner.configuration.agreement, listsOf.inbound, groupId, context.clock.now());
     if (verdict.verdict === 'not-covered') throw new Refusal('agreement-does-not-cover');
     if (verdict.verdict === 'not-active') throw notActive(verdict.why);
+    if (isCanary(partner.configuration, groupId))
+      throw new Refusal('forbidden', { phrase: 'The group is a canary: it is never served' });
     return store(context, again(partner, held, actor, 'group-released'));
   });
 }

@@ -390,6 +390,7 @@ function linkOf(system: TestSystem, systems: ReadonlyMap<string, TestSystem>): P
         (reason) => ({ outcome: 'failed', reason }),
         signal,
       ),
+    check: async (partner) => [{ root: `https://gms.${partner}.example/xcap-root`, answer: { status: 200 } }],
     directory: (partner, signal) =>
       ask<DirectoryOutcome>(
         { kind: 'directory', partner, groupId: '' },

@@ -6,6 +6,7 @@ import type { PartnerPrincipal, Principal } from '../identity/principal.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord, Store } from '../store/store.ts';
+import { composeCanaryGroup } from '../xml/canary-group.ts';
 import { Acceptance } from './accept.ts';
 import { nextTurn } from './agreement.ts';
 import { Brake } from './brake.ts';
@@ -19,6 +20,7 @@ import type { DeliveryAttempt } from './outbox.ts';
 import { Outboxes } from './outboxes.ts';
 import { OwnReading } from './own-reading.ts';
 import { PartnerReading } from './partner-reading.ts';
+import { PartnerTests } from './partner-test.ts';
 import { type InterconnectionSettings, Partners } from './partners.ts';
 import { Planning } from './plan.ts';
 import type {
@@ -28,6 +30,7 @@ import type {
   PartnerCopies,
   PartnerFacing,
   PartnerGms,
+  PartnerTest,
   PartnerView,
   PartnerWatch,
   PartnerWatchListener,
@@ -76,6 +79,8 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
   readonly #reading: OwnReading;
   readonly #partnerReading: PartnerReading;
   readonly #reconciliations: Reconciliations;
+  readonly #tests: PartnerTests;
+  #watch: PartnerWatch | undefined;
   #current: CurrentSettings;
   #planning: Planning | undefined;
   #planned: Promise<void> = Promise.resolve();
@@ -128,6 +133,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
     this.#partnerReading = new PartnerReading(this.#context, this.#primary);
     const repair = new Repair(this.#context, this.#primary, this.#outboxes, this.#requests);
     this.#reconciliations = new Reconciliations(this.#context, this.#primary, this.#views, repair);
+    this.#tests = new PartnerTests(this.#context, this.#outboxes, () => this.#watch, composeCanaryGroup);
     this.#pulls = new Pulls(this.#context, this.#requests);
     this.#stayCurrent = new StayCurrent(this.#context, this.#requests);
     this.#revalidation = new Revalidation(this.#context, this.#requests, (partner) =>
@@ -145,7 +151,8 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
    * asks on its timer alone.
    */
   useWatch(watchPartners: (listener: PartnerWatchListener) => PartnerWatch): void {
-    this.#stayCurrent.use(watchPartners(this.#stayCurrent));
+    this.#watch = watchPartners(this.#stayCurrent);
+    this.#stayCurrent.use(this.#watch);
   }
 
   staleSince(groupId: string): string | undefined {
@@ -167,7 +174,10 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
         if (tag === undefined || previousTag === undefined) this.#stayCurrent.follow();
       }
     });
-    this.#loaded = this.#context.staleness.load().catch(this.#context.onFault);
+    this.#loaded = Promise.all([this.#context.staleness.load(), this.#tests.clean()]).then(
+      () => undefined,
+      this.#context.onFault,
+    );
     this.#follow();
     this.#revalidation.start();
   }
@@ -198,6 +208,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
       this.#revalidation.stop(),
       this.#pulls.stop(),
       this.#reconciliations.stop(),
+      this.#tests.idle(),
       this.#stayCurrent.stop(),
       this.#requests.stop(),
       this.#context.refusals.stop(),
@@ -213,6 +224,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
       this.#planned,
       this.#pulls.idle(),
       this.#reconciliations.idle(),
+      this.#tests.idle(),
       this.#stayCurrent.idle(),
       this.#revalidation.idle(),
       this.#context.refusals.idle(),
@@ -271,6 +283,10 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
 
   reconcile(partner: string, order: ReconcileOrder, actor: string): Reconciliation {
     return this.#reconciliations.begin(partner, order, actor);
+  }
+
+  testPartner(partner: string, actor: string): Promise<PartnerTest> {
+    return this.#tests.test(partner, actor);
   }
 
   reconciliation(partner: string): Reconciliation | undefined {

@@ -19,6 +19,38 @@ export type FetchOutcome =
   | { readonly outcome: 'refused'; readonly status: number; readonly reason: string }
   | { readonly outcome: 'failed'; readonly reason: string };
 
+/** One XCAP root of a partner, as it looks from here. */
+export interface RootCheck {
+  readonly root: string;
+  /** The certificate that it showed; absent = none, for want of TLS or of a connection. */
+  readonly tls?:
+    | {
+        readonly protocol?: string | undefined;
+        readonly cipher?: string | undefined;
+        /** Subject alternative names. */
+        readonly names: readonly string[];
+        /** Base64 SHA-256 of its public key. */
+        readonly spki: string;
+        /** ISO 8601. */
+        readonly validUntil?: string | undefined;
+      }
+    | undefined;
+  /** Why no answer came; `code` is that of Node.js or of TLS. */
+  readonly problem?: { readonly code: string; readonly text: string } | undefined;
+  /** Answer to the question for its capabilities, which it gives to those that it knows. */
+  readonly answer?: { readonly status: number; readonly reason?: string | undefined } | undefined;
+}
+
+/** What came of one subscription that was tried at a partner. */
+export interface WatchProbe {
+  /** Final status of the SUBSCRIBE; 0 = the partner has no address. */
+  readonly status: number;
+  /** The NOTIFY came. */
+  readonly notified: boolean;
+  /** SIP URI it was sent to; absent = where the engine sends it. */
+  readonly nextHop?: string | undefined;
+}
+
 /** Canonical IDs of the groups that a partner shows us: its own that we may request, and ours that it holds. */
 export type DirectoryOutcome =
   | { readonly outcome: 'listed'; readonly groups: readonly string[] }
@@ -46,6 +78,8 @@ export interface PartnerGms {
   fetch(partner: string, groupId: string, knownTag: string | undefined, signal?: AbortSignal): Promise<FetchOutcome>;
   /** What the partner holds of a group that we provided to it; `unchanged` = it has one of the tags known. */
   held(partner: string, groupId: string, knownTags: readonly string[], signal?: AbortSignal): Promise<FetchOutcome>;
+  /** Looks at every XCAP root of the partner, in order, whether it can be reached, whose certificate it shows, and whether it knows us. */
+  check(partner: string): Promise<readonly RootCheck[]>;
   /** The groups that the partner shows us, from its directory of documents (OMA XDM). */
   directory(partner: string, signal?: AbortSignal): Promise<DirectoryOutcome>;
 }
@@ -184,6 +218,28 @@ export interface Reconciliation {
   readonly findingsLeftOut: number;
 }
 
+/** One thing that was tried against a live partner. */
+export interface PartnerTestStep {
+  readonly step: 'agreement' | 'tls' | 'identity' | 'get' | 'subscribe' | 'notify' | 'put' | 'delete';
+  /** `skipped`: not needed, or not possible after what failed before. */
+  readonly result: 'works' | 'fails' | 'skipped';
+  /** What was seen. */
+  readonly detail?: string | undefined;
+  /** What to do about it. */
+  readonly advice?: string | undefined;
+  readonly milliseconds: number;
+}
+
+export interface PartnerTest {
+  readonly partner: string;
+  /** ISO 8601. */
+  readonly at: string;
+  /** Nothing fails. */
+  readonly passed: boolean;
+  /** In the order in which they were tried. */
+  readonly steps: readonly PartnerTestStep[];
+}
+
 /** What our own faces (CSC-2, CSC-3, management) ask. */
 export interface OwnFacing {
   /**
@@ -212,6 +268,11 @@ export interface OwnFacing {
     order: { readonly pattern: string; readonly repair: boolean },
     actor: string,
   ): Reconciliation;
+  /**
+   * Tries TLS, identity, GET, SUBSCRIBE with its NOTIFY, and PUT and DELETE of a canary against the live partner. Joins a test of this
+   * partner that runs. Throws `partner-unknown`.
+   */
+  testPartner(partner: string, actor: string): Promise<PartnerTest>;
   /** The comparison with a partner that runs or ran last; undefined when there was none since the start. */
   reconciliation(partner: string): Reconciliation | undefined;
   /**
@@ -257,6 +318,8 @@ export interface PartnerWatch {
    * once: what comes of it is told to the listener. Never throws.
    */
   watch(partner: string, groups: readonly string[]): void;
+  /** Tries a subscription to one group at a partner, once, and ends it. Never rejects. */
+  probe(partner: string, groupId: string): Promise<WatchProbe>;
   /** Ends every subscription; resolves when the partners were told, or after a short patience. Nothing is told to the listener after. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { closeSchemas } from '../documents/documents.testkit.ts';
 import { openSystems, partnerAgreement, primaryAgreement, type Systems } from './interconnect.testkit.ts';
-import type { PartnerWatch, PartnerWatchListener } from './ports.ts';
+import type { PartnerWatch, PartnerWatchListener, WatchProbe } from './ports.ts';
 
 const alpha = 'sip:alpha@red.example';
 const groupOf = (name: string): string => `sip:${name}@red.example`;
@@ -14,6 +14,10 @@ class PlayedWatch implements PartnerWatch {
 
   watch(_partner: string, groups: readonly string[]): void {
     this.watched.push(groups);
+  }
+
+  async probe(): Promise<WatchProbe> {
+    return { status: 200, notified: true };
   }
 
   async close(): Promise<void> {}

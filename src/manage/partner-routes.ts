@@ -51,6 +51,9 @@ export function partnerRoutes(context: ManagementContext): Router {
     if (progress === undefined) throw new Refusal('not-found', { phrase: 'Nothing was compared since the start' });
     response.json(progress);
   });
+  router.post('/:partner/test', async (request, response) => {
+    response.json(await context.own.testPartner(partnerOf(context, request).name, operatorOf(response).identity));
+  });
   router.delete('/:partner', async (request, response) => {
     const partner = pathValue(request, 'partner');
     response.json({ partner, ...(await context.own.forgetPartner(partner, operator.identity)) });
@@ -63,6 +66,7 @@ export function partnerRoutes(context: ManagementContext): Router {
   router.all('/:partner/pull', otherMethods('GET', 'HEAD', 'POST'));
   router.all('/:partner/push', otherMethods('POST'));
   router.all('/:partner/reconcile', otherMethods('GET', 'HEAD', 'POST'));
+  router.all('/:partner/test', otherMethods('POST'));
   router.all('/:partner', otherMethods('DELETE'));
   return router;
 }

@@ -1,10 +1,11 @@
 // The gateway as subscriber: watches groups at the group management servers of partner systems (TS 24.481 clause 6.3.13,
 // RFC 5875 clause 4.8), as many subscriptions at each as its groups need.
-import type { PartnerWatch, PartnerWatchListener } from '../interconnect/ports.ts';
+import type { PartnerWatch, PartnerWatchListener, WatchProbe } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import { hdr, tagOf } from './headers.ts';
 import { groupEntry, readPartnerNotify } from './partner-notify.ts';
 import type { IncomingRequest } from './sip-port.ts';
+import { SubscriptionProbe } from './subscription-probe.ts';
 import { type PartnerAddress, type WatchKeeper, WatchSession, type WatchSurroundings } from './watch-session.ts';
 
 export interface SubscriberOptions extends WatchSurroundings {
@@ -37,6 +38,7 @@ interface Watched {
 export class Subscriber implements PartnerWatch {
   readonly #options: SubscriberOptions;
   readonly #partners = new Map<string, Watched>();
+  readonly #probes = new Set<SubscriptionProbe>();
   #closed = false;
 
   constructor(options: SubscriberOptions) {
@@ -60,6 +62,18 @@ export class Subscriber implements PartnerWatch {
         if (!this.#closed) this.#arrange(partner, current);
       },
     });
+  }
+
+  async probe(partner: string, groupId: string): Promise<WatchProbe> {
+    const address = this.#options.addressOf(partner);
+    if (address === undefined || this.#closed) return { status: 0, notified: false };
+    const probe = new SubscriptionProbe(this.#options);
+    this.#probes.add(probe);
+    try {
+      return await probe.run(address, groupId);
+    } finally {
+      this.#probes.delete(probe);
+    }
   }
 
   /** Takes a NOTIFY and answers it; RFC 6665 clause 4.1.3. Never rejects. */
@@ -88,6 +102,11 @@ export class Subscriber implements PartnerWatch {
   #receive({ headers, body }: IncomingRequest): { status: number; headers: Record<string, string> } {
     const callId = hdr(headers, 'call-id') ?? '';
     const toTag = tagOf(hdr(headers, 'to'));
+    const probe = [...this.#probes].find((one) => one.matches(callId, toTag));
+    if (probe !== undefined) {
+      probe.receive();
+      return { status: 200, headers: {} };
+    }
     for (const { sessions, leaving } of this.#partners.values()) {
       const session = [...sessions, ...leaving].find((one) => one.matches(callId, toTag));
       if (session === undefined) continue;

@@ -1,6 +1,6 @@
 // The group management server of a partner over XCAP (CSC-16): provision, withdrawal and request of groups, with mutual TLS.
 import { checkServerIdentity, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls';
-import { type buildConnector, Pool, ProxyAgent } from 'undici';
+import { Pool, ProxyAgent } from 'undici';
 import type { PartnerConfiguration } from '../config/schema.ts';
 import { builtInUsages, directoryAuid, groupsAuid } from '../documents/application-usage.ts';
 import { isLoopbackAddress } from '../identity/address-list.ts';
@@ -14,6 +14,7 @@ import { readXcapDirectory } from '../xml/received-directory.ts';
 import { readXml } from '../xml/xml-document.ts';
 import { parseEntityTag, quotedTag } from './entity-tags.ts';
 import { mediaType } from './media-type.ts';
+import { checkRoot, type PartnerTls, type RootToCheck } from './partner-check.ts';
 import { type PartnerReply, partnerRoots, type RootConnection } from './partner-roots.ts';
 import { factsOf } from './peer-certificate.ts';
 
@@ -125,6 +126,13 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
       return fetchOutcome(reply, knownTags.length > 0);
     },
 
+    async check(partner) {
+      const route = options.partners.find(({ name }) => name === partner);
+      return Promise.all(
+        route === undefined ? [] : route.xcapRoots.map((root) => checkRoot(rootToCheck(root, route, options))),
+      );
+    },
+
     async directory(partner, signal) {
       const path = `/${directoryAuid}/users/${encodeURIComponent(options.identity)}/directory.xml`;
       return directoryOutcome(await request(partner, 'GET', path, { Accept: directoryMediaType }, signal));
@@ -159,7 +167,7 @@ function mediaTypeOf(auid: string): string {
 function connection(root: string, route: PartnerRoute, options: PartnerClientOptions): RootConnection {
   if (!isUsableRoot(root)) throw new Error(`${root}: only a loopback address may be reached without TLS`);
   const url = new URL(root);
-  const { httpProxy, timeout } = options;
+  const { timeout } = options;
   const shared = {
     connections: 8,
     pipelining: 1,
@@ -169,8 +177,23 @@ function connection(root: string, route: PartnerRoute, options: PartnerClientOpt
     bodyTimeout: timeout,
     maxResponseSize: options.documentBytes,
   };
-  const tls: buildConnector.BuildOptions = {
-    timeout,
+  const tls = tlsTowards(route, options);
+  const httpProxy = proxyFor(url, options);
+  const dispatcher =
+    httpProxy === undefined
+      ? new Pool(url.origin, { ...shared, connect: tls })
+      : new ProxyAgent({ ...shared, uri: httpProxy, requestTls: tls, connectTimeout: timeout });
+  return { root, dispatcher, basePath: url.pathname.replace(/\/$/, '') };
+}
+
+// RFC 9110 9.3.6: mutual TLS runs inside the tunnel, end to end
+function proxyFor(root: URL, { httpProxy }: PartnerClientOptions): string | undefined {
+  return root.protocol === 'https:' ? httpProxy : undefined;
+}
+
+function tlsTowards(route: PartnerRoute, options: PartnerClientOptions): PartnerTls {
+  return {
+    timeout: options.timeout,
     // A resumed session would skip the check of the server's certificate
     maxCachedSessions: 0,
     minVersion: 'TLSv1.2',
@@ -180,12 +203,24 @@ function connection(root: string, route: PartnerRoute, options: PartnerClientOpt
     ...(route.crl === undefined ? {} : { crl: [...route.crl] }),
     checkServerIdentity: (host: string, certificate: PeerCertificate) => checkPartner(host, certificate, route),
   };
-  // RFC 9110 9.3.6: mutual TLS runs inside the tunnel, end to end
-  const dispatcher =
-    httpProxy === undefined || url.protocol !== 'https:'
-      ? new Pool(url.origin, { ...shared, connect: tls })
-      : new ProxyAgent({ ...shared, uri: httpProxy, requestTls: tls, connectTimeout: timeout });
-  return { root, dispatcher, basePath: url.pathname.replace(/\/$/, '') };
+}
+
+function rootToCheck(root: string, route: PartnerRoute, options: PartnerClientOptions): RootToCheck {
+  const url = new URL(root);
+  const { timeout } = options;
+  const uri = proxyFor(url, options);
+  return {
+    root,
+    basePath: url.pathname.replace(/\/$/, ''),
+    tls: tlsTowards(route, options),
+    throughProxy:
+      uri === undefined
+        ? undefined
+        : (requestTls) => new ProxyAgent({ uri, requestTls, connectTimeout: timeout, headersTimeout: timeout }),
+    facts: (certificate) => factsOf(certificate as DetailedPeerCertificate),
+    headers: { 'X-3GPP-Asserted-Identity': quotedTag(options.identity) },
+    timeout,
+  };
 }
 
 function checkPartner(host: string, certificate: PeerCertificate, route: PartnerRoute): Error | undefined {

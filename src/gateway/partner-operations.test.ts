@@ -1,0 +1,226 @@
+// Operators at two running gateways: testing a partner and comparing both sides, over real TLS and SIP.
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { portChooser } from '../demo/free-ports.ts';
+import { groupDocument } from '../documents/documents.testkit.ts';
+import type { PartnerTest, Reconciliation } from '../interconnect/ports.ts';
+import { managementClient } from '../manage/commands/management-client.ts';
+import { partnerReconcile } from '../manage/commands/partner-reconcile.ts';
+import { partnerTest } from '../manage/commands/partner-test.ts';
+import {
+  blueConfiguration,
+  redConfiguration,
+  runGateway,
+  type TestConfiguration,
+  type TestGateway,
+  token,
+} from './gateway.testkit.ts';
+
+type Changes = { readonly red?: object; readonly blue?: object };
+
+let red: TestGateway;
+let blue: TestGateway;
+afterEach(async () => {
+  await Promise.all([red.close(), blue.close()]);
+});
+
+/** Red and blue as in the test kit, each knowing how to reach the other over HTTPS and SIP. */
+async function run(partnerOf: Changes = {}): Promise<void> {
+  const choose = portChooser();
+  const ports = { red: [await choose(), await choose()], blue: [await choose(), await choose()] } as const;
+  const at = (name: 'red' | 'blue', base: TestConfiguration): TestConfiguration => {
+    const other = name === 'red' ? 'blue' : 'red';
+    const [https, sip] = ports[name];
+    const interconnect = base.interconnect as { readonly listen: object };
+    const [partner] = base.partners as readonly object[];
+    return {
+      ...base,
+      interconnect: { ...interconnect, listen: { ...interconnect.listen, port: https }, timeout: 2 },
+      sip: { listen: [`tcp:127.0.0.1:${sip}`] },
+      partners: [
+        {
+          ...partner,
+          xcapRoots: [`https://127.0.0.1:${ports[other][0]}/xcap-root`],
+          sip: [`sip:gms@127.0.0.1:${ports[other][1]};transport=tcp`],
+          sipFrom: ['127.0.0.1'],
+          ...partnerOf[name],
+        },
+      ],
+    };
+  };
+  [red, blue] = await Promise.all([
+    runGateway(at('red', redConfiguration())),
+    runGateway(at('blue', blueConfiguration())),
+  ]);
+}
+
+async function command<Result>(
+  gateway: TestGateway,
+  run: (
+    client: ReturnType<typeof managementClient>,
+    terminal: { out(text: string): void; err(): void },
+  ) => Promise<number>,
+): Promise<{ readonly code: number; readonly result: Result }> {
+  const client = managementClient({ url: gateway.urls.manage ?? '', token });
+  let out = '';
+  try {
+    const code = await run(client, { out: (text) => (out += text), err: () => undefined });
+    return { code, result: JSON.parse(out) as Result };
+  } finally {
+    await client.close();
+  }
+}
+
+const tested = (gateway: TestGateway, partner: string) =>
+  command<PartnerTest>(gateway, (client, terminal) => partnerTest(client, partner, { json: true }, terminal));
+
+const results = ({ steps }: PartnerTest): Readonly<Record<string, string>> =>
+  Object.fromEntries(steps.map(({ step, result }) => [step, result]));
+
+const journal = async (
+  gateway: TestGateway,
+): Promise<readonly { readonly action: string; readonly subject: string }[]> => {
+  const client = managementClient({ url: gateway.urls.manage ?? '', token });
+  const { entries } = (await client.json('journal?limit=1000')) as {
+    entries: { action: string; subject: string }[];
+  };
+  await client.close();
+  return entries;
+};
+
+describe('mcgw partner test', () => {
+  test('tries everything that each side needs; the canary is put and deleted and reaches nobody', async () => {
+    await run();
+    const fromRed = await tested(red, 'blue');
+    expect(fromRed.result.steps.filter(({ result }) => result === 'fails')).toEqual([]);
+    expect(fromRed.code).toBe(0);
+    expect(results(fromRed.result)).toEqual({
+      agreement: 'works',
+      tls: 'works',
+      identity: 'works',
+      get: 'skipped',
+      subscribe: 'skipped',
+      notify: 'skipped',
+      put: 'works',
+      delete: 'works',
+    });
+    expect(fromRed.result.steps[1]?.detail).toMatch(/TLSv1\.3 TLS_\w+ certificate of gms\.blue\.example/);
+
+    const fromBlue = await tested(blue, 'red');
+    expect(fromBlue.result.steps.filter(({ result }) => result === 'fails')).toEqual([]);
+    expect(results(fromBlue.result)).toEqual({
+      agreement: 'works',
+      tls: 'works',
+      identity: 'works',
+      get: 'works',
+      subscribe: 'works',
+      notify: 'works',
+      put: 'skipped',
+      delete: 'skipped',
+    });
+
+    const atBlue = await journal(blue);
+    const canary = 'sip:mcgw-canary@red.example';
+    expect(atBlue.filter(({ subject }) => subject === canary).map(({ action }) => action)).toEqual([
+      'provision-accepted',
+      'document-delete',
+    ]);
+    const client = managementClient({ url: red.urls.manage ?? '', token });
+    expect(await client.json('deliveries')).toEqual({ deliveries: [] });
+    await client.close();
+  });
+
+  test.each([
+    ['nothing listens', { xcapRoots: ['https://127.0.0.1:1/xcap-root'] }, 'tls', /ECONNREFUSED/, /check host and port/],
+    [
+      'another certificate',
+      { certificates: [{ san: 'gms.green.example' }] },
+      'tls',
+      /is not one of partner blue/,
+      /gms\.blue\.example.*; spki .* partners\[\]\.certificates/,
+    ],
+    [
+      'a suspended agreement',
+      { agreement: { state: 'suspended', weProvide: [{ groups: '*' }] } },
+      'agreement',
+      /suspended/,
+      /state to active/,
+    ],
+  ])('%s is found, with what to do about it', async (_what, change, step, detail, advice) => {
+    await run({ red: change });
+    const { code, result } = await tested(red, 'blue');
+    expect(code).toBe(1);
+    const found = result.steps.find((one) => one.step === step);
+    expect(found).toMatchObject({
+      result: 'fails',
+      detail: expect.stringMatching(detail),
+      advice: expect.stringMatching(advice),
+    });
+  });
+
+  test('a partner that does not know us is told from one that cannot be reached', async () => {
+    await run({ blue: { certificates: [{ san: 'gms.other.example' }] } });
+    const { code, result } = await tested(red, 'blue');
+    expect(code).toBe(1);
+    expect(results(result)).toMatchObject({ tls: 'works', identity: 'fails', put: 'skipped' });
+    expect(result.steps.find(({ step }) => step === 'identity')?.advice).toMatch(/bind our certificate to our PSI/);
+  });
+
+  test('an agreement that differs at the partner is found by the canary', async () => {
+    await run({ blue: { agreement: { weRequest: [{ groups: 'sip:*@red.example' }] } } });
+    const { result } = await tested(red, 'blue');
+    expect(result.steps.find(({ step }) => step === 'put')).toMatchObject({
+      result: 'fails',
+      detail: expect.stringMatching(/^403/),
+      advice: expect.stringMatching(/theyProvide/),
+    });
+  });
+
+  test('a SUBSCRIBE from where our PSI is not believed is refused, and said', async () => {
+    await run({ red: { sipFrom: ['127.9.9.9'] } });
+    const { result } = await tested(blue, 'red');
+    expect(results(result)).toMatchObject({ get: 'works', subscribe: 'fails', notify: 'skipped' });
+    expect(result.steps.find(({ step }) => step === 'subscribe')?.advice).toMatch(/sipFrom/);
+  });
+});
+
+test('mcgw partner reconcile: equal, then repaired after the partner has lost a copy, over the real faces', async () => {
+  await run();
+  const client = managementClient({ url: red.urls.manage ?? '', token });
+  for (const name of ['alpha', 'beta', 'gamma']) {
+    const uri = `sip:${name}@red.example`;
+    const body = groupDocument({ uri, members: ['sip:omar@blue.example'] });
+    await client.send({ method: 'PUT', path: `groups/${encodeURIComponent(uri)}`, body });
+  }
+  for (;;) {
+    const { deliveries } = (await client.json('deliveries?state=delivered')) as { deliveries: unknown[] };
+    if (deliveries.length === 3) break;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await client.close();
+  const compare = (gateway: TestGateway, partner: string, repair = false) =>
+    command<Reconciliation>(gateway, (to, terminal) =>
+      partnerReconcile(to, partner, { json: true, pattern: '*', repair }, terminal),
+    );
+  for (const [gateway, partner] of [
+    [red, 'blue'],
+    [blue, 'red'],
+  ] as const) {
+    const { code, result } = await compare(gateway, partner);
+    expect(result).toMatchObject({ total: 3, equal: 3, findings: [], directory: '3 groups listed by the partner' });
+    expect(code).toBe(0);
+  }
+  // Blue refuses what it had: its agreement is narrowed, its copies of the others are stale for red.
+  await blue.reload(await blue.changed((configuration) => narrowed(configuration)));
+  const found = await compare(red, 'blue');
+  expect(found.code).toBe(1);
+  expect(found.result.findings.map(({ groupId, state }) => [groupId, state])).toEqual([
+    ['sip:beta@red.example', 'missing there'],
+    ['sip:gamma@red.example', 'missing there'],
+  ]);
+});
+
+function narrowed(configuration: TestConfiguration): TestConfiguration {
+  const [partner] = configuration.partners as readonly object[];
+  const agreement = { theyProvide: [{ groups: 'sip:alpha@red.example' }] };
+  return { ...configuration, partners: [{ ...partner, agreement }] };
+}
