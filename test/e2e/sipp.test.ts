@@ -122,7 +122,10 @@ async function stage(sipp: string, sip: object): Promise<Stage> {
       }
       const uri = gateway.urls.sip[transport === 'udp' ? 0 : 1] ?? '';
       const port = Number(/:(\d+)(;|$)/.exec(uri)?.[1]);
-      return play({ sipp, scenario, transport, port, keys: keysFor(name, tasks.url, token), folder });
+      const played = await play({ sipp, scenario, transport, port, keys: keysFor(name, tasks.url, token), folder });
+      // What is left would be in everybody's collection
+      await write(root, name, 'DELETE');
+      return played;
     },
   };
 }
