@@ -31,6 +31,7 @@ import type { PartnerGms } from './interconnect/ports.ts';
 import { managementApi } from './manage/management-api.ts';
 import { startManagementListener } from './manage/management-listener.ts';
 import { createMetrics } from './manage/metrics.ts';
+import { configuredOperators } from './manage/operators.ts';
 import type { Prepared } from './manage/prepare.ts';
 import { drainTime, type RunningGateway } from './manage/running-gateway.ts';
 import { endToEndChange } from './policy/end-to-end-change.ts';
@@ -186,7 +187,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
             isHomed: served.isHomed,
             subscriptions: () => sip?.subscriptions() ?? [],
             now: Date.now,
-            token: manage.token,
+            operators: () => configuredOperators(current.configuration),
             version: gatewayVersion(),
             documentBytes: configuration.limits.documentBytes,
             metrics,

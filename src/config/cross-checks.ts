@@ -26,6 +26,7 @@ export function crossChecks(sections: Sections): readonly Finding[] {
     ...listenerChecks(sections),
     ...sipChecks(sections),
     ...usageChecks(sections),
+    ...operatorChecks(sections),
     ...sections.partners.flatMap((partner, index) =>
       partner === undefined ? [] : partnerChecks(partner, index, sections),
     ),
@@ -253,6 +254,23 @@ function agreementChecks(
     }
   }
   return findings;
+}
+
+function operatorChecks({ manage }: Sections): readonly Finding[] {
+  if (manage === undefined) return [];
+  const path = ['manage', 'operators'];
+  const tokens = [manage.token, ...manage.operators.map(({ token }) => token)];
+  return [
+    ...repeated(['operator', ...manage.operators.map(({ name }) => name)], path, 'operator').map(oneLess),
+    ...tokens.flatMap((token, index) =>
+      tokens.indexOf(token) < index ? [error([...path, index - 1, 'token'], 'is the token of another operator')] : [],
+    ),
+  ];
+}
+
+// The first of them stands in no list
+function oneLess(finding: Finding): Finding {
+  return { ...finding, path: finding.path.map((step) => (typeof step === 'number' ? step - 1 : step)) };
 }
 
 function repeated(values: readonly string[], path: readonly PropertyKey[], what: string): readonly Finding[] {

@@ -487,7 +487,21 @@ export const configurationSchema = z.strictObject({
   manage: z
     .strictObject({
       listen: listener,
-      token: secret.describe('bearer token of operators'),
+      token: secret.describe('bearer token of the operator who may do everything, `operator` in the journal'),
+      operators: z
+        .array(
+          z.strictObject({
+            name: text.describe('name in the journal'),
+            token: secret.describe('bearer token of this operator alone'),
+            groups: z
+              .array(text)
+              .min(1)
+              .optional()
+              .describe('patterns over group IDs it may act on; absent = everything'),
+          }),
+        )
+        .default([])
+        .describe('operators with tokens of their own'),
     })
     .optional()
     .describe('management API, health and metrics; absent = none'),

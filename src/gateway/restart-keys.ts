@@ -32,9 +32,15 @@ function withFilesOf(running: Configuration, changed: Configuration): Configurat
     ...running,
     xcap: withTlsOf(xcap, changed.xcap),
     ...(interconnect === undefined ? {} : { interconnect: withTlsOf(interconnect, changed.interconnect) }),
-    ...(manage === undefined ? {} : { manage: withTlsOf(manage, changed.manage) }),
+    ...(manage === undefined ? {} : { manage: withOperatorsOf(withTlsOf(manage, changed.manage), changed.manage) }),
     ...(sip === undefined ? {} : { sip: withSipFilesOf(sip, changed.sip) }),
   };
+}
+
+type ManageConfiguration = NonNullable<Configuration['manage']>;
+
+function withOperatorsOf(manage: ManageConfiguration, changed: Configuration['manage']): ManageConfiguration {
+  return changed === undefined ? manage : { ...manage, token: changed.token, operators: changed.operators };
 }
 
 type SipConfiguration = NonNullable<Configuration['sip']>;

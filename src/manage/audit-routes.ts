@@ -6,7 +6,8 @@ import { Refusal } from '../refusals.ts';
 import { parseAnchor, verifyJournal } from '../store/journal-verify.ts';
 import type { JournalRecord, Store } from '../store/store.ts';
 import { sendJsonLines } from './json-lines.ts';
-import { type ManagementContext, operator } from './management-context.ts';
+import type { ManagementContext } from './management-context.ts';
+import { operatorOf } from './operators.ts';
 import { otherMethods } from './problem-answer.ts';
 import { queryInstant, queryNumber, queryValue } from './request-values.ts';
 
@@ -47,7 +48,7 @@ export function auditRoutes(context: ManagementContext): Router {
     response.json({ ...verdict, anchor: `${found.sequence}:${found.hash}` });
   });
   router.post('/erasure', express.json({ limit: 16_384 }), async (request, response) => {
-    response.json(await erase(context, personOf(request)));
+    response.json(await erase(context, personOf(request), operatorOf(response).identity));
   });
   router.all(['/', '/export', '/verification'], otherMethods('GET', 'HEAD'));
   router.all('/erasure', otherMethods('POST'));
@@ -91,7 +92,7 @@ function personOf(request: Request): string {
   throw new Refusal('bad-request', { phrase: 'person must be the URI of an identity' });
 }
 
-async function erase({ store, now }: ManagementContext, person: string): Promise<object> {
+async function erase({ store, now }: ManagementContext, person: string, actor: string): Promise<object> {
   const texts = [...new Set([person, canonicalUri(person) ?? person])];
   let entries = 0;
   for (let after = 0; ; ) {
@@ -102,7 +103,7 @@ async function erase({ store, now }: ManagementContext, person: string): Promise
     await setImmediate();
   }
   // That it was done is told; who it was about is not.
-  const entry = { at: new Date(now()).toISOString(), actor: operator.identity, action: 'person-erased' };
+  const entry = { at: new Date(now()).toISOString(), actor, action: 'person-erased' };
   await store.commit({ journal: [{ ...entry, subject: 'journal', detail: { entries } }] });
   return { entries };
 }

@@ -2,10 +2,12 @@
 import express, { type Request, type Response, Router } from 'express';
 import { groupsAuid } from '../documents/application-usage.ts';
 import type { ServedDocument } from '../documents/documents.ts';
+import type { AdministratorPrincipal } from '../identity/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey, DocumentSummary, SourceRecord } from '../store/store.ts';
 import type { HeldGroup, ListedGroup, ProfileEntry } from './listings.ts';
-import { type ManagementContext, operator } from './management-context.ts';
+import type { ManagementContext } from './management-context.ts';
+import { mayAct, operatorOf } from './operators.ts';
 import { otherMethods } from './problem-answer.ts';
 import { provenanceOf } from './provenance.ts';
 import { checkPartnerName } from './removed-partners.ts';
@@ -21,7 +23,7 @@ export function groupRoutes(context: ManagementContext, documentBytes: number): 
   router.get('/', (request, response) => list(context, request, response));
   router.post('/:groupId/release', async (request, response) => {
     const groupId = groupIdOf(request);
-    response.json({ groupId, ...(await context.own.release(groupId, operator.identity)) });
+    response.json({ groupId, ...(await context.own.release(groupId, operatorOf(response).identity)) });
   });
   router.get('/:groupId/provenance', async (request, response) => {
     const provenance = await provenanceOf(context, groupIdOf(request));
@@ -42,8 +44,14 @@ export function groupRoutes(context: ManagementContext, documentBytes: number): 
 }
 
 // Groups that wait for a release may have no document yet, so they are listed by their sources.
-async function listHeld({ store, documents }: ManagementContext, partner: string | undefined): Promise<object> {
-  const sources = (await store.sources(partner)).filter(({ heldSince }) => heldSince !== undefined);
+async function listHeld(
+  { store, documents }: ManagementContext,
+  partner: string | undefined,
+  operator: AdministratorPrincipal,
+): Promise<object> {
+  const sources = (await store.sources(partner)).filter(
+    ({ heldSince, groupId }) => heldSince !== undefined && mayAct(operator, groupId),
+  );
   const held = await Promise.all(
     sources.map(async ({ groupId, partner: home, tag, policy, policyVersion, heldSince = '' }): Promise<HeldGroup> => {
       const servedTag = (await documents.findGroup(groupId))?.tag;
@@ -57,9 +65,10 @@ async function list(context: ManagementContext, request: Request, response: Resp
   const { store, documents } = context;
   const limit = Math.max(1, queryNumber(request, 'limit', pageSize, 10_000));
   const partner = queryValue(request, 'partner');
+  const operator = operatorOf(response);
   if (partner !== undefined) await checkPartnerName(store, context.partners(), partner);
   if (queryFlag(request, 'profile', false)) {
-    const sources = await store.sources(partner);
+    const sources = (await store.sources(partner)).filter(({ groupId }) => mayAct(operator, groupId));
     const profile = sources.map(
       ({ groupId, partner: home }): ProfileEntry => ({ groupId, partner: home, ...context.ownAddress }),
     );
@@ -67,7 +76,7 @@ async function list(context: ManagementContext, request: Request, response: Resp
     return;
   }
   if (queryFlag(request, 'held', false)) {
-    response.json(await listHeld(context, partner));
+    response.json(await listHeld(context, partner, operator));
     return;
   }
   const after = readCursor(queryValue(request, 'after'));
@@ -82,7 +91,7 @@ async function list(context: ManagementContext, request: Request, response: Resp
   const sources = new Map((foreign ? await store.sources(partner) : []).map((source) => [source.groupId, source]));
   const groups = found
     .map((document) => listedGroup(document, sources.get(document.groupId ?? '')))
-    .filter((group) => partner === undefined || group.partner === partner);
+    .filter((group) => (partner === undefined || group.partner === partner) && mayAct(operator, group.groupId));
   const last = found.length === limit ? found.at(-1)?.key : undefined;
   response.json({ groups, ...(last === undefined ? {} : { next: cursor(last) }) });
 }
@@ -114,7 +123,7 @@ async function write(context: ManagementContext, request: Request, response: Res
   // the document must be that of the group in the path, or it would be stored under another ID
   await documents.checkGroup(groupId, bytes);
   const key = (await documents.findGroup(groupId))?.key ?? newKey(context, groupId);
-  const outcome = await documents.put(operator, key, bytes, preconditionsOf(request));
+  const outcome = await documents.put(operatorOf(response), key, bytes, preconditionsOf(request));
   response.set('ETag', `"${outcome.tag}"`);
   response.status(outcome.created ? 201 : 200).json({ groupId, ...outcome });
 }
@@ -124,7 +133,7 @@ async function remove({ documents, isHomed }: ManagementContext, request: Reques
   const document = await documents.findGroup(groupId);
   if (document === undefined) throw new Refusal('not-found');
   if (!isHomed(groupId)) throw new Refusal('group-not-homed-here');
-  await documents.delete(operator, document.key, preconditionsOf(request));
+  await documents.delete(operatorOf(response), document.key, preconditionsOf(request));
   response.json({ groupId, deleted: true });
 }
 

@@ -1,7 +1,6 @@
 // The management API: health and metrics for machines, `/api/v1` for operators behind a bearer token.
 // The token travels in a header only, which a foreign web page cannot make a browser send.
-import { createHash, timingSafeEqual } from 'node:crypto';
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type Express } from 'express';
 import { Refusal } from '../refusals.ts';
 import { auditRoutes } from './audit-routes.ts';
 import { groupRoutes } from './group-routes.ts';
@@ -9,16 +8,17 @@ import type { ManagementContext } from './management-context.ts';
 import type { Metrics } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { operations } from './operations.ts';
+import { authorised, checkReach, type OperatorToken } from './operators.ts';
 import { overlayRoutes } from './overlay-routes.ts';
 import { deliveryRoutes, partnerRoutes } from './partner-routes.ts';
 import { policyRoutes } from './policy-routes.ts';
-import { answerRefusal, type ManagementLog, otherMethods, problemAnswers } from './problem-answer.ts';
+import { type ManagementLog, otherMethods, problemAnswers } from './problem-answer.ts';
 import { provenanceRoutes } from './provenance-routes.ts';
 import { checkQuery } from './request-values.ts';
 
 export interface ManagementApiOptions extends ManagementContext {
-  /** Bearer token of operators. */
-  readonly token: string;
+  /** Who may act, as configured now. */
+  readonly operators: () => readonly OperatorToken[];
   /** Largest group document accepted, bytes. */
   readonly documentBytes: number;
   readonly metrics: Metrics;
@@ -31,7 +31,7 @@ export interface ManagementApiOptions extends ManagementContext {
 
 /** The application that answers management requests. */
 export function managementApi(options: ManagementApiOptions): Express {
-  const { metrics, notReady, token, log } = options;
+  const { metrics, notReady, operators, log } = options;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -53,7 +53,7 @@ export function managementApi(options: ManagementApiOptions): Express {
     response.set('Content-Type', metrics.contentType).send(await metrics.expose());
   });
   app.all(['/healthz', '/readyz', '/metrics'], otherMethods('GET', 'HEAD'));
-  app.use('/api/v1', authorised(token), api(options));
+  app.use('/api/v1', authorised(operators), api(options));
   app.use(() => {
     throw new Refusal('not-found');
   });
@@ -77,10 +77,12 @@ export function managementRouters(options: ManagementApiOptions): Readonly<Recor
 
 function api(options: ManagementApiOptions): express.Router {
   const router = express.Router();
-  for (const { method, path, query = {} } of operations) {
-    // What cannot be understood shall not widen what is listed.
-    router[method](path.replace(/\{(\w+)\}/g, ':$1'), (request, _response, next) => {
-      checkQuery(request, Object.keys(query));
+  for (const operation of operations) {
+    const known = Object.keys(operation.query ?? {});
+    router[operation.method](operation.path.replace(/\{(\w+)\}/g, ':$1'), (request, response, next) => {
+      checkReach(operation, request, response);
+      // What cannot be understood shall not widen what is listed.
+      checkQuery(request, known);
       next();
     });
   }
@@ -99,22 +101,4 @@ function listingRoutes({ subscriptions, version }: ManagementApiOptions): expres
   });
   router.all(['/openapi.json', '/subscriptions'], otherMethods('GET', 'HEAD'));
   return router;
-}
-
-function authorised(token: string): RequestHandler {
-  const wanted = digest(token);
-  return (request, response, next) => {
-    const given = /^Bearer +([^\s]+)$/i.exec(request.get('authorization') ?? '')?.[1];
-    if (given !== undefined && timingSafeEqual(digest(given), wanted)) {
-      next();
-      return;
-    }
-    response.set('WWW-Authenticate', given === undefined ? 'Bearer' : 'Bearer error="invalid_token"');
-    answerRefusal(response, new Refusal(given === undefined ? 'credentials-required' : 'token-invalid'));
-  };
-}
-
-// Digests have one length, so that the comparison tells nothing about the token's.
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

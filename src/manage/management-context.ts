@@ -1,7 +1,6 @@
 // What the management API works on: the rooms below, and what the composition root knows.
 import type { PartnerConfiguration } from '../config/schema.ts';
 import type { Documents } from '../documents/documents.ts';
-import type { AdministratorPrincipal } from '../identity/principal.ts';
 import type { LocalEdits } from '../interconnect/local-edits.ts';
 import type { PolicyVersions } from '../interconnect/policy-versions.ts';
 import type { OwnFacing } from '../interconnect/ports.ts';
@@ -27,6 +26,3 @@ export interface ManagementContext {
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
-
-/** Who acts through this API, in rights and in the journal. */
-export const operator: AdministratorPrincipal = { role: 'administrator', identity: 'operator' };

@@ -12,6 +12,7 @@ const everywhere: readonly RefusalCode[] = [
   'credentials-required',
   'token-invalid',
   'method-not-allowed',
+  'forbidden',
 ];
 
 /** The document for this version of the gateway; relative to the address it is read from. */

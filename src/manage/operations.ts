@@ -32,6 +32,11 @@ export interface Operation {
   readonly answers: readonly OperationAnswer[];
   /** A group document instead of JSON when the Accept header field prefers it. */
   readonly orDocument?: true;
+  /**
+   * What an operator gets who is limited to groups, where the path names none: `filtered` its groups only, `checked` what the body names if it
+   * is one of them, `harmless` all, as it tells nothing about groups. Absent = nothing.
+   */
+  readonly limited?: 'filtered' | 'checked' | 'harmless';
   /** What it may be refused with beside what every operation may. */
   readonly refusals?: readonly RefusalCode[];
 }
@@ -72,6 +77,7 @@ export const operations: readonly Operation[] = [
     method: 'get',
     path: '/groups',
     id: 'listGroups',
+    limited: 'filtered',
     summary: 'Groups that this system serves, a page at a time; with held or profile, another view of foreign groups',
     query: {
       after: { description: 'cursor: `next` of the page before', schema: z.string() },
@@ -134,6 +140,7 @@ export const operations: readonly Operation[] = [
     method: 'get',
     path: '/partners',
     id: 'listPartners',
+    limited: 'harmless',
     summary: 'Partners, their agreements and how far their deliveries are',
     answers: ok('All partners', answers.partners),
   },
@@ -141,6 +148,7 @@ export const operations: readonly Operation[] = [
     method: 'post',
     path: '/partners/{partner}/pull',
     id: 'pull',
+    limited: 'checked',
     summary: 'Ask the partner for one group, or for all known ones that match a pattern',
     body: z.union([groupIdBody, z.strictObject({ groups: z.string().describe('pattern over group IDs') })]),
     answers: [
@@ -161,6 +169,7 @@ export const operations: readonly Operation[] = [
     method: 'post',
     path: '/partners/{partner}/push',
     id: 'push',
+    limited: 'checked',
     summary: 'Queue the delivery of one of our groups to the partner',
     body: groupIdBody,
     answers: [accepted('The delivery', answers.delivery)],
@@ -207,6 +216,7 @@ export const operations: readonly Operation[] = [
     method: 'get',
     path: '/deliveries',
     id: 'listDeliveries',
+    limited: 'filtered',
     summary: 'The outbox',
     query: {
       partner,
@@ -392,6 +402,7 @@ export const operations: readonly Operation[] = [
     method: 'get',
     path: '/openapi.json',
     id: 'describe',
+    limited: 'harmless',
     summary: 'This description',
     answers: ok('OpenAPI 3.1', z.looseObject({ openapi: z.string() })),
   },

@@ -3,7 +3,8 @@ import express, { type Request, Router } from 'express';
 import { type OverlayEdit, overlayKind, readOverlay } from '../documents/overlay.ts';
 import { Refusal } from '../refusals.ts';
 import type { ListedOverlay, ShownEdit } from './listings.ts';
-import { type ManagementContext, operator } from './management-context.ts';
+import type { ManagementContext } from './management-context.ts';
+import { operatorOf } from './operators.ts';
 import { otherMethods } from './problem-answer.ts';
 import { groupIdOf, pathValue, queryNumber, queryValue } from './request-values.ts';
 
@@ -35,16 +36,19 @@ export function overlayRoutes(context: ManagementContext): Router {
   });
   router.delete('/:groupId', async (request, response) => {
     const groupId = groupIdOf(request);
-    response.json({ groupId, edits: (await localEdits.drop(groupId, undefined, operator.identity)).map(shown) });
+    response.json({
+      groupId,
+      edits: (await localEdits.drop(groupId, undefined, operatorOf(response).identity)).map(shown),
+    });
   });
   router.delete('/:groupId/edits/:edit', async (request, response) => {
     const groupId = groupIdOf(request);
-    const edits = await localEdits.drop(groupId, editOf(pathValue(request, 'edit')), operator.identity);
+    const edits = await localEdits.drop(groupId, editOf(pathValue(request, 'edit')), operatorOf(response).identity);
     response.json({ groupId, edits: edits.map(shown) });
   });
   router.post('/:groupId/rebase', json, async (request, response) => {
     const groupId = groupIdOf(request);
-    const edits = await localEdits.rebase(groupId, rebaseOf(request), operator.identity);
+    const edits = await localEdits.rebase(groupId, rebaseOf(request), operatorOf(response).identity);
     response.json({ groupId, edits: edits.map(shown) });
   });
   router.all('/', otherMethods('GET', 'HEAD'));

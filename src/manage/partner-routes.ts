@@ -7,7 +7,8 @@ import type { DeliveryProgress } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord } from '../store/store.ts';
 import type { ListedPartner } from './listings.ts';
-import { type ManagementContext, operator } from './management-context.ts';
+import type { ManagementContext } from './management-context.ts';
+import { checkGroup, checkUnlimited, mayAct, operatorOf } from './operators.ts';
 import { otherMethods } from './problem-answer.ts';
 import { checkPartnerName, removedPartners } from './removed-partners.ts';
 import { bodyFlag, bodyGroupId, bodyPattern, groupIdOf, pathValue, queryValue } from './request-values.ts';
@@ -24,16 +25,19 @@ export function partnerRoutes(context: ManagementContext): Router {
   router.post('/:partner/pull', json, async (request, response) => {
     const partner = partnerOf(context, request);
     const pattern = bodyPattern(request);
+    const operator = operatorOf(response);
     if (pattern !== undefined) {
-      response.status(202).json(await context.own.pullAll(partner.name, pattern, operator.identity));
+      checkUnlimited(operator);
+      response.status(202).json(await context.own.pullAll(partner.name, pattern, operatorOf(response).identity));
       return;
     }
     const groupId = bodyGroupId(request);
+    checkGroup(operator, groupId);
     const domain = uriDomain(groupId);
     if (domain !== undefined && !partner.domains.includes(domain)) {
       throw new Refusal('partner-not-authoritative', { phrase: `${partner.name} is not the home of this group` });
     }
-    response.json({ groupId, ...(await context.own.pull(groupId, operator.identity)) });
+    response.json({ groupId, ...(await context.own.pull(groupId, operatorOf(response).identity)) });
   });
   router.get('/:partner/pull', (request, response) => {
     const progress = context.own.pullProgress(partnerOf(context, request).name);
@@ -44,7 +48,7 @@ export function partnerRoutes(context: ManagementContext): Router {
   router.post('/:partner/reconcile', json, (request, response) => {
     const { name } = partnerOf(context, request);
     const order = { pattern: bodyPattern(request) ?? '*', repair: bodyFlag(request, 'repair') };
-    response.status(202).json(context.own.reconcile(name, order, operator.identity));
+    response.status(202).json(context.own.reconcile(name, order, operatorOf(response).identity));
   });
   router.get('/:partner/reconcile', (request, response) => {
     const progress = context.own.reconciliation(partnerOf(context, request).name);
@@ -56,11 +60,13 @@ export function partnerRoutes(context: ManagementContext): Router {
   });
   router.delete('/:partner', async (request, response) => {
     const partner = pathValue(request, 'partner');
-    response.json({ partner, ...(await context.own.forgetPartner(partner, operator.identity)) });
+    response.json({ partner, ...(await context.own.forgetPartner(partner, operatorOf(response).identity)) });
   });
   router.post('/:partner/push', json, async (request, response) => {
     const { name } = partnerOf(context, request);
-    response.status(202).json(await context.own.push(name, bodyGroupId(request), operator.identity));
+    const groupId = bodyGroupId(request);
+    checkGroup(operatorOf(response), groupId);
+    response.status(202).json(await context.own.push(name, groupId, operatorOf(response).identity));
   });
   router.all('/', otherMethods('GET', 'HEAD'));
   router.all('/:partner/pull', otherMethods('GET', 'HEAD', 'POST'));
@@ -83,26 +89,27 @@ export function deliveryRoutes(context: ManagementContext): Router {
       throw new Refusal('bad-request', { phrase: `The state must be one of ${states.join(', ')}` });
     }
     const filter = { ...(partner === undefined ? {} : { partner }), ...(state === undefined ? {} : { state }) };
-    response.json({ deliveries: await context.store.deliveries(filter) });
+    const deliveries = await context.store.deliveries(filter);
+    response.json({ deliveries: deliveries.filter(({ groupId }) => mayAct(operatorOf(response), groupId)) });
   });
   router.post('/:partner/:groupId/retry', async (request, response) => {
     const delivery = await deliveryOf(context, request);
-    await context.own.retryDelivery(delivery.partner, delivery.groupId, operator.identity);
+    await context.own.retryDelivery(delivery.partner, delivery.groupId, operatorOf(response).identity);
     response.json({ partner: delivery.partner, groupId: delivery.groupId, retried: true });
   });
   router.post('/:partner/release', async (request, response) => {
     const { name } = partnerOf(context, request);
-    const released = await context.own.releaseBrake(name, undefined, operator.identity);
+    const released = await context.own.releaseBrake(name, undefined, operatorOf(response).identity);
     response.json({ partner: name, released });
   });
   router.post('/:partner/:groupId/release', async (request, response) => {
     const { partner, groupId } = await deliveryOf(context, request);
-    await context.own.releaseBrake(partner, groupId, operator.identity);
+    await context.own.releaseBrake(partner, groupId, operatorOf(response).identity);
     response.json({ partner, groupId, released: 1 });
   });
   router.delete('/:partner/:groupId', async (request, response) => {
     const delivery = await deliveryOf(context, request);
-    await context.own.dropDelivery(delivery.partner, delivery.groupId, operator.identity);
+    await context.own.dropDelivery(delivery.partner, delivery.groupId, operatorOf(response).identity);
     response.json({ partner: delivery.partner, groupId: delivery.groupId, dropped: true });
   });
   router.all('/', otherMethods('GET', 'HEAD'));

@@ -7,7 +7,8 @@ import type { Policy, PolicySource } from '../policy/policy.ts';
 import { loadPolicy, PolicyFileError, policyFromSource } from '../policy/policy-file.ts';
 import { Refusal } from '../refusals.ts';
 import { sendJsonLines } from './json-lines.ts';
-import { type ManagementContext, operator } from './management-context.ts';
+import type { ManagementContext } from './management-context.ts';
+import { operatorOf } from './operators.ts';
 import { otherMethods } from './problem-answer.ts';
 
 /** A policy with the files that it includes, bytes. */
@@ -31,14 +32,16 @@ export function policyRoutes(context: ManagementContext): Router {
   router.post('/activate', json, async (request, response) => {
     const activated = [];
     for (const { policy, scope } of await policiesOf(context, request)) {
-      activated.push(...(await policies.activate(policy, scope, operator.identity)));
+      activated.push(...(await policies.activate(policy, scope, operatorOf(response).identity)));
     }
     response.status(202).json({ policies: activated });
   });
   router.post('/rollback', json, async (request, response) => {
     const { partner, direction } = scopeOf(request);
     if (partner === undefined) throw new Refusal('bad-request', { phrase: 'The body must name a partner' });
-    response.status(202).json({ policies: await policies.rollback({ partner, direction }, operator.identity) });
+    response
+      .status(202)
+      .json({ policies: await policies.rollback({ partner, direction }, operatorOf(response).identity) });
   });
   router.all('/', otherMethods('GET', 'HEAD'));
   router.all(['/plan', '/activate', '/rollback'], otherMethods('POST'));
