@@ -1,5 +1,7 @@
 // Six agreements between agencies as policy, input and expected document; docs/POLICY.md tells them as recipes.
 import { readFileSync } from 'node:fs';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseYaml } from '../config/yaml-source.ts';
@@ -33,7 +35,12 @@ describe.each(recipes)('%s', (recipe) => {
     const group = Buffer.from(read(recipe, 'group.xml'));
     const { groupIds } = await judge.judge(usage, group);
     const [groupId = ''] = groupIds;
-    const policy = await loadPolicy(join(folder, recipe, 'policy.yaml'), () => workers);
+    // A key is never part of a checkout: the example's is written beside a copy.
+    const copy = await mkdtemp(join(tmpdir(), 'recipe-'));
+    await cp(join(folder, recipe), copy, { recursive: true });
+    await writeFile(join(copy, 'pseudonym.key'), 'the key of the example');
+    const policy = await loadPolicy(join(copy, 'policy.yaml'), () => workers);
+    await rm(copy, { recursive: true });
     for (const context of [blue, blueByThread]) {
       const { bytes, applied } = await policy.apply(group, { ...context, groupId }, async (derived) => {
         await judge.judgeGroup(usage, groupId, derived);

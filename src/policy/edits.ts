@@ -10,7 +10,9 @@ export type PolicyEdit = Edit & RuleChange & { readonly unlisted?: true };
 /** Shows where elements stand; remembers positions among siblings, so that naming many siblings stays linear. */
 export class ElementPaths {
   readonly #index: OffsetIndex;
-  readonly #positions = new Map<ElementId, ReadonlyMap<ElementId, string>>();
+  readonly #positions = new Map<ElementId, ReadonlyMap<ElementId, number>>();
+  /** Paths of elements that others stand in: siblings share theirs. */
+  readonly #parents = new Map<ElementId, string>();
 
   constructor(index: OffsetIndex) {
     this.#index = index;
@@ -20,7 +22,12 @@ export class ElementPaths {
   of(element: ElementId): string {
     const parent = this.#index.parent(element);
     if (parent < 0) return this.#index.localName(element);
-    return `${this.of(parent)}/${this.#index.localName(element)}${this.#position(parent, element)}`;
+    let around = this.#parents.get(parent);
+    if (around === undefined) {
+      around = this.of(parent);
+      this.#parents.set(parent, around);
+    }
+    return `${around}/${this.#index.localName(element)}${this.#position(parent, element)}`;
   }
 
   #position(parent: ElementId, element: ElementId): string {
@@ -29,7 +36,8 @@ export class ElementPaths {
       positions = siblingPositions(this.#index, parent);
       this.#positions.set(parent, positions);
     }
-    return positions.get(element) ?? '';
+    const position = positions.get(element);
+    return position === undefined ? '' : `[${position}]`;
   }
 }
 
@@ -105,16 +113,20 @@ function indentation(index: OffsetIndex, element: ElementId): string {
   return index.source(lineStart(index.bytes, start) ?? start, start);
 }
 
-function siblingPositions(index: OffsetIndex, parent: ElementId): ReadonlyMap<ElementId, string> {
+/** Positions from 1 of children among siblings of the same name; those that have the name alone are left out. */
+function siblingPositions(index: OffsetIndex, parent: ElementId): ReadonlyMap<ElementId, number> {
   const counts = new Map<string, number>();
-  const seen: [ElementId, string, number][] = [];
-  for (const child of index.children(parent)) {
-    const name = `${index.namespace(child)} ${index.localName(child)}`;
+  const positions = new Map<ElementId, number>();
+  const firsts = new Map<string, ElementId>();
+  for (let child = index.firstChild(parent); child >= 0; child = index.nextSibling(child)) {
+    const name = index.localName(child);
     const count = (counts.get(name) ?? 0) + 1;
     counts.set(name, count);
-    seen.push([child, name, count]);
+    if (count === 1) firsts.set(name, child);
+    else positions.set(child, count);
+    if (count === 2) positions.set(firsts.get(name) ?? child, 1);
   }
-  return new Map(seen.map(([child, name, count]) => [child, (counts.get(name) ?? 0) > 1 ? `[${count}]` : '']));
+  return positions;
 }
 
 function ownLineStart(bytes: Uint8Array, start: number, end: number): number {

@@ -11,6 +11,9 @@ import type { KeepItem, MembersFile } from './policy-schema.ts';
 /** A user part that no canonical URI can have: stands for every user of a domain. */
 const anyUser = '\u0000';
 
+/** An item of `keep`, its participant type folded. */
+type Item = Omit<KeepItem, 'participantType'> & { readonly participantType: string | undefined };
+
 export interface IdentityFilter {
   /** Entries that leave the member list. */
   readonly leaving: readonly ElementId[];
@@ -29,6 +32,12 @@ export function identityFilter(
   members: MembersFile,
   isServed: (identity: string) => boolean,
 ): IdentityFilter {
+  // Folded once: every entry is compared with them.
+  const keeps = members.keep.map((keep) => ({
+    ...keep,
+    participantType: keep.participantType === undefined ? undefined : foldedText(keep.participantType),
+  }));
+  const typed = keeps.some((keep) => keep.participantType !== undefined);
   const leaving: ElementId[] = [];
   const kept = new Set<string>();
   const removed = new Set<string>();
@@ -38,9 +47,9 @@ export function identityFilter(
       if (isUnresolved(index, item)) refuseUnresolved(index.localName(item));
       if (!isEntry(index, item)) continue;
       const identities = entryIdentities(index, item);
+      const type = typed ? participantType(index, item) : '';
       const stays =
-        staying < (members.limit ?? Infinity) &&
-        members.keep.some((keep) => entryFits(keep, identities, participantType(index, item), isServed));
+        staying < (members.limit ?? Infinity) && keeps.some((keep) => entryFits(keep, identities, type, isServed));
       if (stays) staying++;
       else leaving.push(item);
       for (const identity of identities) if (identity !== undefined) (stays ? kept : removed).add(identity);
@@ -52,11 +61,11 @@ export function identityFilter(
       const identity = canonicalUri(written ?? '');
       if (identity === undefined) return false;
       if (kept.has(identity) || removed.has(identity)) return kept.has(identity);
-      return members.keep.some((keep) => identityFits(keep, identity, isServed));
+      return keeps.some((keep) => identityFits(keep, identity, isServed));
     },
     keepsDomain: (written) => {
       const domain = canonicalDomain(written);
-      return domain !== undefined && members.keep.some((keep) => domainFits(keep, domain, isServed));
+      return domain !== undefined && keeps.some((keep) => domainFits(keep, domain, isServed));
     },
   };
 }
@@ -94,29 +103,32 @@ export function participantType(index: OffsetIndex, entry: ElementId): string {
 
 /** A functional category is free text that people type: case and white space do not tell categories apart. */
 export function foldedText(text: string): string {
-  return text.trim().replace(/\s+/g, ' ').toLowerCase();
+  return plainType.test(text) ? text : text.trim().replace(/\s+/g, ' ').toLowerCase();
 }
 
+/** What most participant types look like; such a text is folded as it stands. */
+const plainType = /^[a-z]+(?: [a-z]+)*$/;
+
 function entryFits(
-  keep: KeepItem,
+  keep: Item,
   identities: readonly (string | undefined)[],
   type: string,
   isServed: (identity: string) => boolean,
 ): boolean {
-  if (keep.participantType !== undefined && foldedText(keep.participantType) !== type) return false;
+  if (keep.participantType !== undefined && keep.participantType !== type) return false;
   if (!judgesIdentity(keep)) return true;
   return identities.every(
     (identity) => identity !== undefined && partsFit(keep, identity, uriDomain(identity), isServed),
   );
 }
 
-function identityFits(keep: KeepItem, identity: string, isServed: (identity: string) => boolean): boolean {
+function identityFits(keep: Item, identity: string, isServed: (identity: string) => boolean): boolean {
   // The category of somebody who is not in the list is unknown.
   if (keep.participantType !== undefined) return false;
   return partsFit(keep, identity, uriDomain(identity), isServed);
 }
 
-function domainFits(keep: KeepItem, domain: string, isServed: (identity: string) => boolean): boolean {
+function domainFits(keep: Item, domain: string, isServed: (identity: string) => boolean): boolean {
   if (keep.participantType !== undefined) return false;
   if (keep.served === true && !isServed(`sip:${domain}`)) return false;
   if (keep.domain !== undefined && keep.domain !== domain) return false;
@@ -124,7 +136,7 @@ function domainFits(keep: KeepItem, domain: string, isServed: (identity: string)
 }
 
 function partsFit(
-  keep: KeepItem,
+  keep: Item,
   identity: string,
   domain: string | undefined,
   isServed: (identity: string) => boolean,
@@ -134,6 +146,6 @@ function partsFit(
   return keep.uri === undefined || matchesPattern(keep.uri, identity);
 }
 
-function judgesIdentity(keep: KeepItem): boolean {
+function judgesIdentity(keep: Item): boolean {
   return keep.served !== undefined || keep.domain !== undefined || keep.uri !== undefined;
 }

@@ -54,7 +54,7 @@ export interface RuleChange {
 }
 
 /** Characters of all changes listed for one derivation. */
-export const listedText = 1_000_000;
+export const listedText = 500_000;
 /** Longest text of one side of a change, characters. */
 export const longestChange = 1000;
 

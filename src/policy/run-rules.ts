@@ -62,7 +62,7 @@ export async function runRules(
     if (applied.length >= most) break;
     at?.(rule.name);
     await turn(index.bytes);
-    const edits = distinct(planned(rule, index, paths, context)).toSorted(byPlace);
+    const edits = distinct(planned(rule, index, paths, context).toSorted(byPlace));
     if (edits.length === 0) continue;
     const bytes = splice(index.bytes, edits);
     const { rule: record, left } = recorded(rule, edits, room);
@@ -135,14 +135,11 @@ function byPlace(one: PolicyEdit, other: PolicyEdit): number {
   return one.start - other.start || one.end - other.end;
 }
 
-// One place selected twice (an element and its text) is changed once.
+// One place selected twice (an element and its text) is changed once; insertions at one place are several.
 function distinct(edits: readonly PolicyEdit[]): readonly PolicyEdit[] {
-  const seen = new Set<string>();
-  return edits.filter(({ start, end, replacement }) => {
-    const key = start === end ? '' : `${start} ${end} ${replacement.toString()}`;
-    if (key === '') return true;
-    if (seen.has(key)) return false;
-    seen.add(key);
-    return true;
+  return edits.filter((edit, position) => {
+    const before = edits[position - 1];
+    const isSame = before !== undefined && before.start === edit.start && before.end === edit.end;
+    return !isSame || edit.start === edit.end || before.replacement.toString() !== edit.replacement.toString();
   });
 }

@@ -27,6 +27,9 @@ export class UserGroup {
   readonly #who: PermissionsFile['for'];
   readonly #isServed: (identity: string) => boolean;
   readonly #wanted: 'any' | 'every';
+  /** Participant types, folded once: every entry is compared with them. */
+  readonly #type: string | undefined;
+  readonly #except: readonly string[];
   readonly #members: readonly Member[];
   readonly #belongs = new Map<string, boolean>();
   readonly #unresolved: string | undefined;
@@ -41,6 +44,8 @@ export class UserGroup {
     this.#index = index;
     this.#who = who;
     this.#wanted = wanted;
+    this.#type = who.participantType === undefined ? undefined : foldedText(who.participantType);
+    this.#except = (who.except ?? []).map(foldedText);
     this.#isServed = isServed;
     const items = listItems(index, listService);
     const unresolved = items.find((item) => isUnresolved(index, item));
@@ -201,9 +206,7 @@ export class UserGroup {
       .map((element) => canonicalUri(index.attribute(element, 'uri') ?? ''))
       .filter((identity) => identity !== undefined);
     const type = participantType(index, entry);
-    const { participantType: wanted, except = [] } = this.#who;
-    const fits =
-      (wanted === undefined || foldedText(wanted) === type) && !except.some((one) => foldedText(one) === type);
+    const fits = (this.#type === undefined || this.#type === type) && !this.#except.includes(type);
     const judged = (identity: string): boolean => this.#fits(identity);
     const belongs = this.#wanted === 'any' ? identities.some(judged) : identities.every(judged);
     return { identities, belongs: fits && belongs };
