@@ -122,12 +122,18 @@ async function play(
   const crowd = await measureCrowd(instruments, crowdServer, crowdSize, settleSeconds, rounds);
   await crowdServer.stop();
   tell('looking for the sustainable rate');
-  const sustainable = await findSustainable(instruments, starts.mcgw, subscribeRate, Math.min(seconds, 4), tell);
+  const sustainable = await findSustainable(
+    instruments,
+    starts.mcgw,
+    subscribeRate,
+    { brief: Math.min(seconds, 4), long: seconds },
+    tell,
+  );
   const overloads: Overload[] = [];
   for (let round = 0; round < Math.min(rounds, overloadRounds); round += 1) {
     tell(`overload: ${sustainable * 2}/s`);
     const server = await startGateway(site);
-    overloads.push(await measureOverload(instruments, server, sustainable, seconds * 2));
+    overloads.push(await measureOverload(instruments, server, sustainable, seconds));
     await server.stop();
   }
   return { results: { subscribe, lifeCycle, crowd, crowdSize, settleSeconds, overloads }, workers };

@@ -117,6 +117,7 @@ export interface Overload {
   readonly sustainable: number;
   /** Offered then. */
   readonly offered: number;
+  readonly calls: number;
   /** Served for each second while it was offered. */
   readonly goodput: number;
   /** Calls refused with 503 and Retry-After. */
@@ -127,18 +128,18 @@ export interface Overload {
 }
 
 /**
- * The highest rate that a fresh server takes for a while: no refusal, no failure, hardly a retransmission.
+ * The highest rate that a fresh server takes: no refusal, no failure, hardly a retransmission. Steps of a seventh up, or down when the
+ * first is too much already, each for a short while; what is found must then hold for as long as the overload will last.
  * @param start makes a fresh server
- * @param first rate tried first; steps of a seventh up, or down when that is too much already
  */
 export async function findSustainable(
   instruments: Instruments,
   start: () => Promise<SipServer>,
   first: number,
-  seconds: number,
+  { brief, long }: { readonly brief: number; readonly long: number },
   tell: (line: string) => void,
 ): Promise<number> {
-  const sustained = async (rate: number): Promise<boolean> => {
+  const sustained = async (rate: number, seconds: number): Promise<boolean> => {
     const server = await start();
     try {
       await warmUp(instruments, server);
@@ -151,19 +152,14 @@ export async function findSustainable(
     }
   };
   // a machine that paused for a moment gets a second try
-  const takes = async (rate: number): Promise<boolean> => (await sustained(rate)) || (await sustained(rate));
+  const takes = async (rate: number, seconds: number): Promise<boolean> =>
+    (await sustained(rate, seconds)) || (await sustained(rate, seconds));
   const step = 8 / 7;
   let rate = first;
-  if (await takes(rate)) {
-    for (;;) {
-      const next = Math.round(rate * step);
-      if (next > first * 4 || !(await takes(next))) return rate;
-      rate = next;
-    }
-  }
-  while (rate > first / 4) {
+  while (rate < first * 4 && (await takes(rate, brief))) rate = Math.round(rate * step);
+  while (rate > first / 8) {
     rate = Math.round(rate / step);
-    if (await takes(rate)) return rate;
+    if (await takes(rate, long)) return rate;
   }
   throw new Error(`not even ${rate}/s is taken without failure`);
 }
@@ -182,6 +178,7 @@ export async function measureOverload(
   return {
     sustainable,
     offered,
+    calls: counts.succeeded + counts.failed,
     goodput: during === undefined ? 0 : during.served / during.at,
     shed: counts.shed,
     failed: counts.failed,

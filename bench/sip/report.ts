@@ -48,6 +48,7 @@ export function verdicts({
   const fanOut = spread(crowd.fanOuts.map(({ last }) => last));
   const share = spread(overloads.map(({ goodput, sustainable }) => (goodput * 100) / sustainable));
   const failed = overloads.reduce((sum, overload) => sum + overload.failed, 0);
+  const asked = overloads.reduce((sum, overload) => sum + overload.calls, 0);
   return [
     rateVerdict(subscribe),
     rateVerdict(lifeCycle),
@@ -59,9 +60,9 @@ export function verdicts({
     },
     {
       what: 'goodput at twice the sustainable rate',
-      measured: `${shown(share)} % of it, ${failed} calls without any answer or with another one`,
-      bar: 'at least 70 %, the rest 503 with Retry-After',
-      met: (share?.median ?? 0) >= 70 && overloads.every(({ shed }) => shed > 0) && failed === 0,
+      measured: `${shown(share)} % of it, ${number(failed)} of ${number(asked)} calls without an answer or with another one`,
+      bar: 'at least 70 %, the rest 503 with Retry-After but for 1 %',
+      met: (share?.median ?? 0) >= 70 && overloads.every(({ shed }) => shed > 0) && failed < asked / 100,
     },
     {
       what: `resident memory for each subscription, ${settleSeconds} s after set-up`,
