@@ -37,6 +37,11 @@ export interface NotifySenderOptions {
   ) => void;
 }
 
+/** RFC 3261 clauses 21.4.11 and 21.5.7. */
+const tooLarge = new Set([413, 513]);
+/** Octets below which a body is not made smaller. */
+const smallestBody = 500;
+
 /** What one NOTIFY is to tell. */
 export interface NotifyTask {
   readonly subscription: WatchedSubscription;
@@ -87,6 +92,8 @@ export class NotifySender {
     const states = changes.map(({ target, newTag }) => ({ resource: target.resource, newTag }));
     this.#options.onAnswer?.(facts.principal, states, status);
     const told = status >= 200 && status < 300;
+    // RFC 5875 4.7: what is too large for the subscriber is told in smaller pieces, patches and elements by their names alone
+    if (tooLarge.has(status)) subscription.largestBody = Math.max(smallestBody, Buffer.byteLength(body) >> 1);
     if (told) {
       takeAsTold(subscription, owed, changes);
       const rates = subscription.ratesByAnswer ? ratesByAnswer(event) : 'unchanged';
@@ -137,7 +144,8 @@ export class NotifySender {
     resources: VisibleResources,
     whole: boolean,
   ): Promise<Telling & { readonly tag: string | undefined }> {
-    const largestBody = whole ? Number.POSITIVE_INFINITY : this.#options.largestBody;
+    const largest = Math.min(this.#options.largestBody, subscription.largestBody ?? Number.POSITIVE_INFINITY);
+    const largestBody = whole ? Number.POSITIVE_INFINITY : largest;
     const sources = { resources, patches: this.#patches, history: this.history };
     if (owed === 'nothing') {
       const inDoubt = subscription.dirty !== undefined || subscription.compareAll;

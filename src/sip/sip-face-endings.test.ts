@@ -39,6 +39,36 @@ describe('RFC 6665 4.2.2: answers to NOTIFY', () => {
     await eventually(() => at.running.face.subscriptions().length === 0);
   });
 
+  test.each(['481 Gone\r\nRetry-After: 1', '404 Not Found\r\nRetry-After: 1', '489 Bad Event'])(
+    'whatever Retry-After says, %j removes it, and nothing follows',
+    async (status) => {
+      await at.put(document('one'));
+      const subscriber = await at.open();
+      subscriber.answer = status;
+      await subscriber.subscribe([sel]);
+      await subscriber.notify();
+      await eventually(() => at.running.face.subscriptionCount === 0);
+      await at.put(document('two'));
+      await subscriber.barrier();
+      expect(subscriber.untaken).toBe(0);
+    },
+  );
+
+  test.each([413, 513])('RFC 5875 4.7: after %i the same is told in less: the patch is left out', async (status) => {
+    await at.put(document('one'));
+    const subscriber = await at.open();
+    await subscriber.subscribe([sel], { Event: 'xcap-diff;diff-processing=aggregate' });
+    await subscriber.notify();
+    subscriber.answer = `${status} Too Large\r\nRetry-After: 1`;
+    await at.put(document('x'.repeat(700)));
+    const refused = await subscriber.notify();
+    expect(refused.body).toContain('x'.repeat(700));
+    subscriber.answer = '200 OK';
+    const again = await subscriber.notify();
+    expect(again.body).not.toContain('xx');
+    expect(changesOf(again)).toEqual(changesOf(refused));
+  });
+
   test('500 keeps the subscription; what was refused is told again', async () => {
     const tag = await at.put(document('one'));
     const subscriber = await at.open();

@@ -1,3 +1,4 @@
+import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { Refusal } from '../refusals.ts';
 import { changesOf, groups, resourceList } from './face.testkit.ts';
@@ -182,6 +183,18 @@ describe('RFC 5875 7: bounds', () => {
     const answer = await second.subscribe([sel]);
     expect(answer.status).toBe(503);
     expect(answer.header('Retry-After')).toBe('60');
+  });
+
+  test('lists of 5,000 and of 100,000 entries, small on the wire, are 413 at once, and others are served', async () => {
+    const subscriber = await at.open();
+    const started = performance.now();
+    for (const count of [5_000, 100_000]) {
+      const body = deflateSync(resourceList(Array.from({ length: count }, () => `${groups}/global/byGroupID/sip:g@x`)));
+      expect((await subscriber.subscribe(undefined, { 'Content-Encoding': 'deflate' }, body)).status).toBe(413);
+    }
+    expect(performance.now() - started).toBeLessThan(3_000);
+    expect((await subscriber.subscribe([sel])).status).toBe(200);
+    await subscriber.notify();
   });
 
   test('a list with too many entries is 413', async () => {

@@ -179,7 +179,7 @@ function next(state: SubscriptionState, now: number, interval: number, longest: 
     return { effect: 'wait', until: state.ending === undefined ? state.expires : Number.POSITIVE_INFINITY };
   }
   if (state.ending !== undefined) return notify(state, now);
-  if (state.quenched && !state.immediate) return { effect: 'wait', until: state.expires };
+  if (state.quenched && !state.immediate && state.owed !== 'full') return { effect: 'wait', until: state.expires };
   if (state.owed === 'nothing') {
     // RFC 6446 6.3: with a minimum rate the current state is told although it is known
     const due = Math.max(state.sent + longest, state.notBefore);

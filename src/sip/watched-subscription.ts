@@ -63,6 +63,8 @@ export class WatchedSubscription implements TimerOwner {
   readonly sentLately: number[] = [];
   /** The first NOTIFY needs no body when the state has this tag (RFC 5839 clause 5.5). */
   suppress: string | undefined;
+  /** Octets of the largest body, when the subscriber has refused a larger one (RFC 5875 clause 4.7). */
+  largestBody: number | undefined;
   timer: Timer | undefined;
   /** CSeq of the last NOTIFY, 0 = none yet. */
   cseq = 0;
