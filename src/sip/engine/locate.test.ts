@@ -19,6 +19,8 @@ const zone: NameService = {
         { priority: 2, weight: 0, port: 5082, name: 'second.example' },
         { priority: 1, weight: 0, port: 5081, name: 'first.example' },
       ],
+      '_sip._tcp.root.example': [{ priority: 0, weight: 0, port: 0, name: '' }],
+      '_sip._udp.root.example': [{ priority: 1, weight: 0, port: 5090, name: 'first.example' }],
       '_sip._udp.srv.example': [{ priority: 1, weight: 0, port: 5090, name: 'first.example' }],
     };
     return records[name] ?? [];
@@ -50,6 +52,7 @@ describe('RFC 3263 4', () => {
     ['4.2: a port means addresses only', 'sip:plain.example:5099', ['udp 192.0.2.4 5099']],
     ['4.2: without NAPTR and SRV the addresses with the default port', 'sip:plain.example', ['udp 192.0.2.4 5060']],
     ['4.1: without NAPTR the SRV of the transports', 'sip:srv.example', ['udp 192.0.2.2 5090', 'udp 2001:db8::2 5090']],
+    ['RFC 2782: a root target is no service', 'sip:root.example', ['udp 192.0.2.2 5090', 'udp 2001:db8::2 5090']],
     ['an unknown name', 'sip:nowhere.example', []],
     ['an unknown transport', 'sip:192.0.2.9;transport=sctp', []],
   ])('%s', async (_rule, uri, expected) => {

@@ -1,5 +1,5 @@
 // Where a SIP URI is served: transports, addresses and ports in order of preference (RFC 3263 4).
-import { promises as dns } from 'node:dns';
+import dns from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { SipUri } from './address.ts';
 import type { TransportName } from './transport.ts';
@@ -20,10 +20,19 @@ export interface NameService {
   addresses(name: string): Promise<readonly string[]>;
 }
 
-/** The name service of the system. */
+/** A name service that is away must not cost more than the transaction would: two tries of two seconds for each question. */
+const resolver = (): dns.Resolver => new dns.Resolver({ timeout: 2_000, tries: 2 });
+
+/** The name service of the system, as it is configured at the moment. */
 export const systemNames: NameService = {
-  naptr: (name) => dns.resolveNaptr(name).catch(() => []),
-  srv: (name) => dns.resolveSrv(name).catch(() => []),
+  naptr: (name) =>
+    resolver()
+      .resolveNaptr(name)
+      .catch(() => []),
+  srv: (name) =>
+    resolver()
+      .resolveSrv(name)
+      .catch(() => []),
   addresses: async (name) => {
     const found = await dns.lookup(name, { all: true }).catch(() => []);
     return found.map(({ address }) => address);
@@ -131,9 +140,10 @@ async function naptrServices(
   });
 }
 
-/** By priority; within one priority drawn by weight (RFC 2782). */
-function orderServers<T extends { priority: number; weight: number }>(servers: readonly T[]): T[] {
+/** By priority; within one priority drawn by weight (RFC 2782). A target that is the root says that there is no such service. */
+function orderServers<T extends { priority: number; weight: number; name: string }>(servers: readonly T[]): T[] {
   return servers
+    .filter(({ name }) => name !== '' && name !== '.')
     .map((server) => ({ server, draw: -Math.log(1 - Math.random()) / (server.weight || 0.01) }))
     .sort((a, b) => a.server.priority - b.server.priority || a.draw - b.draw)
     .map(({ server }) => server);
