@@ -69,11 +69,11 @@ export class MemoryDocument implements ServedDocument {
     return this.#group;
   }
 
-  /** Reads the facts of a large group document in slices, so that nobody who asks for them later holds up the others. */
+  /** Reads a large document in slices, so that nobody who asks what is in it later holds up the others. */
   async prepare(): Promise<void> {
-    if (this.key.auid !== groupsAuid || this.bytes.byteLength <= largeDocument || this.#group !== undefined) return;
-    const group = await inTurns(readingGroup(this.index));
-    this.#group ??= group;
+    if (this.bytes.byteLength <= largeDocument) return;
+    this.#index ??= await inTurns(OffsetIndex.making(this.bytes, storedLimits));
+    if (this.key.auid === groupsAuid) this.#group ??= await inTurns(readingGroup(this.#index));
     this.#grown(this);
   }
 

@@ -4,9 +4,18 @@
 import type { Principal } from '../identity/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
-import { deleteNode, locatePut, type PutOptions, type PutTarget, putNode } from '../xml/node-edit.ts';
+import type { ScanElsewhere } from '../xml/fragment.ts';
+import {
+  deletingNode,
+  locatingPut,
+  type PutOptions,
+  type PutTarget,
+  puttingNode,
+  readPutBody,
+} from '../xml/node-edit.ts';
 import { bindSelector, type NodeSelector } from '../xml/node-selector.ts';
-import { selectNode } from '../xml/select.ts';
+import { selectingNode } from '../xml/select.ts';
+import { inTurns } from '../xml/turns.ts';
 import type { MemoryDocument } from './cache.ts';
 import { homeUri, keyUri } from './document-key.ts';
 import type { NodeAddress, Preconditions, PutOutcome } from './documents.ts';
@@ -20,15 +29,20 @@ interface Placed {
   readonly target: PutTarget;
 }
 
+export interface NodeWriterOptions extends PutOptions {
+  /** Parses large bodies. */
+  readonly scan: ScanElsewhere;
+}
+
 /** What looks up and edits documents. */
 export type EditWriter = Pick<DocumentWriter, 'look' | 'edit'>;
 
 export class NodeWriter {
   readonly #writerOf: (key: DocumentKey) => EditWriter;
-  readonly #options: PutOptions;
+  readonly #options: NodeWriterOptions;
 
   /** `writerOf`: where edits of a document under this key go. */
-  constructor(writerOf: (key: DocumentKey) => EditWriter, options: PutOptions) {
+  constructor(writerOf: (key: DocumentKey) => EditWriter, options: NodeWriterOptions) {
     this.#writerOf = writerOf;
     this.#options = options;
   }
@@ -42,17 +56,18 @@ export class NodeWriter {
     preconditions: Preconditions,
   ): Promise<PutOutcome> {
     const writer = this.#writerOf(address);
-    let placed = place(await writer.look(principal, address), node, preconditions);
+    let placed = await place(await writer.look(principal, address), node, preconditions);
     const bytes = new Uint8Array(await body());
     return writer.edit(principal, address, {
       action: 'node-put',
       node: nodeText(node),
       selector: (found) => bind(found, node),
-      apply: (found) => {
+      apply: async (found) => {
         // While the body came, or while others wrote, the document may have become another.
-        if (found.document !== placed.document) placed = place(found, node, preconditions);
+        if (found.document !== placed.document) placed = await place(found, node, preconditions);
         const { document, selector, target } = placed;
-        return putNode(document.index, selector, target, bytes, this.#options);
+        const content = await readPutBody(document.index, target, bytes, this.#options, this.#options.scan);
+        return inTurns(puttingNode(document.index, selector, target, content, this.#options));
       },
     });
   }
@@ -68,24 +83,24 @@ export class NodeWriter {
       action: 'node-delete',
       node: nodeText(node),
       selector: (found) => bind(found, node),
-      apply: (found) => {
+      apply: async (found) => {
         const selector = bind(found, node);
         const { document } = found;
-        if (document === undefined || selectNode(document.index, selector) === undefined)
-          throw new Refusal('not-found');
+        const known = document && (await inTurns(selectingNode(document.index, selector)));
+        if (document === undefined || known === undefined) throw new Refusal('not-found');
         if (!preconditionsHold(preconditions, document.tag)) throw new Refusal('precondition-failed');
-        return deleteNode(document.index, selector, this.#options.limits);
+        return inTurns(deletingNode(document.index, selector, this.#options.limits));
       },
     });
     return tag;
   }
 }
 
-function place(found: FoundDocument, node: NodeAddress, preconditions: Preconditions): Placed {
+async function place(found: FoundDocument, node: NodeAddress, preconditions: Preconditions): Promise<Placed> {
   const selector = bind(found, node);
   const { document, key } = found;
   if (document === undefined) throw new Refusal('no-parent', { ancestor: homeUri(key) });
-  const target = located(key, document, selector);
+  const target = await locate(key, document, selector);
   // RFC 4825 8.2.6: a node that is not there yet counts as having the tag of its document.
   if (!preconditionsHold(preconditions, document.tag)) throw new Refusal('precondition-failed');
   return { document, selector, target };
@@ -101,9 +116,9 @@ function bind({ usage }: FoundDocument, { selector, bindings }: NodeAddress): No
 }
 
 /** Finds the place of a PUT; what the edit knows of the closest ancestor becomes a URI below the XCAP root (RFC 4825 11.1). */
-function located(key: DocumentKey, document: MemoryDocument, selector: NodeSelector): PutTarget {
+async function locate(key: DocumentKey, document: MemoryDocument, selector: NodeSelector): Promise<PutTarget> {
   try {
-    return locatePut(document.index, selector);
+    return await inTurns(locatingPut(document.index, selector));
   } catch (error) {
     if (!(error instanceof Refusal) || error.detail.ancestor === undefined) throw error;
     throw new Refusal(error.code, { ...error.detail, ancestor: `${keyUri(key)}/~~/${error.detail.ancestor}` });

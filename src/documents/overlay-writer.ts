@@ -79,7 +79,7 @@ export class OverlayWriter {
       for (let attempt = 0; attempt < attempts; attempt++) {
         const document = await reader.document(key);
         const found = { usage, key, document };
-        const edited = edit.apply(found);
+        const edited = await edit.apply(found);
         if (document === undefined) throw new Refusal('not-found');
         if (!edited.changed) return { created: false, changed: false, tag: document.tag };
         const operations = this.#operations(document.index, edited, edit.selector(found));

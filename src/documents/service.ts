@@ -39,7 +39,7 @@ import { DocumentWriter } from './writer.ts';
 
 export interface DocumentServiceOptions {
   readonly store: Store;
-  readonly schemas: Pick<SchemaLibrary, 'read' | 'examine'>;
+  readonly schemas: Pick<SchemaLibrary, 'read' | 'examine' | 'scan'>;
   /** Must contain the usage of group documents; default: the built-in ones. */
   readonly usages?: readonly ApplicationUsage[] | undefined;
   readonly limits: XmlLimits;
@@ -116,6 +116,7 @@ export class DocumentService implements Documents {
     this.#nodes = new NodeWriter((key) => (overlays.isFor(key) ? overlays : this.#writer), {
       limits: options.limits,
       bareAttributeValues: options.bareAttributeValues,
+      scan: (bytes, limits) => options.schemas.scan(bytes, limits),
     });
     this.#foreign = new ForeignGroups({
       ...shared,

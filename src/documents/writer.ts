@@ -57,7 +57,7 @@ export interface DocumentEdit {
   /** The part as it is found there. */
   readonly selector: (found: FoundDocument) => NodeSelector;
   /** Makes the new document of what is there, as often as somebody else was faster. Throws the Refusal of the first broken rule. */
-  readonly apply: (found: FoundDocument) => EditedDocument;
+  readonly apply: (found: FoundDocument) => Promise<EditedDocument>;
 }
 
 /** A document to store, checked as far as its content goes. */
@@ -125,7 +125,7 @@ export class DocumentWriter {
     return this.#options.queue.run(keyText(key), async () => {
       for (let attempt = 0; attempt < attempts; attempt++) {
         const document = await this.#held(principal, key);
-        const edited = edit.apply({ usage, key, document });
+        const edited = await edit.apply({ usage, key, document });
         if (!edited.changed && document !== undefined) return { created: false, changed: false, tag: document.tag };
         const { bytes, created } = edited;
         const earlier = (): EarlierGroup | undefined => {

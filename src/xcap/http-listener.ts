@@ -290,7 +290,7 @@ const onePiece = 12 * 1024;
 /** Ends a response. Head and content in one string are one write, which costs far less than gathering two pieces. */
 function endWith(response: ServerResponse, body: Answer['body']): void {
   if (!(body instanceof Uint8Array) || body.byteLength > onePiece) response.end(body);
-  else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).latin1Slice(), 'latin1');
+  else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
 }
 
 async function answerOf(exchange: Exchange, options: HttpListenerOptions): Promise<Answer | undefined> {

@@ -3,8 +3,9 @@ import type { Documents, NodeAddress, ServedDocument } from '../documents/docume
 import { type Principal, principalName } from '../identity/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
-import { type FetchedNode, fetchNode } from '../xml/node-edit.ts';
+import { type FetchedNode, fetchingNode } from '../xml/node-edit.ts';
 import type { NodeSelector } from '../xml/node-selector.ts';
+import { inTurns } from '../xml/turns.ts';
 import { type Answer, emptyAnswer } from './answer.ts';
 import { readBody, requirePutType } from './body.ts';
 import { preconditionsOf, quotedTag } from './entity-tags.ts';
@@ -60,7 +61,7 @@ export async function answerNode(request: NodeRequest): Promise<Answer> {
 
 async function readNode(request: NodeRequest): Promise<Answer> {
   const document = await readDocument(request);
-  const node = fetchNode(document.index, request.bound());
+  const node = await inTurns(fetchingNode(document.index, request.bound()));
   if (node === undefined) throw new Refusal('not-found');
   // RFC 4825 8.5: all nodes have the tag of their document
   const { kind, body } = node;

@@ -1,9 +1,18 @@
 // Creates, replaces, deletes and fetches nodes of a document by splicing its bytes. RFC 4825 clauses 7.3 to 7.10 and 8.2 to 8.4.
-// Every edit is tried and the selector evaluated again: what a GET would not give back is refused and changes nothing.
+// Every edit is tried and the selector evaluated again: what a GET would not give back is refused and changes nothing. Long work in slices.
 
 import { Refusal } from '../refusals.ts';
 import { composeNamespaceBindings } from './compose.ts';
-import { type ElementFragment, readAttributeFragment, readElementFragment } from './fragment.ts';
+import {
+  type AttributeFragment,
+  type ElementFragment,
+  largeBody,
+  readAttributeFragment,
+  readElementFragment,
+  readLargeAttributeFragment,
+  readLargeElementFragment,
+  type ScanElsewhere,
+} from './fragment.ts';
 import type { XmlLimits } from './limits.ts';
 import { namespaces } from './names.ts';
 import {
@@ -16,8 +25,9 @@ import {
 import type { ByteEdit } from './offset-edit.ts';
 import type { AttributeView, ElementId, IndexedElementEdit, OffsetIndex } from './offset-index.ts';
 import { XmlLimitExceeded } from './offset-scan.ts';
-import { nthChild, selectChild, selectElement, selectNode } from './select.ts';
+import { findingNth, selectingChild, selectingElement, selectingNode } from './select.ts';
 import { appendEdit, attributeRemovalEdit, type Edit, splice } from './splice.ts';
+import { atOnce } from './turns.ts';
 
 /** A document after an edit, not yet validated. */
 export interface EditedDocument {
@@ -55,7 +65,12 @@ export interface FetchedNode {
 
 /** The node that a selector names: an element as it stands, an attribute value with its quotes, or the namespace bindings. Undefined: 404. */
 export function fetchNode(index: OffsetIndex, selector: NodeSelector): FetchedNode | undefined {
-  const node = selectNode(index, selector);
+  return atOnce(fetchingNode(index, selector));
+}
+
+/** The same in slices, for long lists. */
+export function* fetchingNode(index: OffsetIndex, selector: NodeSelector): Generator<void, FetchedNode | undefined> {
+  const node = yield* selectingNode(index, selector);
   if (node === undefined) return undefined;
   switch (node.kind) {
     case 'element':
@@ -75,23 +90,33 @@ export function fetchNode(index: OffsetIndex, selector: NodeSelector): FetchedNo
  * the query that binds its prefixes), `cannot-insert` for a target that several elements match, `method-not-allowed` for namespace bindings.
  */
 export function locatePut(index: OffsetIndex, selector: NodeSelector): PutTarget {
+  return atOnce(locatingPut(index, selector));
+}
+
+/** The same in slices, for long lists. */
+export function* locatingPut(index: OffsetIndex, selector: NodeSelector): Generator<void, PutTarget> {
   if (selector.terminal?.kind === 'namespaces')
     throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD', 'OPTIONS'] });
   if (selector.terminal?.kind === 'attribute') {
-    const element = parentOf(index, selector, selector.steps);
+    const element = yield* findingParent(index, selector, selector.steps);
     const { localName, namespace } = selector.terminal.name;
     return { kind: 'attribute', element, existing: index.attributeView(element, localName, namespace) };
   }
   const before = selector.steps.slice(0, -1);
-  const parent = before.length === 0 ? -1 : parentOf(index, selector, before);
+  const parent = before.length === 0 ? -1 : yield* findingParent(index, selector, before);
   const last = lastStep(selector);
-  const outcome = parent < 0 ? selectElement(index, [last]).outcome : selectChild(index, parent, last);
+  const outcome =
+    parent < 0 ? (yield* selectingElement(index, [last])).outcome : yield* selectingChild(index, parent, last);
   if (outcome === 'several') throw new Refusal('cannot-insert', { phrase: 'The selector matches several elements' });
   return { kind: 'element', parent, existing: outcome === 'none' ? undefined : outcome };
 }
 
-function parentOf(index: OffsetIndex, selector: NodeSelector, steps: readonly SelectorStep[]): ElementId {
-  const { outcome, matched } = selectElement(index, steps);
+function* findingParent(
+  index: OffsetIndex,
+  selector: NodeSelector,
+  steps: readonly SelectorStep[],
+): Generator<void, ElementId> {
+  const { outcome, matched } = yield* selectingElement(index, steps);
   if (typeof outcome === 'number') return outcome;
   // RFC 4825 11.1: the document element has no parent into which something could be inserted.
   if (matched === 0) throw new Refusal('no-parent');
@@ -106,6 +131,11 @@ function lastStep(selector: NodeSelector): SelectorStep {
   return last;
 }
 
+/** The body of a PUT as far as it can be judged without its place among others. */
+export type PutContent =
+  | { readonly kind: 'element'; readonly fragment: ElementFragment }
+  | { readonly kind: 'attribute'; readonly fragment: AttributeFragment };
+
 /**
  * Puts an element or attribute where `locatePut` found its place. Throws Refusal `not-utf-8`, `not-xml-frag`, `not-xml-att-value`,
  * `cannot-insert`, `document-too-large`, `constraint-failure` (limits). The result is still to be validated.
@@ -117,27 +147,70 @@ export function putNode(
   body: Uint8Array,
   options: PutOptions,
 ): EditedDocument {
-  return target.kind === 'element'
-    ? putElement(index, selector, target, body, options.limits)
-    : putAttribute(index, selector, target, body, options);
+  return atOnce(puttingNode(index, selector, target, readPutContent(index, target, body, options), options));
 }
 
-function putElement(
+function readPutContent(index: OffsetIndex, target: PutTarget, body: Uint8Array, options: PutOptions): PutContent {
+  if (target.kind === 'attribute') {
+    return { kind: 'attribute', fragment: readAttributeFragment(body, options.bareAttributeValues) };
+  }
+  return { kind: 'element', fragment: readElementFragment(body, scopeOf(index, target.parent), options.limits) };
+}
+
+/** Reads the body of a PUT, a large one with the help of another thread. Rejects with Refusal `not-utf-8`, `not-xml-frag`, `not-xml-att-value`. */
+export async function readPutBody(
+  index: OffsetIndex,
+  target: PutTarget,
+  body: Uint8Array,
+  options: PutOptions,
+  scan: ScanElsewhere,
+): Promise<PutContent> {
+  if (body.byteLength <= largeBody) return readPutContent(index, target, body, options);
+  const { limits, bareAttributeValues } = options;
+  if (target.kind === 'attribute') {
+    return { kind: 'attribute', fragment: await readLargeAttributeFragment(body, bareAttributeValues, limits, scan) };
+  }
+  const scope = scopeOf(index, target.parent);
+  return { kind: 'element', fragment: await readLargeElementFragment(body, scope, limits, scan) };
+}
+
+function scopeOf(index: OffsetIndex, parent: ElementId): ReadonlyMap<string, string> {
+  return parent < 0 ? new Map() : index.namespacesInScope(parent);
+}
+
+/** Puts what was read where `locatePut` found its place, in slices. Throws as `putNode`. */
+export function* puttingNode(
+  index: OffsetIndex,
+  selector: NodeSelector,
+  target: PutTarget,
+  content: PutContent,
+  options: PutOptions,
+): Generator<void, EditedDocument> {
+  if (target.kind === 'element' && content.kind === 'element') {
+    return yield* puttingElement(index, selector, target, content.fragment, options.limits);
+  }
+  if (target.kind === 'attribute' && content.kind === 'attribute') {
+    return yield* puttingAttribute(index, selector, target, content.fragment, options);
+  }
+  throw new RangeError('the content is of another kind than the target');
+}
+
+function* puttingElement(
   index: OffsetIndex,
   selector: NodeSelector,
   target: PutTarget & { readonly kind: 'element' },
-  body: Uint8Array,
+  fragment: ElementFragment,
   limits: XmlLimits,
-): EditedDocument {
+): Generator<void, EditedDocument> {
   const { parent, existing } = target;
-  const scope = parent < 0 ? new Map<string, string>() : index.namespacesInScope(parent);
-  const fragment = readElementFragment(body, scope, limits);
   const edit =
     existing === undefined
-      ? insertion(index, parent, lastStep(selector), fragment)
+      ? yield* findingInsertion(index, parent, lastStep(selector), fragment)
       : { start: index.outerStart(existing), end: index.outerEnd(existing), replacement: fragment.bytes };
+  yield;
   const edited = tryElementEdit(index, edit, existing === undefined, limits, { parent, fragment });
-  const node = selectNode(edited.index, selector);
+  yield;
+  const node = yield* selectingNode(edited.index, selector);
   // RFC 4825 8.2.3, 8.2.4: GET(PUT(x)) = x; it also catches a body whose name or attributes the selector does not describe.
   const same = node?.kind === 'element' && Buffer.compare(edited.index.outerBytes(node.element), fragment.bytes) === 0;
   if (!same || edited.index.outerStart(node.element) !== expectedStart(edit)) throw new Refusal('cannot-insert');
@@ -149,12 +222,12 @@ function expectedStart(edit: Edit & { readonly opened?: number }): number {
 }
 
 /** Where a new element goes, RFC 4825 8.2.3. Throws Refusal `cannot-insert` for a position that cannot be reached. */
-function insertion(
+function* findingInsertion(
   index: OffsetIndex,
   parent: ElementId,
   step: SelectorStep,
   fragment: ElementFragment,
-): Edit & { readonly opened?: number } {
+): Generator<void, Edit & { readonly opened?: number }> {
   if (parent < 0) throw new Refusal('cannot-insert', { phrase: 'A document has one document element' });
   const { position } = step;
   const before = (sibling: ElementId): Edit => insertAt(index.outerStart(sibling), fragment);
@@ -165,14 +238,14 @@ function insertion(
     return index.isEmptyTag(parent) ? { ...edit, opened: 1 } : edit;
   };
   if (position === undefined) {
-    const same = index.childrenNamed(parent, fragment.namespace, fragment.localName).at(-1);
+    const same = index.lastNamed(parent, fragment.namespace, fragment.localName);
     return same === undefined ? last() : behind(same);
   }
   if (position === 1) {
-    const first = nthChild(index, parent, step.name, 1);
+    const first = yield* findingNth(index, parent, step.name, 1);
     return first < 0 ? last() : before(first);
   }
-  const previous = nthChild(index, parent, step.name, position - 1);
+  const previous = yield* findingNth(index, parent, step.name, position - 1);
   if (position < 1 || previous < 0) throw new Refusal('cannot-insert', { phrase: 'The position cannot be reached' });
   return behind(previous);
 }
@@ -181,28 +254,29 @@ function insertAt(at: number, fragment: ElementFragment): Edit {
   return { start: at, end: at, replacement: fragment.bytes };
 }
 
-function putAttribute(
+function* puttingAttribute(
   index: OffsetIndex,
   selector: NodeSelector,
   target: PutTarget & { readonly kind: 'attribute' },
-  body: Uint8Array,
+  { quoted }: AttributeFragment,
   options: PutOptions,
-): EditedDocument {
+): Generator<void, EditedDocument> {
   const terminal = selector.terminal;
   if (terminal?.kind !== 'attribute') throw new RangeError('the selector names no attribute');
-  const { quoted } = readAttributeFragment(body, options.bareAttributeValues);
   const { existing, element } = target;
   const edit =
     existing === undefined
       ? newAttribute(index, element, terminal.name, quoted, options.limits)
       : { start: existing.valueStart - 1, end: existing.valueEnd + 1, replacement: quoted };
+  yield;
   const edited = tryTagEdit(index, edit, existing === undefined, options.limits);
-  const node = selectNode(edited.index, selector);
+  yield;
+  const node = yield* selectingNode(edited.index, selector);
   // RFC 4825 7.7: a changed attribute may take its own element out of the selector's reach.
   const same =
     node?.kind === 'attribute' &&
     node.element === element &&
-    edited.index.source(node.attribute.valueStart - 1, node.attribute.valueEnd + 1) === quoted;
+    Buffer.compare(edited.bytes.subarray(node.attribute.valueStart - 1, node.attribute.valueEnd + 1), quoted) === 0;
   if (!same) throw new Refusal('cannot-insert');
   return edited;
 }
@@ -212,7 +286,7 @@ function newAttribute(
   index: OffsetIndex,
   element: ElementId,
   name: SelectorName,
-  quoted: string,
+  quoted: Uint8Array,
   limits: XmlLimits,
 ): Edit {
   const prefix = prefixFor(index, element, name);
@@ -223,7 +297,7 @@ function newAttribute(
   const written = prefix === '' ? name.localName : `${prefix}:${name.localName}`;
   if (Buffer.byteLength(written) > limits.nameLength) throw limitRefusal('a name is too long');
   const at = ends.reduce((last, end) => Math.max(last, end), index.tagNameEnd(element));
-  return { start: at, end: at, replacement: ` ${written}=${quoted}` };
+  return { start: at, end: at, replacement: Buffer.concat([Buffer.from(` ${written}=`), quoted]) };
 }
 
 function prefixFor(index: OffsetIndex, element: ElementId, name: SelectorName): string | undefined {
@@ -240,10 +314,20 @@ function prefixFor(index: OffsetIndex, element: ElementId, name: SelectorName): 
  * then name another element, `method-not-allowed` for namespace bindings, `schema-validation-error` for the document element.
  */
 export function deleteNode(index: OffsetIndex, selector: NodeSelector, limits: XmlLimits): EditedDocument {
+  return atOnce(deletingNode(index, selector, limits));
+}
+
+/** The same in slices, for long lists. */
+export function* deletingNode(
+  index: OffsetIndex,
+  selector: NodeSelector,
+  limits: XmlLimits,
+): Generator<void, EditedDocument> {
   if (selector.terminal?.kind === 'namespaces')
     throw new Refusal('method-not-allowed', { allow: ['GET', 'HEAD', 'OPTIONS'] });
-  const node = selectNode(index, selector);
+  const node = yield* selectingNode(index, selector);
   if (node === undefined) throw new Refusal('not-found');
+  yield;
   if (node.kind === 'attribute') return tryTagEdit(index, attributeRemovalEdit(index, node.attribute), false, limits);
   if (node.element === index.root) {
     throw new Refusal('schema-validation-error', { phrase: 'A document keeps its document element' });
@@ -251,7 +335,9 @@ export function deleteNode(index: OffsetIndex, selector: NodeSelector, limits: X
   const edit = { start: index.outerStart(node.element), end: index.outerEnd(node.element), replacement: '' };
   const edited = tryElementEdit(index, edit, false, limits, { parent: index.parent(node.element) });
   // RFC 4825 8.4: after the deletion the same URI must match nothing, or repeating it would delete more.
-  if (selectElement(edited.index, selector.steps).outcome !== 'none') throw new Refusal('cannot-delete');
+  yield;
+  const { outcome } = yield* selectingElement(edited.index, selector.steps);
+  if (outcome !== 'none') throw new Refusal('cannot-delete');
   return edited;
 }
 

@@ -12,6 +12,7 @@ import {
   isSpace,
   type NamespaceScope,
   type OffsetScan,
+  scanningOffsets,
   scanOffsets,
   stride,
 } from './offset-scan.ts';
@@ -91,6 +92,11 @@ export class OffsetIndex {
    */
   static of(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimits): OffsetIndex {
     return new OffsetIndex(bytes, scanOffsets(bytes, limits));
+  }
+
+  /** The same in slices, for large documents. */
+  static *making(bytes: Uint8Array, limits: XmlLimits): Generator<void, OffsetIndex> {
+    return new OffsetIndex(bytes, yield* scanningOffsets(bytes, limits));
   }
 
   /** The index of bytes that somebody else has scanned. */
@@ -208,6 +214,15 @@ export class OffsetIndex {
     return undefined;
   }
 
+  /** Last child element with this expanded name. */
+  lastNamed(element: ElementId, namespace: string, localName: string): ElementId | undefined {
+    let last: ElementId | undefined;
+    for (let child = this.firstChild(element); child >= 0; child = this.nextSibling(child)) {
+      if (this.is(child, namespace, localName)) last = child;
+    }
+    return last;
+  }
+
   /** All elements below this one, in document order. */
   *descendants(element: ElementId): Iterable<ElementId> {
     const end = this.outerEnd(element);
@@ -266,8 +281,11 @@ export class OffsetIndex {
     while (at < end && bytes[at] !== 0x22 && bytes[at] !== 0x27) at++;
     const quote = bytes[at++];
     cursor.valueStart = at;
-    while (at < end && bytes[at] !== quote) at++;
-    cursor.valueEnd = at;
+    const near = Math.min(end, at + 64);
+    while (at < near && bytes[at] !== quote) at++;
+    // A long value is searched by the machine; what is well-formed has its other quote
+    if (at === near && at < end) at = quote === undefined ? end : this.#buffer.indexOf(quote, at);
+    cursor.valueEnd = at < 0 ? end : at;
     return true;
   }
 
@@ -294,16 +312,21 @@ export class OffsetIndex {
     const name = this.source(raw.nameStart, raw.nameEnd);
     const colon = name.indexOf(':');
     const prefix = colon < 0 ? '' : name.slice(0, colon);
+    const { valueStart, valueEnd } = raw;
+    const value = (): string => decodeAttributeValue(this.source(valueStart, valueEnd));
     return {
       // Namespaces in XML 6.2: an unprefixed attribute is in no namespace, whatever the default is.
       namespace: prefix === '' ? '' : (this.namespaceOf(element, prefix) ?? ''),
       prefix,
       localName: colon < 0 ? name : name.slice(colon + 1),
-      value: decodeAttributeValue(this.source(raw.valueStart, raw.valueEnd)),
+      // Decoded when it is asked for: it may be long, and often its place alone matters
+      get value() {
+        return value();
+      },
       start: raw.nameStart,
       end: raw.valueEnd + 1,
-      valueStart: raw.valueStart,
-      valueEnd: raw.valueEnd,
+      valueStart,
+      valueEnd,
       quote: this.bytes[raw.valueEnd] === 0x27 ? "'" : '"',
     };
   }

@@ -4,6 +4,7 @@
 import { decodeAttributeValue } from './character-data.ts';
 import { defaultDifferent, type XmlLimits } from './limits.ts';
 import { namespaces } from './names.ts';
+import { atOnce } from './turns.ts';
 
 /** Raised when a document exceeds one of the XML limits. */
 export class XmlLimitExceeded extends Error {
@@ -70,8 +71,16 @@ export function isSpace(byte: number | undefined): boolean {
 
 /** Scans the bytes of a document. Throws XmlLimitExceeded or NotScannable. */
 export function scanOffsets(bytes: Uint8Array, limits: XmlLimits): OffsetScan {
+  return atOnce(scanningOffsets(bytes, limits));
+}
+
+/** The same in slices, for large documents. */
+export function scanningOffsets(bytes: Uint8Array, limits: XmlLimits): Generator<void, OffsetScan> {
   return new Scanner(bytes, limits).scan();
 }
+
+/** Pieces of markup between two places where a scan can be interrupted. */
+const markupAtOnce = 4096;
 
 class Scanner {
   readonly #bytes: Uint8Array;
@@ -119,14 +128,16 @@ class Scanner {
     this.#bound[this.#prefixId('xml')] = this.#namespaceId(namespaces.xml);
   }
 
-  scan(): OffsetScan {
+  *scan(): Generator<void, OffsetScan> {
     const bytes = this.#bytes;
+    let pieces = 0;
     let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
     while (at < this.#end) {
       if (bytes[at] !== 0x3c) {
         at++;
         continue;
       }
+      if (++pieces % markupAtOnce === 0) yield;
       const next = bytes[at + 1];
       if (next === 0x2f) at = this.#endTag(at);
       else if (next === 0x3f) at = this.#after('?>', at + 2);
@@ -263,7 +274,11 @@ class Scanner {
     const quote = bytes[at];
     if (quote !== 0x22 && quote !== 0x27) throw new NotScannable('an attribute value is not quoted');
     const valueStart = ++at;
-    while (bytes[at] !== quote) if (at++ >= this.#end) throw new NotScannable('an attribute value is not closed');
+    const near = at + 64;
+    while (bytes[at] !== quote && at < near) at++;
+    // A long value is searched by the machine
+    if (bytes[at] !== quote) at = this.#buffer.indexOf(quote, at);
+    if (at < 0) throw new NotScannable('an attribute value is not closed');
     if (bytes[from] === 0x78 && bytes[from + 1] === 0x6d && isDeclaration(bytes, from, nameEnd)) {
       this.#pending.push([
         nameEnd - from === 5 ? '' : this.#buffer.toString('utf8', from + 6, nameEnd),

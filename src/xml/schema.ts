@@ -5,6 +5,7 @@ import { Refusal } from '../refusals.ts';
 import type { SchemaProblem } from './libxml.ts';
 import type { XmlLimits } from './limits.ts';
 import { OffsetIndex } from './offset-index.ts';
+import type { OffsetScan } from './offset-scan.ts';
 import { readSchemaSources, type SchemaSource } from './schema-files.ts';
 import { SchemaJudge } from './schema-judge.ts';
 import { refusalOfPool } from './schema-refusals.ts';
@@ -134,6 +135,13 @@ export class SchemaLibrary {
     if ('problems' in verdict) return { problems: verdict.problems, finding: undefined };
     if ('refusal' in verdict) throw new Refusal(verdict.refusal, verdict.detail);
     throw new Error(verdict.failure);
+  }
+
+  /** Parses a large document or fragment on another thread and tells its offsets. Rejects with the refusals of readXml, and `unavailable`. */
+  async scan(bytes: Uint8Array, limits: XmlLimits): Promise<OffsetScan> {
+    const { scan } = await this.#judgeInWorker({ schema: undefined, bytes, limits, scan: true });
+    if (scan === undefined) throw new Error('a worker that judges documents has told no offsets');
+    return scan;
   }
 
   /** Frees the schemas and ends the workers; jobs under way are rejected. */

@@ -1,8 +1,9 @@
 // Evaluates node selectors over the offset index. RFC 4825 clause 6.3: each step must end with exactly one element;
-// a position counts before the attribute test, only elements count, names and values compare as they are.
+// a position counts before the attribute test, only elements count, names and values compare as they are. Long lists in slices.
 
 import type { NodeSelector, SelectorName, SelectorStep } from './node-selector.ts';
 import type { AttributeView, ElementId, OffsetIndex } from './offset-index.ts';
+import { atOnce } from './turns.ts';
 
 /** How a step ends: with one element, none, or several. */
 export type StepOutcome = ElementId | 'none' | 'several';
@@ -19,9 +20,17 @@ export type SelectedNode =
   | { readonly kind: 'attribute'; readonly element: ElementId; readonly attribute: AttributeView }
   | { readonly kind: 'namespaces'; readonly element: ElementId };
 
+/** Children between two places where a search can be interrupted. */
+const childrenAtOnce = 1024;
+
 /** The node that a selector names; undefined when it names none, or no single one. */
 export function selectNode(index: OffsetIndex, selector: NodeSelector): SelectedNode | undefined {
-  const { outcome: element } = selectElement(index, selector.steps);
+  return atOnce(selectingNode(index, selector));
+}
+
+/** The same in slices, for long lists. */
+export function* selectingNode(index: OffsetIndex, selector: NodeSelector): Generator<void, SelectedNode | undefined> {
+  const { outcome: element } = yield* selectingElement(index, selector.steps);
   if (typeof element !== 'number') return undefined;
   if (selector.terminal === undefined) return { kind: 'element', element };
   if (selector.terminal.kind === 'namespaces') return { kind: 'namespaces', element };
@@ -32,9 +41,18 @@ export function selectNode(index: OffsetIndex, selector: NodeSelector): Selected
 
 /** Follows steps from the document. */
 export function selectElement(index: OffsetIndex, steps: readonly SelectorStep[]): ElementSelection {
+  return atOnce(selectingElement(index, steps));
+}
+
+/** The same in slices, for long lists. */
+export function* selectingElement(
+  index: OffsetIndex,
+  steps: readonly SelectorStep[],
+): Generator<void, ElementSelection> {
   let outcome: StepOutcome = 'none';
-  for (const [number, step] of steps.entries()) {
-    outcome = number === 0 ? selectRoot(index, step) : selectChild(index, outcome as ElementId, step);
+  for (let number = 0; number < steps.length; number++) {
+    const step = steps[number] as SelectorStep;
+    outcome = number === 0 ? selectRoot(index, step) : yield* selectingChild(index, outcome as ElementId, step);
     if (typeof outcome !== 'number') return { outcome, matched: number };
   }
   return { outcome, matched: steps.length };
@@ -47,15 +65,21 @@ function selectRoot(index: OffsetIndex, step: SelectorStep): StepOutcome {
   return position === 1 && hasName(index, root, step.name) && passes(index, root, step) ? root : 'none';
 }
 
-/** Applies one step to the children of an element. */
-export function selectChild(index: OffsetIndex, parent: ElementId, step: SelectorStep): StepOutcome {
+/** Applies one step to the children of an element, in slices. */
+export function* selectingChild(
+  index: OffsetIndex,
+  parent: ElementId,
+  step: SelectorStep,
+): Generator<void, StepOutcome> {
   if (step.position !== undefined) {
-    const positioned = nthChild(index, parent, step.name, step.position);
+    const positioned = yield* findingNth(index, parent, step.name, step.position);
     return positioned >= 0 && passes(index, positioned, step) ? positioned : 'none';
   }
-  if (step.attribute !== undefined) return byAttribute(index, parent, step.name, step.attribute);
+  if (step.attribute !== undefined) return yield* byAttribute(index, parent, step.name, step.attribute);
   let found: StepOutcome = 'none';
+  let seen = 0;
   for (let child = index.firstChild(parent); child >= 0; child = index.nextSibling(child)) {
+    if (++seen % childrenAtOnce === 0) yield;
     if (!hasName(index, child, step.name)) continue;
     if (found !== 'none') return 'several';
     found = child;
@@ -63,11 +87,18 @@ export function selectChild(index: OffsetIndex, parent: ElementId, step: Selecto
   return found;
 }
 
-/** The n-th child element (from 1) with a name, or of all; -1 when there are fewer. */
-export function nthChild(index: OffsetIndex, parent: ElementId, name: SelectorName | '*', position: number): ElementId {
+/** Finds the n-th child element (from 1) with a name, or of all, in slices; -1 when there are fewer. */
+export function* findingNth(
+  index: OffsetIndex,
+  parent: ElementId,
+  name: SelectorName | '*',
+  position: number,
+): Generator<void, ElementId> {
   let seen = 0;
+  let matching = 0;
   for (let child = index.firstChild(parent); child >= 0; child = index.nextSibling(child)) {
-    if (hasName(index, child, name) && ++seen === position) return child;
+    if (hasName(index, child, name) && ++matching === position) return child;
+    if (++seen % childrenAtOnce === 0) yield;
   }
   return -1;
 }
@@ -96,12 +127,12 @@ interface AttributeTest {
 }
 
 /** The first questions are answered by looking; a document that is asked often gets a table, so that long lists answer at once. */
-function byAttribute(
+function* byAttribute(
   index: OffsetIndex,
   parent: ElementId,
   name: SelectorName | '*',
   test: AttributeTest,
-): StepOutcome {
+): Generator<void, StepOutcome> {
   const elementKey = name === '*' ? name : `${name.namespace} ${name.localName}`;
   const key = `${parent} ${elementKey} ${test.name.namespace} ${test.name.localName}`;
   let kept = tables.get(index);
@@ -112,16 +143,23 @@ function byAttribute(
   const known = kept.get(key) ?? 0;
   if (typeof known === 'number' && known < looks) {
     if (known > 0 || kept.size < tablesKept) kept.set(key, known + 1);
-    return lookFor(index, parent, name, test);
+    return yield* lookingFor(index, parent, name, test);
   }
-  const table = typeof known === 'number' ? valueTable(index, parent, name, test.name) : known;
+  const table = typeof known === 'number' ? yield* makingTable(index, parent, name, test.name) : known;
   kept.set(key, table);
   return table.get(test.value) ?? 'none';
 }
 
-function lookFor(index: OffsetIndex, parent: ElementId, name: SelectorName | '*', test: AttributeTest): StepOutcome {
+function* lookingFor(
+  index: OffsetIndex,
+  parent: ElementId,
+  name: SelectorName | '*',
+  test: AttributeTest,
+): Generator<void, StepOutcome> {
   let found: StepOutcome = 'none';
+  let seen = 0;
   for (let child = index.firstChild(parent); child >= 0; child = index.nextSibling(child)) {
+    if (++seen % childrenAtOnce === 0) yield;
     if (!hasName(index, child, name)) continue;
     if (index.attribute(child, test.name.localName, test.name.namespace) !== test.value) continue;
     if (found !== 'none') return 'several';
@@ -130,14 +168,16 @@ function lookFor(index: OffsetIndex, parent: ElementId, name: SelectorName | '*'
   return found;
 }
 
-function valueTable(
+function* makingTable(
   index: OffsetIndex,
   parent: ElementId,
   name: SelectorName | '*',
   attribute: SelectorName,
-): ValueTable {
+): Generator<void, ValueTable> {
   const table = new Map<string, StepOutcome>();
+  let seen = 0;
   for (let child = index.firstChild(parent); child >= 0; child = index.nextSibling(child)) {
+    if (++seen % childrenAtOnce === 0) yield;
     if (!hasName(index, child, name)) continue;
     const value = index.attribute(child, attribute.localName, attribute.namespace);
     if (value !== undefined) table.set(value, table.has(value) ? 'several' : child);

@@ -45,8 +45,8 @@ export function scanWellFormed(bytes: Uint8Array, limits: XmlLimits): OffsetScan
   }
 }
 
-/** RFC 4825 5.3: documents are UTF-8. RFC 7303 3.2: a byte order mark outranks the declared encoding. */
-function checkEncoding(bytes: Uint8Array): void {
+/** RFC 4825 5.3: documents are UTF-8. RFC 7303 3.2: a byte order mark outranks the declared encoding. Throws Refusal `not-utf-8`. */
+export function checkEncoding(bytes: Uint8Array): void {
   if (!isUtf8(bytes)) throw new Refusal('not-utf-8');
   // XML 1.0 production 2 has no NUL; it is also what UTF-16 without a mark looks like.
   if (bytes.includes(0)) throw new Refusal('not-utf-8', { cause: 'NUL byte' });

@@ -1,26 +1,17 @@
 // A group of 10,000 members, 2 MB: how long a write takes, and how long it holds up everybody else. The figures are printed; what is
-// demanded of every run leaves room for machines that do other things at the same time.
+// demanded of every run leaves room for machines that do other things at the same time. Hostile documents: hostile-requests.test.ts.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import {
-  elementType,
-  groups,
-  groupType,
-  own,
-  plain,
-  plainType,
-  sender,
-  writeConfiguration,
-  type XcapServer,
-} from './xcap-server.ts';
+import { elementType, groups, groupType, own, sender, writeConfiguration, type XcapServer } from './xcap-server.ts';
 
 const members = 10_000;
 const rounds = 9;
-/** What one write may take on a machine of its own, and how long it may hold the event loop, milliseconds. */
+const counted = 5;
+/** What one write may take on a machine of its own, and processor time of the busiest turn of the event loop, milliseconds. */
 const budget = { time: 120, held: 20 };
 /** How much worse the median may be where other work runs beside. */
 const slack = 4;
@@ -57,35 +48,40 @@ afterAll(async () => {
   await rm(dirname(file), { recursive: true, force: true });
 });
 
-interface Figures {
-  readonly time: number;
-  readonly held: number;
-}
-
-async function measured(work: () => Promise<void>): Promise<Figures> {
-  gateway.send('watch');
+/** Milliseconds until work is done. */
+async function timeOf(work: () => Promise<void>): Promise<number> {
   const started = performance.now();
   await work();
-  const time = performance.now() - started;
+  return performance.now() - started;
+}
+
+/** Processor time of the busiest turn of the event loop while work is done, milliseconds. */
+async function busiestTurnOf(work: () => Promise<void>): Promise<number> {
+  gateway.send('count');
+  await work();
   gateway.send('tell');
-  const [{ longest }] = await once(gateway, 'message');
-  return { time, held: longest };
+  const [{ busiest }] = await once(gateway, 'message');
+  return busiest;
 }
 
 /** Runs work some times, prints the figures, and demands the budget of the best run and four times the budget of the median. */
 async function withinBudget(what: string, work: (round: number) => Promise<void>): Promise<void> {
-  const all: Figures[] = [];
-  for (let round = 0; round < rounds; round++) all.push(await measured(() => work(round)));
-  const sorted = (figures: readonly number[]): readonly number[] => [...figures].sort((one, two) => one - two);
-  for (const key of ['time', 'held'] as const) {
-    const figures = sorted(all.map((one) => one[key]));
-    const [best = 0, median = 0] = [figures[0], figures[rounds >> 1]];
+  const demand = (measure: string, unsorted: readonly number[], most: number): void => {
+    const figures = [...unsorted].sort((one, two) => one - two);
+    const [best = 0, median = 0] = [figures[0], figures[figures.length >> 1]];
     process.stdout.write(
-      `${what}, ${key === 'time' ? 'to the answer' : 'longest hold of the event loop'}: best ${best.toFixed(1)} ms, median ${median.toFixed(1)} ms, worst ${figures.at(-1)?.toFixed(1)} ms\n`,
+      `${what}, ${measure}: best ${best.toFixed(1)} ms, median ${median.toFixed(1)} ms, worst ${figures.at(-1)?.toFixed(1)} ms\n`,
     );
-    expect(best).toBeLessThan(budget[key]);
-    expect(median).toBeLessThan(budget[key] * slack);
-  }
+    expect(best).toBeLessThan(most);
+    expect(median).toBeLessThan(most * slack);
+  };
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) times.push(await timeOf(() => work(round)));
+  demand('to the answer', times, budget.time);
+  // Counting keeps a processor busy, so it has rounds of its own
+  const turns: number[] = [];
+  for (let round = 0; round < counted; round++) turns.push(await busiestTurnOf(() => work(rounds + round)));
+  demand('busiest turn of the event loop', turns, budget.held);
 }
 
 test('PUT of one element, validated', async () => {
@@ -105,29 +101,8 @@ test('DELETE of one element, validated', async () => {
 }, 60_000);
 
 test('PUT of the whole document, validated', async () => {
-  const bodies = Array.from({ length: rounds }, (_, round) => document(`Round ${round}`));
+  const bodies = Array.from({ length: rounds + counted }, (_, round) => document(`Round ${round}`));
   await withinBudget('document PUT, 10,000 members', async (round) => {
     expect(await send('PUT', path, { type: groupType, body: bodies[round] })).toMatchObject({ status: 200 });
   });
 }, 60_000);
-
-test.each([
-  ['200,000 names', 409, (at: number) => `<a${at}/>`],
-  ['200,000 times the same declaration', 201, () => '<a xmlns=""/>'],
-  ['249,000 elements', 201, () => '<a/>'],
-] as const)('a document made to hurt does not hold up the others: %s', async (what, status, element) => {
-  const count = Number(/^[\d,]+/.exec(what)?.[0].replace(',', ''));
-  const hostile = `<r>${Array.from({ length: count }, (_, at) => element(at)).join('')}</r>`;
-  const all: number[] = [];
-  for (let round = 0; round < 3; round++) {
-    const { held } = await measured(async () => {
-      const at = own(plain, `${status}-${count}-${round}.xml`);
-      expect(await send('PUT', at, { type: plainType, body: hostile })).toMatchObject({ status });
-    });
-    all.push(held);
-  }
-  process.stdout.write(
-    `${what}, longest hold of the event loop: ${all.map((held) => held.toFixed(1)).join(', ')} ms\n`,
-  );
-  expect(Math.min(...all)).toBeLessThan(budget.held * 2);
-});
