@@ -3,7 +3,7 @@
 import { parseAddress } from './address.ts';
 import { wireName } from './header-names.ts';
 import { type Field, fieldValue } from './message.ts';
-import { readHead } from './parse-message.ts';
+import { readHead, wrongField } from './parse-message.ts';
 
 /** A SIP text from an application. */
 export interface ApplicationMessage {
@@ -27,6 +27,8 @@ export function readApplicationMessage(text: Buffer): ApplicationMessage {
   const body = end < 0 ? '' : text.toString('latin1', end + 4);
   let wrong = head.wrong.includes('Content-Length') ? '' : head.wrong;
   if (head.status === 0) wrong = 'line ends are not CR LF';
+  // It would be refused by the peer, or misread; and its failure could not be reported in a response that repeats it.
+  for (const { key, value } of head.fields) wrong ||= wrongField(key, value);
   if (!wrong && body !== '' && fieldValue(head.fields, 'content-type') === undefined) wrong = 'missing content-type';
   return { startLine: head.startLine, fields: head.fields, body, wrong };
 }

@@ -147,6 +147,36 @@ test('a frame that stays half does not hold up other applications', async () => 
   expect(await other.outcome()).toBe('response|p|OK|pong');
 });
 
+test.each([
+  'Contact: <<<',
+  'Contact: <sip:a@b>, "',
+  'Expires: soon',
+  'Expires: -1',
+  'Max-Forwards: 256',
+  'Max-Forwards: -1',
+  'Call-ID: a b',
+  'Call-ID: a|b',
+])(
+  'a request or a response with "%s" is refused by name and not sent; what was asked can still be answered',
+  async (line) => {
+    const engine = await start();
+    const known = application(engine);
+    known.frame(`a|authenticate|${engine.control.secret}|`);
+    known.frame('r|route|options');
+    await known.next();
+    await known.next();
+    const name = line.split(':')[0];
+    known.frame(`b|sip||\r\nOPTIONS sip:x@127.0.0.1:${portOf(engine, 'udp')} SIP/2.0\r\n${line}\r\n\r\n`);
+    expect(await known.outcome()).toBe(`response|b|NOK|invalid ${name}`);
+    const asked = ask(engine);
+    const transaction = (await known.next()).split('|')[8];
+    known.frame(`c|sip|${transaction}|\r\nSIP/2.0 200 OK\r\n${line}\r\n\r\n`);
+    expect(await known.outcome()).toBe(`response|c|NOK|invalid ${name}`);
+    known.frame(`d|sip|${transaction}|\r\nSIP/2.0 480 Later\r\n\r\n`);
+    expect(await asked).toBe('SIP/2.0 480 Later');
+  },
+);
+
 test('texts that are no SIP, however long, are refused by name and the connection stays', async () => {
   const engine = await start();
   const known = application(engine);

@@ -182,22 +182,13 @@ export function finish(head: Head, body: string, fault = ''): SipMessage | Unpar
         break;
       case 'call-id':
         callId ||= value;
-        if (!isCallId(value)) wrong ||= 'invalid Call-ID';
+        wrong ||= wrongField(key, value);
         break;
       case 'cseq':
         cseqText ||= value;
         break;
-      case 'contact':
-        if (value !== '*' && splitValues(value).some((part) => parseAddress(part) === undefined)) {
-          wrong ||= 'invalid Contact';
-        }
-        break;
-      case 'max-forwards':
-        if (digits(value, 255) < 0) wrong ||= 'invalid Max-Forwards';
-        break;
-      case 'expires':
-        if (digits(value, Number.MAX_VALUE) < 0) wrong ||= 'invalid Expires';
-        break;
+      default:
+        wrong ||= wrongField(key, value);
     }
   }
   if (from === undefined) wrong ||= 'no From';
@@ -251,6 +242,24 @@ export function finish(head: Head, body: string, fault = ''): SipMessage | Unpar
     return { kind: 'unparsed', status, cause: wrong, fields, via };
   }
   return { kind: 'request', method, uri, fields, body, size, via, from, to, callId, cseq };
+}
+
+/** What is wrong with the value of a field that decides where messages go or for how long, '' when nothing is. */
+export function wrongField(key: string, value: string): string {
+  switch (key) {
+    case 'call-id':
+      return isCallId(value) ? '' : 'invalid Call-ID';
+    case 'contact':
+      return value === '*' || splitValues(value).every((part) => parseAddress(part) !== undefined)
+        ? ''
+        : 'invalid Contact';
+    case 'max-forwards':
+      return digits(value, 255) < 0 ? 'invalid Max-Forwards' : '';
+    case 'expires':
+      return digits(value, Number.MAX_VALUE) < 0 ? 'invalid Expires' : '';
+    default:
+      return '';
+  }
 }
 
 const DROPPED: Unparsed = { kind: 'unparsed', status: 0, cause: 'dropped', fields: [], via: undefined };
