@@ -172,6 +172,8 @@ export interface Documents {
   markStale(groupId: string, since: string | undefined): Promise<void>;
   /** The local edits of a foreign group; none when nobody made any. */
   overlay(groupId: string): Promise<Overlay>;
+  /** What storing `derived` for a foreign group would serve: its tag with the local edits, and how many of those would not apply. */
+  previewForeign(groupId: string, derived: Uint8Array): Promise<{ readonly tag: string; readonly conflicts: number }>;
   /** Changes local edits while nothing of the group is here to derive them on. */
   changeOverlay(groupId: string, change: OverlayChange, actor: string): Promise<void>;
   /** Checks group bytes as `put` would (well-formed, schema, constraints, group ID), without storing. Throws the Refusal. */

@@ -16,7 +16,9 @@ import type { KeyedQueue } from './keyed-queue.ts';
 import {
   type ChangedEdits,
   type OverlayChange,
+  type OverlayEdit,
   overlayKind,
+  type Replayed,
   readOverlay,
   replayEdits,
   writeOverlay,
@@ -224,18 +226,7 @@ export class ForeignGroups {
     if (edits.length === 0) {
       return { served: derived, judged: judgedDerived, value: undefined, journal: [] };
     }
-    const { judge, limits, usage, bindsBothSystems, now } = this.#options;
-    let judged: Judged | undefined;
-    const replayed = await replayEdits(derived.bytes, edits, {
-      limits,
-      now: now().toISOString(),
-      judge: async (bytes, plain) => {
-        judge.checkSize(bytes);
-        judged = await judge.judgeGroup(usage, group.groupId, bytes);
-        const bound = bindsBothSystems(plain, judged.index);
-        if (bound !== undefined) throw bindingRefusal(bound);
-      },
-    });
+    const { judged, replayed } = await this.#replay(group.groupId, derived.bytes, edits);
     const why = replayed.edits.find(({ number }) => number === mustApply)?.conflict?.why;
     if (why !== undefined) throw new Refusal('constraint-failure', { phrase: `The edit does not apply there: ${why}` });
     const isDerived = replayed.bytes === derived.bytes;
@@ -248,6 +239,35 @@ export class ForeignGroups {
         : [this.#entry('system', 'overlay-conflict', group.groupId, { overlay: number, node, cause: conflict.why })],
     );
     return { served, judged: isDerived ? judgedDerived : judged, value, journal };
+  }
+
+  async #replay(
+    groupId: string,
+    derived: Uint8Array,
+    edits: readonly OverlayEdit[],
+  ): Promise<{ readonly judged: Judged | undefined; readonly replayed: Replayed }> {
+    const { judge, limits, usage, bindsBothSystems, now } = this.#options;
+    let judged: Judged | undefined;
+    const replayed = await replayEdits(derived, edits, {
+      limits,
+      now: now().toISOString(),
+      judge: async (bytes, plain) => {
+        judge.checkSize(bytes);
+        judged = await judge.judgeGroup(usage, groupId, bytes);
+        const bound = bindsBothSystems(plain, judged.index);
+        if (bound !== undefined) throw bindingRefusal(bound);
+      },
+    });
+    return { judged, replayed };
+  }
+
+  /** See Documents.previewForeign. */
+  async preview(groupId: string, derived: Uint8Array): Promise<{ readonly tag: string; readonly conflicts: number }> {
+    const { edits } = readOverlay(await this.#options.store.record(overlayKind, groupId));
+    if (edits.length === 0) return { tag: entityTag(derived), conflicts: 0 };
+    const { replayed } = await this.#replay(groupId, derived, edits);
+    const conflicts = replayed.edits.filter(({ conflict }) => conflict !== undefined).length;
+    return { tag: entityTag(replayed.bytes), conflicts };
   }
 
   /** See Documents.changeOverlay. */
