@@ -45,8 +45,27 @@ describe('what goes out', () => {
       'content-type',
       'date',
       'host',
+      'if-none-match',
       'x-3gpp-asserted-identity',
     ]);
+  });
+
+  test('RFC 9110 13.1.2: a first provision creates only; where an answer was lost it is repeated without condition', async () => {
+    const root = await partner.gms((response, { headers }) =>
+      headers['if-none-match'] ? response.writeHead(412).end() : response.writeHead(200, { ETag: '"r-1"' }).end(),
+    );
+    expect(await partner.client([root]).provide('red', group, bytes, undefined)).toEqual({
+      outcome: 'accepted',
+      created: false,
+      tag: 'r-1',
+    });
+    expect(partner.received.map(({ headers }) => headers['if-none-match'])).toEqual(['*', undefined]);
+  });
+
+  test('RFC 9110 6.6.1: a withdrawal says when it was sent', async () => {
+    const root = await partner.gms(answering(200));
+    await partner.client([root]).withdraw('red', group);
+    expect(Date.parse(partner.received[0]?.headers.date ?? '')).not.toBeNaN();
   });
 
   test('RFC 4825 6.2: a partner that takes groups in a user tree gets them there; it is asked for its own by group ID', async () => {

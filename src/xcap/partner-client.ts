@@ -96,17 +96,18 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
     async provide(partner, groupId, bytes, knownTag, signal) {
       // RFC 9110 6.6.1: tells the partner which of two messages is the older one, should one be held up on its way
       const content = { 'Content-Type': groupMediaType, Date: new Date(now()).toUTCString() };
-      const condition = knownTag === undefined ? {} : { 'If-Match': quotedTag(knownTag) };
+      // RFC 9110 13.1.2: Dates count in seconds; a first provision held up for less must not undo the next one either
+      const condition = knownTag === undefined ? { 'If-None-Match': '*' } : { 'If-Match': quotedTag(knownTag) };
       const path = groupPath(groupId, partners.get(partner)?.provideBelow);
       const reply = await request(partner, 'PUT', path, { ...content, ...condition }, signal, bytes);
-      const stale = reply.reply === 'answer' && reply.status === 412 && knownTag !== undefined;
-      // What we hold is newer than whatever the partner has: the tag only tells that somebody else changed or removed it
+      const stale = reply.reply === 'answer' && reply.status === 412;
+      // What we hold is newer than whatever the partner has: an answer of it was lost, or somebody else changed or removed it
       return provideOutcome(stale ? await request(partner, 'PUT', path, content, signal, bytes) : reply);
     },
 
     async withdraw(partner, groupId, signal) {
       const path = groupPath(groupId, partners.get(partner)?.provideBelow);
-      const reply = await request(partner, 'DELETE', path, {}, signal);
+      const reply = await request(partner, 'DELETE', path, { Date: new Date(now()).toUTCString() }, signal);
       const gone = reply.reply === 'answer' && (reply.status === 404 || reply.status === 410);
       return gone ? { outcome: 'accepted', created: false } : provideOutcome(reply);
     },
