@@ -108,6 +108,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     gms: partnerGms(site),
     settings: await policies.inForce(interconnectionSettings({ ...prepared, configuration })),
     onAttempt: ({ partner, outcome, milliseconds }) => metrics.deliveryAttempted(partner, outcome, milliseconds),
+    onRefused: (partner, code) => metrics.partnerRefused(partner, code),
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
   policies.attach(
@@ -163,7 +164,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
           groups: interconnection,
           authenticate: (credentials) => current.authenticate.partner(credentials),
           edge: () => current.edge,
-          limits,
+          limits: { ...limits, bytesOf: (partner) => bodyBytesOf(current.configuration, partner) },
           log: log.child({ face: 'interconnect' }),
           onAnswer: answered('interconnect'),
         }).catch(failedAt('interconnect.listen'));
@@ -323,6 +324,10 @@ async function openSip(
   const atShutdown = sip.atShutdown ?? (sip.engine === 'embedded' ? 'deactivate' : 'keep');
   opened.add('sip face', () => face.close({ deactivate: atShutdown === 'deactivate' }));
   return { face, engine };
+}
+
+function bodyBytesOf({ partners }: Configuration, name: string): number | undefined {
+  return partners.find((partner) => partner.name === name)?.limits.bytesInFlight;
 }
 
 function operatorSchemas(usages: Configuration['applicationUsages']): ReadonlyMap<string, string> {

@@ -87,6 +87,7 @@ const table = {
   'too-many-attempts': { status: 429, phrase: 'Too many attempts with wrong credentials, try again later' },
   'header-too-large': { status: 431, phrase: 'The header is larger than this server accepts' },
   'not-implemented': { status: 501, phrase: 'The operation is not implemented' },
+  'rate-exceeded': { status: 429, phrase: 'Too many requests, try again later' },
   unavailable: { status: 503, phrase: 'The server cannot answer now, try again' },
   'http-version-not-supported': { status: 505, phrase: 'This server speaks HTTP/1.1' },
 
@@ -137,7 +138,7 @@ export interface RefusalDetail {
   readonly unsupported?: readonly string[] | undefined;
   /** `interval-too-brief`: shortest accepted duration, seconds. */
   readonly minimumExpires?: number | undefined;
-  /** `unavailable`, `too-many-attempts`: seconds after which a retry makes sense. */
+  /** `unavailable`, `too-many-attempts`, `rate-exceeded`: seconds after which a retry makes sense. */
   readonly retryAfter?: number | undefined;
 }
 

@@ -27,6 +27,7 @@ import type {
   DeliveryProgress,
   DirectoryEntry,
   OwnFacing,
+  PartnerAdmission,
   PartnerCopies,
   PartnerFacing,
   PartnerGms,
@@ -47,6 +48,7 @@ import { Requests } from './request.ts';
 import { Revalidation } from './revalidate.ts';
 import { Staleness } from './staleness.ts';
 import { StayCurrent } from './stay-current.ts';
+import { PartnerTraffic } from './traffic.ts';
 
 export interface InterconnectionOptions {
   readonly documents: Documents;
@@ -58,6 +60,8 @@ export interface InterconnectionOptions {
   readonly random?: (() => number) | undefined;
   /** Hears of every delivery attempt that reached out to a partner, for metrics. */
   readonly onAttempt?: ((attempt: DeliveryAttempt) => void) | undefined;
+  /** Hears of everything that a partner was refused, by stable code or cause, for metrics. */
+  readonly onRefused?: ((partner: string, code: string) => void) | undefined;
   /** Hears of faults of our own in work that nobody waits for; never of what partners do. */
   readonly onFault: (fault: unknown) => void;
 }
@@ -65,9 +69,10 @@ export interface InterconnectionOptions {
 /** How long requests of ours may go on when the gateway stops, milliseconds. */
 const stopPatience = 8_000;
 
-export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing {
+export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdmission, OwnFacing {
   readonly #context: InterconnectionContext;
   readonly #views: OutboundViews;
+  readonly #traffic: PartnerTraffic;
   readonly #primary: Primary;
   readonly #acceptance: Acceptance;
   readonly #requests: Requests;
@@ -112,6 +117,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
       refusals: new RefusalJournal({
         store: options.store,
         clock: options.clock ?? systemClock,
+        onRefused: options.onRefused,
         onFault: options.onFault,
       }),
       staleness: new Staleness({
@@ -123,6 +129,10 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
       foreignWrites: new KeyedQueue(),
       onFault: options.onFault,
     };
+    this.#traffic = new PartnerTraffic({
+      limitsOf: (partner) => this.#current.partners.named(partner)?.configuration.limits,
+      now: () => this.#context.clock.now(),
+    });
     this.#views = new OutboundViews(this.#context);
     this.#primary = new Primary(this.#context, this.#views);
     this.#outboxes = new Outboxes(this.#context, this.#primary, options.onAttempt);
@@ -248,6 +258,29 @@ export class Interconnection implements PartnerFacing, PartnerCopies, OwnFacing 
 
   groupForPartner(from: PartnerPrincipal, groupId: string, version?: ServedDocument): Promise<PartnerView> {
     return this.#primary.groupForPartner(from, groupId, version);
+  }
+
+  admitRequest(from: PartnerPrincipal): () => void {
+    return this.#admitted(from, () => this.#traffic.beginRequest(from.partner));
+  }
+
+  admitConnection(from: PartnerPrincipal, open: number): void {
+    this.#admitted(from, () => this.#traffic.checkConnection(from.partner, open));
+  }
+
+  admitSubscribe(from: PartnerPrincipal, others: number): void {
+    this.#admitted(from, () => this.#traffic.checkSubscribe(from.partner, others));
+  }
+
+  // A flood must not wait for the journal, nor the journal grow with it.
+  #admitted<Result>(from: PartnerPrincipal, admit: () => Result): Result {
+    try {
+      return admit();
+    } catch (error) {
+      const { onFault, refusals } = this.#context;
+      refusals.note(from, 'traffic-refused', `refusals:${from.partner}`, error).catch(onFault);
+      throw error;
+    }
   }
 
   copyForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView | undefined> {

@@ -8,6 +8,7 @@ export type InterconnectionAction =
   | 'provision-refused'
   | 'withdrawal-refused'
   | 'request-refused'
+  | 'traffic-refused'
   | 'refusals-counted'
   | 'group-fetched'
   | 'fetch-failed'

@@ -109,6 +109,19 @@ export interface PartnerFacing {
   groupsForPartner(from: PartnerPrincipal): Promise<readonly string[]>;
 }
 
+/** What partners may cost us; faces ask it of each message once they know the sender. */
+export interface PartnerAdmission {
+  /**
+   * Admits one request; the result is to be called when it has been answered. Throws `rate-exceeded`, `unavailable`. The journal has the
+   * cause.
+   */
+  admitRequest(from: PartnerPrincipal): () => void;
+  /** Admits one more connection beside `open` others. Throws `unavailable`. */
+  admitConnection(from: PartnerPrincipal, open: number): void;
+  /** Admits a SUBSCRIBE of a partner that has `others` subscriptions beside it. Throws `unavailable`. */
+  admitSubscribe(from: PartnerPrincipal, others: number): void;
+}
+
 /** What partners may read to compare both sides; a face may leave it out. */
 export interface PartnerCopies {
   /**

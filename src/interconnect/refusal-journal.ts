@@ -7,12 +7,14 @@ import { causeOf, entry, type InterconnectionAction } from './journal.ts';
 
 export type RefusedAction = Extract<
   InterconnectionAction,
-  'request-refused' | 'provision-refused' | 'withdrawal-refused'
+  'request-refused' | 'provision-refused' | 'withdrawal-refused' | 'traffic-refused'
 >;
 
 export interface RefusalJournalOptions {
   readonly store: Pick<Store, 'commit'>;
   readonly clock: Clock;
+  /** Hears of every refusal, for metrics. */
+  readonly onRefused?: ((partner: string, code: string) => void) | undefined;
   /** Hears of counts that could not be written. */
   readonly onFault: (fault: unknown) => void;
 }
@@ -48,6 +50,7 @@ export class RefusalJournal {
   async note(from: PartnerPrincipal, action: RefusedAction, subject: string, error: unknown): Promise<void> {
     const now = this.#minutes.get(from.partner) ?? this.#begin(from);
     const { code, cause } = causeOf(error);
+    this.#options.onRefused?.(from.partner, code === 'fault' ? code : knownCode(error));
     const detail = { partner: from.partner, code, cause: shortened(cause) };
     const group = shortened(subject);
     const key = JSON.stringify([action, group, detail]);
@@ -108,6 +111,12 @@ function count({ counted }: Minute, detail: NonNullable<JournalEntry['detail']>)
     others.count += 1;
     counted.set('others', others);
   }
+}
+
+// Inside the agreement a refusal has a code of its own; outside it the code is uniform, and the cause tells
+function knownCode(error: unknown): string {
+  const { code, cause } = causeOf(error);
+  return /^[a-z]+(-[a-z]+)+$/.test(cause) ? cause : code;
 }
 
 function shortened(text: string): string {

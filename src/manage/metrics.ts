@@ -13,6 +13,8 @@ export interface Metrics {
   httpAnswered(face: string, method: string, status: number, milliseconds: number): void;
   /** One commit that changed documents. */
   documentsChanged(count: number): void;
+  /** Something was refused to a partner. */
+  partnerRefused(partner: string, code: string): void;
   /** One attempt to deliver something to a partner. */
   deliveryAttempted(partner: string, outcome: string, milliseconds: number): void;
 }
@@ -94,6 +96,12 @@ export function createMetrics({ store, deliveryProgress, now, subscriptions, val
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     registers,
   });
+  const refusals = new Counter({
+    name: 'mcgw_partner_refusals_total',
+    help: 'What partners were refused, by stable code or cause, limits included',
+    labelNames: ['partner', 'code'],
+    registers,
+  });
   new Gauge({
     name: 'mcgw_foreign_groups',
     help: 'Groups of partners kept here: all, those that cannot be checked for changes now (stale), those waiting for a release (held)',
@@ -135,6 +143,7 @@ export function createMetrics({ store, deliveryProgress, now, subscriptions, val
       requests.inc({ face, method: known, status: String(status) });
       durations.observe({ face, method: known }, milliseconds / 1000);
     },
+    partnerRefused: (partner, code) => refusals.inc({ partner, code }),
     documentsChanged: (count) => changes.inc(count),
     deliveryAttempted: (partner, outcome, milliseconds) => attempts.observe({ partner, outcome }, milliseconds / 1000),
   };

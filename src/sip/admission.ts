@@ -6,6 +6,7 @@ import type { Authenticator } from '../identity/authenticate.ts';
 import { type Principal, principalName } from '../identity/principal.ts';
 import type { ServedUsers } from '../identity/served.ts';
 import { uriDomain } from '../identity/uri.ts';
+import type { PartnerAdmission } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import type { DialogRecord } from './engine/dialog-record.ts';
 import { hdr } from './headers.ts';
@@ -51,6 +52,8 @@ export interface AdmissionOptions {
   readonly documents: Pick<Documents, 'findGroup'>;
   readonly served: ServedUsers;
   readonly missing: MissingGroups | undefined;
+  /** What partners may cost; absent = anything. */
+  readonly admission?: Pick<PartnerAdmission, 'admitSubscribe'> | undefined;
   /** Content codings accepted, for Accept-Encoding. */
   readonly codings: string;
   readonly authenticate: Authenticator['sip'];
@@ -148,6 +151,9 @@ export class Admission {
     const principal = await this.#authenticate(request, asked);
     // The same request may have come again while a token was verified
     if (notifier.find(dialog.id) !== undefined) throw new Refusal('merged-request');
+    if (principal.role === 'partner') {
+      this.#options.admission?.admitSubscribe(principal, notifier.subscriptionsOf(principal));
+    }
     const entries = this.#entries(principal, asked.body.entries ?? []);
     if (asked.contact === undefined) throw new Refusal('bad-request', { phrase: 'Contact is missing' });
     const granted = this.#grant(asked.expires);
@@ -198,6 +204,9 @@ export class Admission {
     // RFC 6665 4.5.2: a second subscription in one dialog is not supported
     if (asked.eventId !== facts.eventId) throw new Refusal('forbidden', { phrase: 'One subscription for each dialog' });
     await this.#authenticateAgain(request, asked, subscription);
+    if (facts.principal.role === 'partner') {
+      this.#options.admission?.admitSubscribe(facts.principal, notifier.subscriptionsOf(facts.principal) - 1);
+    }
     // It may have ended, or gone on, while a token was verified
     if (notifier.find(dialog.id) !== subscription || subscription.state.ending !== undefined) {
       throw new Refusal('subscription-does-not-exist');

@@ -4,7 +4,7 @@ import type { Authenticator } from '../identity/authenticate.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ServedUsers } from '../identity/served.ts';
 import { canonicalUri } from '../identity/uri.ts';
-import type { OwnFacing, PartnerWatch, PartnerWatchListener } from '../interconnect/ports.ts';
+import type { OwnFacing, PartnerAdmission, PartnerWatch, PartnerWatchListener } from '../interconnect/ports.ts';
 import type { Store } from '../store/store.ts';
 import { Admission } from './admission.ts';
 import { type Clock, TimerQueue } from './engine/timer-queue.ts';
@@ -44,7 +44,9 @@ export interface SipFaceOptions {
   /** XCAP root of the face of clients and MC service servers. */
   readonly xcapRoot: string;
   /** What partner systems subscribe to; absent = they cannot. */
-  readonly partners?: { readonly facing: PartnerGroups; readonly xcapRoot: string } | undefined;
+  readonly partners?:
+    | { readonly facing: PartnerGroups & Partial<SubscribeAdmission>; readonly xcapRoot: string }
+    | undefined;
   readonly documents: Documents;
   /** Flow B for subscribed groups that are not here; absent = never. */
   readonly interconnect?: Pick<OwnFacing, 'group'> | undefined;
@@ -152,6 +154,7 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
     documents,
     served,
     missing: options.interconnect === undefined ? undefined : new MissingGroups(options.interconnect, log),
+    admission: admissionOf(options.partners?.facing),
     codings: engine.inflates ? 'identity, deflate' : 'identity',
     authenticate: options.authenticate,
     viewOf,
@@ -231,6 +234,13 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
       timers.stop();
     },
   };
+}
+
+type SubscribeAdmission = Pick<PartnerAdmission, 'admitSubscribe'>;
+
+function admissionOf(facing: Partial<SubscribeAdmission> | undefined): SubscribeAdmission | undefined {
+  if (facing?.admitSubscribe === undefined) return undefined;
+  return { admitSubscribe: (from, others) => facing.admitSubscribe?.(from, others) };
 }
 
 function entriesOf(uris: readonly string[], xcapRoot: string): readonly ResourceEntry[] {

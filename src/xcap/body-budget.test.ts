@@ -22,6 +22,13 @@ describe('bodies in flight', () => {
     expect(budget.held).toBe(200);
   });
 
+  test('a caller with a bound of its own has that, and always room for one of the largest', () => {
+    const bytesOf = (caller: string): number | undefined => (caller === 'red' ? 5 : undefined);
+    const bounds = { bodiesInFlightBytes: 1000, bodiesInFlightBytesPerCaller: 100, documentBytes: 10 };
+    const budget = new BodyBudget({ ...bounds, bytesOf });
+    expect([fits(budget, 'red', 10), fits(budget, 'red', 1), fits(budget, 'ines', 100)]).toEqual([true, false, true]);
+  });
+
   test('what an exchange took comes back when it ends, once', () => {
     const budget = new BodyBudget({ bodiesInFlightBytes: 1000, bodiesInFlightBytesPerCaller: 100, documentBytes: 10 });
     const account = budget.open();

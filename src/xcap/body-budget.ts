@@ -7,6 +7,8 @@ export interface BodyBudgetLimits {
   readonly bodiesInFlightBytes: number;
   /** Octets for one caller. */
   readonly bodiesInFlightBytesPerCaller: number;
+  /** Octets for one caller where another bound than the common one applies to it. */
+  readonly bytesOf?: ((caller: string) => number | undefined) | undefined;
   /** Octets of the largest body; a caller without others beside it can always send one. */
   readonly documentBytes: number;
 }
@@ -27,10 +29,14 @@ const retryAfter = 1;
 export class BodyBudget {
   readonly #total: number;
   readonly #perCaller: number;
+  readonly #documentBytes: number;
+  readonly #bytesOf: BodyBudgetLimits['bytesOf'];
   readonly #callers = new Map<string, number>();
   #held = 0;
 
-  constructor({ bodiesInFlightBytes, bodiesInFlightBytesPerCaller, documentBytes }: BodyBudgetLimits) {
+  constructor({ bodiesInFlightBytes, bodiesInFlightBytesPerCaller, bytesOf, documentBytes }: BodyBudgetLimits) {
+    this.#documentBytes = documentBytes;
+    this.#bytesOf = bytesOf;
     this.#perCaller = Math.max(bodiesInFlightBytesPerCaller, documentBytes);
     this.#total = Math.max(bodiesInFlightBytes, 2 * documentBytes);
   }
@@ -59,7 +65,9 @@ export class BodyBudget {
   // No caller may hold more than it leaves to all others, so that any number of greedy ones leaves room for small bodies
   #check(caller: string, octets: number): void {
     const own = (this.#callers.get(caller) ?? 0) + octets;
-    if (own <= this.#perCaller && own <= this.#total - this.#held - octets) return;
+    const bound = this.#bytesOf?.(caller);
+    const most = bound === undefined ? this.#perCaller : Math.max(bound, this.#documentBytes);
+    if (own <= most && own <= this.#total - this.#held - octets) return;
     throw new Refusal('unavailable', { retryAfter, cause: `bodies in flight hold ${this.#held} octets` });
   }
 

@@ -359,3 +359,85 @@ describe('RFC 9110 10.1.1: a body is asked for only from those who may send it',
     wire.destroy();
   });
 });
+
+describe('what a partner may cost, and what it may read of its own', () => {
+  const cheap = { ...groups };
+  const facing = groups as {
+    -readonly [name in keyof InterconnectFaceOptions['groups']]: InterconnectFaceOptions['groups'][name];
+  };
+  afterEach(() => {
+    for (const name of ['admitRequest', 'admitConnection', 'copyForPartner', 'directoryForPartner'] as const)
+      delete facing[name];
+    Object.assign(facing, cheap);
+  });
+
+  test('RFC 6585 4: too many requests are 429 with Retry-After, before anything else is looked at', async () => {
+    let ended = 0;
+    facing.admitRequest = () => () => {
+      ended += 1;
+    };
+    expect((await send('GET', fire)).status).toBe(200);
+    expect(ended).toBe(1);
+    facing.admitRequest = () => {
+      throw new Refusal('rate-exceeded', { retryAfter: 3, cause: 'limit' });
+    };
+    const answer = await send('GET', fire);
+    expect(answer).toMatchObject({ status: 429, headers: { 'retry-after': '3' } });
+    expect(calls).toHaveLength(1);
+  });
+
+  test('one connection too many is 503 and ends; those that are open go on', async () => {
+    const counted: number[] = [];
+    facing.admitConnection = (_from, open) => {
+      counted.push(open);
+      if (open >= 1) throw new Refusal('unavailable', { retryAfter: 1 });
+    };
+    const wire = await Wire.open(face.url, as(red));
+    wire.write(rawRequest('GET', fire, asserted));
+    expect((await wire.answer())?.status).toBe(200);
+    const other = await send('GET', fire);
+    expect(other).toMatchObject({ status: 503, headers: { 'retry-after': '1', connection: 'close' } });
+    wire.write(rawRequest('GET', fire, asserted));
+    expect((await wire.answer())?.status).toBe(200);
+    expect(counted).toEqual([0, 1]);
+    wire.end();
+  });
+
+  test('a partner reads its own group as it gave it, with the tag of the source', async () => {
+    facing.copyForPartner = async (_from, groupId) => ({
+      groupId,
+      bytes: Buffer.from('<own/>'),
+      tag: 'source',
+      modified: '',
+    });
+    expect(await send('GET', fire)).toMatchObject({ status: 200, body: '<own/>', headers: { etag: '"source"' } });
+    const known = { ...asserted, 'If-None-Match': '"other", "source"' };
+    expect((await send('GET', fire, known)).status).toBe(304);
+    expect(calls).toEqual([]);
+  });
+
+  test('OMA XDM: the directory of a partner is its own alone, and lists what it may read', async () => {
+    facing.directoryForPartner = async () => [
+      { groupId: 'sip:a@blue.example' },
+      { groupId: 'sip:fire@red.example', tag: 't' },
+    ];
+    const directory = (psi: string): string =>
+      `/xcap-root/org.openmobilealliance.xcap-directory/users/${psi}/directory.xml`;
+    const answer = await send('GET', directory('sip:gms@red.example'));
+    expect(answer).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'application/vnd.oma.xcap-directory+xml' },
+    });
+    expect([...answer.body.matchAll(/uri="([^"]*)" etag="([^"]*)"/g)].map(([, uri, tag]) => [uri, tag])).toEqual([
+      ['https://gms.blue.example/xcap-root/org.openmobilealliance.groups/global/byGroupID/sip%3Aa%40blue.example', ''],
+      [
+        'https://gms.blue.example/xcap-root/org.openmobilealliance.groups/global/byGroupID/sip%3Afire%40red.example',
+        't',
+      ],
+    ]);
+    const foreign = await send('GET', directory('sip:gms@green.example'));
+    const nothing = await send('GET', `${byGroupId}/sip:nobody@red.example`);
+    expect(withoutDate(foreign)).toBe(withoutDate(nothing));
+    expect((await send('PUT', directory('sip:gms@red.example'), put, '<x/>')).status).toBe(403);
+  });
+});

@@ -1,6 +1,7 @@
 // The XCAP face for partner systems (CSC-16): groups by their ID and our capabilities, to known certificates only.
 // Everything else looks the same whether it exists or not: 404 to reads, 403 to writes.
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import {
   type ApplicationUsage,
   builtInUsages,
@@ -13,7 +14,7 @@ import type { PartnerCredentials } from '../identity/authenticate.ts';
 import type { CertificateFacts } from '../identity/certificates.ts';
 import type { PartnerPrincipal } from '../identity/principal.ts';
 import { canonicalUri } from '../identity/uri.ts';
-import type { PartnerCopies, PartnerFacing } from '../interconnect/ports.ts';
+import type { PartnerAdmission, PartnerCopies, PartnerFacing } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import { composeXcapCaps } from '../xml/compose.ts';
 import { composingDirectory } from '../xml/group-directory.ts';
@@ -42,7 +43,7 @@ export interface InterconnectFaceOptions {
   readonly listen: ListenOptions;
   /** XCAP root URI as partners see it. */
   readonly root: string;
-  readonly groups: Omit<PartnerFacing, 'groupsForPartner'> & Partial<PartnerCopies>;
+  readonly groups: Omit<PartnerFacing, 'groupsForPartner'> & Partial<PartnerCopies & PartnerAdmission>;
   /** From certificate and asserted identity to a partner; throws the Refusal. */
   readonly authenticate: (credentials: PartnerCredentials) => PartnerPrincipal | Promise<PartnerPrincipal>;
   /** Our own proxies that may convey a partner's certificate, asked for at each request; absent = none may. */
@@ -56,6 +57,7 @@ export interface InterconnectFaceOptions {
 export async function startInterconnectFace(options: InterconnectFaceOptions): Promise<HttpListener> {
   const root = xcapRoot(options.root);
   const limits = { ...defaultLimits, ...options.limits };
+  const connections = new PartnerConnections(options.groups);
   const capabilities = partnerCapabilities(options.groups.directoryForPartner !== undefined);
 
   return startHttpListener({
@@ -68,23 +70,67 @@ export async function startInterconnectFace(options: InterconnectFaceOptions): P
     async handle(exchange) {
       const { request } = exchange;
       const from = await options.authenticate(credentialsOf(request, options.edge?.()));
-      const resource = offered(request, root);
-      if (resource.offered === 'capabilities') return contentAnswer(request, capabilities, capabilitiesUsage.mimeType);
-      if (resource.offered === 'directory') {
-        const directory = await readDirectory(options.groups, from, resource.xui, options.root);
-        return contentAnswer(request, directory, directoryUsage.mimeType);
-      }
-      switch (request.method) {
-        case 'PUT':
-          return acceptProvision(options.groups, exchange, from, resource.groupId, limits);
-        case 'DELETE':
-          await options.groups.acceptWithdrawal(from, resource.groupId, preconditionsOf(request.headers));
-          return emptyAnswer(200);
-        default:
-          return contentAnswer(request, await readGroup(options.groups, from, resource.groupId), groupsUsage.mimeType);
+      connections.admit(exchange, from);
+      const end = options.groups.admitRequest?.(from);
+      try {
+        return await answered(exchange, from);
+      } finally {
+        end?.();
       }
     },
   });
+
+  async function answered(exchange: Exchange, from: PartnerPrincipal): Promise<Answer> {
+    const { request } = exchange;
+    const resource = offered(request, root);
+    if (resource.offered === 'capabilities') return contentAnswer(request, capabilities, capabilitiesUsage.mimeType);
+    if (resource.offered === 'directory') {
+      const directory = await readDirectory(options.groups, from, resource.xui, options.root);
+      return contentAnswer(request, directory, directoryUsage.mimeType);
+    }
+    switch (request.method) {
+      case 'PUT':
+        return acceptProvision(options.groups, exchange, from, resource.groupId, limits);
+      case 'DELETE':
+        await options.groups.acceptWithdrawal(from, resource.groupId, preconditionsOf(request.headers));
+        return emptyAnswer(200);
+      default:
+        return contentAnswer(request, await readGroup(options.groups, from, resource.groupId), groupsUsage.mimeType);
+    }
+  }
+}
+
+/** Counts the connections of each partner, once it is known whose they are. */
+class PartnerConnections {
+  readonly #admission: Partial<PartnerAdmission>;
+  readonly #known = new WeakSet<Socket>();
+  readonly #open = new Map<string, number>();
+
+  constructor(admission: Partial<PartnerAdmission>) {
+    this.#admission = admission;
+  }
+
+  /** Throws `unavailable` for one connection too many, which ends after the answer. */
+  admit({ request: { socket }, response }: Exchange, from: PartnerPrincipal): void {
+    // Behind an edge proxy a connection is the proxy's, whoever sends on it.
+    if (this.#known.has(socket)) return;
+    const open = this.#open.get(from.partner) ?? 0;
+    try {
+      this.#admission.admitConnection?.(from, open);
+    } catch (error) {
+      response.shouldKeepAlive = false;
+      throw error;
+    }
+    this.#known.add(socket);
+    this.#open.set(from.partner, open + 1);
+    socket.once('close', () => this.#left(from.partner));
+  }
+
+  #left(partner: string): void {
+    const open = (this.#open.get(partner) ?? 1) - 1;
+    if (open === 0) this.#open.delete(partner);
+    else this.#open.set(partner, open);
+  }
 }
 
 const groupsUsage = builtInUsage(groupsAuid);
