@@ -1,7 +1,9 @@
 // The mode xcap-patching (RFC 5875 clauses 4.3 and 4.7): every change by itself, one after the other, in the subscriber's view.
 import { describe, expect, test } from '@jest/globals';
 import { administrator, groupDocument, homeKey } from '../documents/documents.testkit.ts';
+import { entityTag } from '../documents/entity-tag.ts';
 import type { Principal } from '../identity/principal.ts';
+import { Refusal } from '../refusals.ts';
 import { sameCanonicalForm } from '../xml/canonical.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
 import { OffsetIndex } from '../xml/offset-index.ts';
@@ -9,6 +11,7 @@ import { type ReceivedDocumentDiff, readXcapDiff } from '../xml/received-diff.ts
 import { applyPatch, readPatchOperations } from '../xml/xml-patch.ts';
 import { changesOf, eventually, groups, type Received, type Subscriber } from './face.testkit.ts';
 import { alpha, document, faceRoom, key, sel, withInterval } from './face-room.testkit.ts';
+import type { PartnerGroups } from './visible-resources.ts';
 
 const at = faceRoom();
 const joe = 'sip:joe@red.example';
@@ -218,6 +221,75 @@ describe("RFC 5875 7: the history is that of the subscriber's view", () => {
       expect.stringMatching(/ \S{2,} -$/),
       expect.stringMatching(/ - \S{2,}$/),
     ]);
+  });
+});
+
+describe('partner systems', () => {
+  const partner = { role: 'partner', partner: 'blue', identity: 'sip:gms@blue.example' } as const;
+  let covered = true;
+
+  /** The outbound policy takes out what only we call the group. */
+  const seenByPartner = (bytes: Uint8Array): Buffer => Buffer.from(bytes.toString().replace(/secret \w+/, 'shown'));
+  const facing: PartnerGroups = {
+    groupsForPartner: async () => [alpha],
+    groupForPartner: async (_from, groupId, version) => {
+      if (!covered) throw new Refusal('not-found', { cause: 'agreement-does-not-cover' });
+      const found = version ?? (await at.room.documents.findGroup(groupId));
+      if (found === undefined) throw new Refusal('group-not-homed-here');
+      const bytes = seenByPartner(Buffer.from(found.bytes));
+      return { groupId, bytes, tag: entityTag(bytes), modified: found.modified };
+    },
+  };
+
+  async function partnerSubscribed(): Promise<Subscriber> {
+    covered = true;
+    await at.restart({
+      partners: { facing, xcapRoot: 'https://gms.red.example/xcap-root' },
+      authenticate: async () => partner,
+    });
+    return subscribed();
+  }
+
+  test('a partner is told the history of its own view: what its policy hides is no change, and in no patch', async () => {
+    await at.put(document('secret one'));
+    const subscriber = await partnerSubscribed();
+    subscriber.answer = '';
+    const tag = (bytes: Uint8Array): string => entityTag(seenByPartner(bytes));
+    const versions = [
+      document('held'),
+      document('secret two', [mia]),
+      document('secret three', [mia]),
+      document('four', [mia]),
+    ] as const;
+    await at.put(versions[0]);
+    const held = await subscriber.notify();
+    for (const version of versions.slice(1)) await at.put(version);
+    subscriber.answer = '200 OK';
+    subscriber.respond(held, '200 OK');
+    const notify = await subscriber.notify();
+    expect(changesOf(notify)).toEqual([
+      `${sel} ${tag(versions[0])} ${tag(versions[1])}`,
+      `${sel} ${tag(versions[1])} ${tag(versions[3])}`,
+    ]);
+    expect(contentsOf(notify)).toEqual(['patch', 'patch']);
+    expect(notify.body).not.toContain('secret');
+    const before = OffsetIndex.of(seenByPartner(versions[0]), defaultXmlLimits);
+    const after = OffsetIndex.of(seenByPartner(versions[3]), defaultXmlLimits);
+    expect(sameCanonicalForm(patched(before, notify), after)).toBe(true);
+  });
+
+  test('RFC 6665 4.1.3: an agreement that covers it no more ends the subscription rejected; a deleted group does not', async () => {
+    await at.put(document('one'));
+    const subscriber = await partnerSubscribed();
+    await at.room.documents.delete(administrator, key, {});
+    expect((await subscriber.notify()).header('Subscription-State')).toMatch(/^active/);
+    await at.put(document('two'));
+    await subscriber.notify();
+    covered = false;
+    at.running.face.recheck();
+    const last = await subscriber.notify();
+    expect(changesOf(last)).toEqual([expect.stringMatching(/ -$/)]);
+    expect(last.header('Subscription-State')).toBe('terminated;reason=rejected');
   });
 });
 

@@ -139,14 +139,15 @@ function isSecure(transport: string): boolean {
   return transport === 'tls' || transport === 'wss';
 }
 
-/** Whether a URI, or the first of a list of name-addrs, is a SIPS URI. */
-function isSips(text: string): boolean {
-  return /^(?:[^<,]*<)?sips:/i.test(text);
+function isSips(uri: string): boolean {
+  return /^sips:/i.test(uri);
 }
 
 /** RFC 3261 clause 12.1.1: whether the Contact of our answer must be a SIPS URI. `contact` is the subscriber's. */
 export function needsSips({ headers, uri }: IncomingRequest, contact: string | undefined): boolean {
-  return isSips(uri) || isSips(hdr(headers, 'record-route') ?? contact ?? '');
+  const [top] = splitValues(hdr(headers, 'record-route') ?? '');
+  const next = top === undefined || top === '' ? contact : parseAddress(top)?.uri;
+  return isSips(uri) || isSips(next ?? '');
 }
 
 /**
