@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import type { Configuration } from './config/schema.ts';
 import { configuredUsages } from './documents/application-usage.ts';
+import { RefusalNotes } from './documents/refusal-notes.ts';
 import { DocumentService } from './documents/service.ts';
 import { failedAt } from './gateway/failed-at.ts';
 import { Opened } from './gateway/opened.ts';
@@ -142,6 +143,12 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   const { documentBytes, bodiesInFlightBytes, bodiesInFlightBytesPerCaller } = configuration.limits;
   const limits = { documentBytes, bodiesInFlightBytes, bodiesInFlightBytesPerCaller, drainTimeout: drainTime };
   const served = servedUsers(configuration.system);
+  const refusals = new RefusalNotes({
+    store,
+    now: () => new Date(),
+    onFault: (err) => log.error({ err }, 'a refusal could not be journalled'),
+  });
+  opened.add('refusal notes', async () => refusals.flush());
   const xcap = await startXcapFace({
     listen: { ...configuration.xcap.listen, tls: listenerTls(configuration.xcap.listen) },
     root: configuration.xcap.root,
@@ -152,6 +159,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     limits,
     log: log.child({ face: 'xcap' }),
     onAnswer: answered('xcap'),
+    onRefusal: (...refused) => refusals.note(...refused),
   }).catch(failedAt('xcap.listen'));
   opened.add('xcap face', () => xcap.close());
 

@@ -206,11 +206,13 @@ function addGatewayCommands(program: Command, policy: Command, finish: (code: nu
   )
     .option('--partner <name>', 'only groups of this partner')
     .option('--held', 'only groups that wait for a release', false)
+    .option('--refused', 'only groups whose source the policy of now does not accept', false)
     .option('--profile', 'what user profiles say about groups of partners: ID, GMS and XCAP root', false)
-    .action((options: GatewayAddress & Json & { partner?: string; held: boolean; profile: boolean }) =>
-      withGateway(options, async (client) =>
-        (await import('./manage/commands/group.ts')).groupList(client, options, terminal),
-      ),
+    .action(
+      (options: GatewayAddress & Json & { partner?: string; held: boolean; refused: boolean; profile: boolean }) =>
+        withGateway(options, async (client) =>
+          (await import('./manage/commands/group.ts')).groupList(client, options, terminal),
+        ),
     );
   addressed(
     group.command('get').description('print a group document; --json prints what is known about it'),

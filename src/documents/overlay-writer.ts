@@ -35,6 +35,9 @@ const diffLimits: DiffLimits = {
   alignmentCells: 4096,
 };
 
+/** Bytes that replaying all edits of a group may go through. */
+const mostReplayed = 64 * 1024 * 1024;
+
 /** Tells the part that binds both systems and that differs; undefined when none does. */
 export type BindsBothSystems = (before: OffsetIndex, after: OffsetIndex) => string | undefined;
 
@@ -157,7 +160,14 @@ export class OverlayWriter {
     const at = now().toISOString();
     const { action, node } = edit;
     const kept = await store.record(overlayKind, groupId);
-    const overlay = withEdit(readOverlay(kept), { at, actor, action, node, operations });
+    const before = readOverlay(kept);
+    // Every new source is gone through once for each edit.
+    if ((before.edits.length + 1) * bytes.byteLength > mostReplayed) {
+      throw new Refusal('constraint-failure', {
+        phrase: 'A group of this size cannot have so many local edits: drop some',
+      });
+    }
+    const overlay = withEdit(before, { at, actor, action, node, operations });
     const detail = { path: keyPath(key), overlay: overlay.next - 1, node, tag, replaced: document.tag };
     const outcome = await committer.commit(
       { key, previous: document, stored: { tag, bytes, groupId }, known: judged },

@@ -20,6 +20,7 @@ import type {
   ListedSubscription,
   ProfileEntry,
   Provenance,
+  RefusedGroup,
   ShownEdit,
 } from './listings.ts';
 
@@ -99,6 +100,17 @@ const profileEntry: Of<ProfileEntry> = z.strictObject({
   xcapRoot: z.string(),
 });
 
+const refusalFields = {
+  policy: z.string(),
+  policyVersion: z.number(),
+  policyDigest: z.string().optional(),
+  code: z.string(),
+  cause: z.string(),
+  at: instant,
+};
+
+const refusedGroup: Of<RefusedGroup> = z.strictObject({ groupId, partner: partnerName, ...refusalFields });
+
 export const groups = z.union([
   z.strictObject({
     groups: z.array(listedGroup),
@@ -106,6 +118,7 @@ export const groups = z.union([
   }),
   z.strictObject({ held: z.array(heldGroup) }).describe('with held=true'),
   z.strictObject({ profile: z.array(profileEntry) }).describe('with profile=true'),
+  z.strictObject({ refused: z.array(refusedGroup) }),
 ]);
 
 export const groupWritten = z.strictObject({ groupId, tag, created: z.boolean(), changed: z.boolean() });
@@ -391,14 +404,7 @@ export const provenance: Of<Provenance> = z.strictObject({
     }),
   ),
   refused: z
-    .strictObject({
-      policy: z.string(),
-      policyVersion: z.number(),
-      policyDigest: z.string().optional(),
-      code: z.string(),
-      cause: z.string(),
-      at: instant,
-    })
+    .strictObject(refusalFields)
     .optional()
     .describe('a newer policy that does not accept the source: what is served is older'),
   overlay: z.array(shownEdit),

@@ -1,11 +1,17 @@
 // The journal by API and command, at a whole gateway: listing, export, verification, erasure.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { request } from 'undici';
+import { stringify } from 'yaml';
 import { redConfiguration, runGateway, type TestGateway, token } from '../gateway/gateway.testkit.ts';
+import { openSqliteStore } from '../store/sqlite/sqlite-store.ts';
 import type { JournalRecord } from '../store/store.ts';
 import { undocumented } from './answers.testkit.ts';
-import { auditErase, auditExport, auditList, auditVerify } from './commands/audit.ts';
+import { auditErase, auditExport, auditList, auditVerify, auditVerifyStore } from './commands/audit.ts';
 import { type ManagementClient, managementClient } from './commands/management-client.ts';
 import type { Terminal } from './commands/terminal.ts';
 
@@ -100,6 +106,27 @@ describe('verification', () => {
     await expect(auditVerify(client, { json: false, anchor: 'x' }, { out: String, err: String })).rejects.toThrow(
       'SEQUENCE:HASH',
     );
+  });
+});
+
+describe('without a gateway', () => {
+  test('the store of a configuration is verified; one that a gateway has open is refused', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'audit-'));
+    const config = join(folder, 'red.yaml');
+    await writeFile(config, stringify({ ...redConfiguration(), interconnect: undefined, partners: [] }));
+    const file = join(folder, 'groups.db');
+    const store = await openSqliteStore(file);
+    await store.commit({ journal: [{ at: '2026-01-02T03:04:05.000Z', actor: 'a', action: 'b', subject: 'c' }] });
+    const verify = (code: number): Promise<string> =>
+      printed((terminal) => auditVerifyStore({ config, json: false }, terminal), code);
+    expect(await verify(1)).toContain('in use');
+    await store.close();
+    expect(await verify(0)).toMatch(/^intact: 1 entries/);
+    const database = new DatabaseSync(file);
+    database.exec("UPDATE journal SET actor = 'x'");
+    database.close();
+    expect(await verify(1)).toMatch(/^broken at entry 1: /);
+    await rm(folder, { recursive: true });
   });
 });
 

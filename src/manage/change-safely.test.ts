@@ -15,7 +15,7 @@ import {
 import type { PolicyInForce } from '../interconnect/policy-versions.ts';
 import { undocumented } from './answers.testkit.ts';
 import { groupExplain } from './commands/explain.ts';
-import { groupPut } from './commands/group.ts';
+import { groupList, groupPut } from './commands/group.ts';
 import { type ManagementClient, managementClient } from './commands/management-client.ts';
 import { overlayDrop, overlayList, overlayRebase, overlayShow } from './commands/overlay.ts';
 import { partnerPull } from './commands/partner.ts';
@@ -180,8 +180,13 @@ describe('policies', () => {
       policy: { name: 'from-red', version: 1 },
       refused: { policy: 'from-red', policyVersion: 1, code: 'constraint-failure' },
     });
+    const flagged = (): Promise<string> =>
+      printed((terminal) => groupList(atBlue, { ...plain, refused: true, partner: 'red' }, terminal));
+    expect(await flagged()).toMatch(/\nsip:harbour-tg1@red\.example +red +from-red v1 +\S+ +constraint-failure: /);
+    expect(undocumented('GET', '/groups', 200, await atBlue.json('groups?refused=true'))).toEqual([]);
     await printed((terminal) => policyRollback(atBlue, 'red', { ...waiting, direction: 'inbound' }, terminal));
     expect((await explained()).refused).toBeUndefined();
+    expect(await flagged()).not.toContain(groupId);
   });
 
   test('who changed which policy is in the journal', async () => {

@@ -2,10 +2,11 @@
 import express, { type Request, type Response, Router } from 'express';
 import { groupsAuid } from '../documents/application-usage.ts';
 import type { ServedDocument } from '../documents/documents.ts';
+import { type RefusedDerivation, refusedKind } from '../documents/provenance.ts';
 import type { AdministratorPrincipal } from '../identity/principal.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey, DocumentSummary, SourceRecord } from '../store/store.ts';
-import type { HeldGroup, ListedGroup, ProfileEntry } from './listings.ts';
+import type { HeldGroup, ListedGroup, ProfileEntry, RefusedGroup } from './listings.ts';
 import type { ManagementContext } from './management-context.ts';
 import { mayAct, operatorOf } from './operators.ts';
 import { otherMethods } from './problem-answer.ts';
@@ -61,6 +62,18 @@ async function listHeld(
   return { held };
 }
 
+// Copies that the policy of now does not accept: what is served was made by an older version.
+async function listRefused(
+  { store }: ManagementContext,
+  partner: string | undefined,
+): Promise<readonly RefusedGroup[]> {
+  const homes = new Map((await store.sources(partner)).map((source) => [source.groupId, source.partner]));
+  return (await store.records(refusedKind)).flatMap(({ name, value }) => {
+    const home = homes.get(name);
+    return home === undefined ? [] : [{ groupId: name, partner: home, ...(JSON.parse(value) as RefusedDerivation) }];
+  });
+}
+
 async function list(context: ManagementContext, request: Request, response: Response): Promise<void> {
   const { store, documents } = context;
   const limit = Math.max(1, queryNumber(request, 'limit', pageSize, 10_000));
@@ -77,6 +90,11 @@ async function list(context: ManagementContext, request: Request, response: Resp
   }
   if (queryFlag(request, 'held', false)) {
     response.json(await listHeld(context, partner, operator));
+    return;
+  }
+  if (queryFlag(request, 'refused', false)) {
+    const refused = (await listRefused(context, partner)).filter(({ groupId }) => mayAct(operator, groupId));
+    response.json({ refused });
     return;
   }
   const after = readCursor(queryValue(request, 'after'));

@@ -86,6 +86,12 @@ export interface ListedSubscription {
   readonly outstanding: boolean;
 }
 
+/** A foreign group whose source the policy of now does not accept; what is served is older. */
+export interface RefusedGroup extends RefusedDerivation {
+  readonly groupId: string;
+  readonly partner: string;
+}
+
 /** One local edit of a foreign group. */
 export type ShownEdit = Omit<OverlayEdit, 'operations'> & {
   readonly operations: readonly (Omit<OverlayEdit['operations'][number], 'namespaces'> & {

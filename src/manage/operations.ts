@@ -84,6 +84,7 @@ export const operations: readonly Operation[] = [
       limit: { description: 'groups on a page', schema: z.int().min(0).max(10_000).default(1000) },
       partner,
       held: { description: 'foreign groups with content that waits for a release', schema: z.boolean() },
+      refused: { description: 'foreign groups whose source the policy of now does not accept', schema: z.boolean() },
       profile: { description: 'what user profiles must say about foreign groups', schema: z.boolean() },
     },
     answers: ok('A page of groups', answers.groups),

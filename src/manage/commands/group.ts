@@ -1,6 +1,6 @@
 // `mcgw group …`: the groups of a running gateway.
 import { readFile } from 'node:fs/promises';
-import type { HeldGroup, ListedGroup, ProfileEntry } from '../listings.ts';
+import type { HeldGroup, ListedGroup, ProfileEntry, RefusedGroup } from '../listings.ts';
 import type { ManagementClient } from './management-client.ts';
 import { columns, exitCodes, type Terminal, unreadable } from './terminal.ts';
 
@@ -15,14 +15,17 @@ export async function groupList(
     json,
     partner,
     held,
+    refused,
     profile,
   }: ListOptions & {
     readonly partner?: string | undefined;
     readonly held?: boolean | undefined;
+    readonly refused?: boolean | undefined;
     readonly profile?: boolean | undefined;
   },
   terminal: Terminal,
 ): Promise<number> {
+  if (refused === true) return refusedList(client, { json, partner }, terminal);
   if (held === true) return heldList(client, { json, partner }, terminal);
   if (profile === true) return profileList(client, { json, partner }, terminal);
   const groups: ListedGroup[] = [];
@@ -76,6 +79,24 @@ async function heldList(
   const { held } = (await client.json(`groups?${query}`)) as { held: HeldGroup[] };
   const rows = held.map((group) => [group.groupId, group.partner, group.heldSince, group.servedTag]);
   terminal.out(json ? JSON.stringify(held, null, 2) : columns(['GROUP', 'HOME', 'HELD SINCE', 'SERVED TAG'], rows));
+  return exitCodes.done;
+}
+
+async function refusedList(
+  client: ManagementClient,
+  { json, partner }: ListOptions & { readonly partner?: string | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const query = new URLSearchParams({ refused: 'true', ...(partner === undefined ? {} : { partner }) });
+  const { refused } = (await client.json(`groups?${query}`)) as { refused: RefusedGroup[] };
+  const rows = refused.map((group) => [
+    group.groupId,
+    group.partner,
+    `${group.policy} v${group.policyVersion}`,
+    group.at,
+    `${group.code}: ${group.cause}`,
+  ]);
+  terminal.out(json ? JSON.stringify(refused, null, 2) : columns(['GROUP', 'HOME', 'POLICY', 'SINCE', 'CAUSE'], rows));
   return exitCodes.done;
 }
 
