@@ -5,9 +5,12 @@ import { machineSeconds, ownSeconds, treeSeconds } from '../support/process-time
 import type { Site } from '../support/site.ts';
 import type { SipServer } from './candidate.ts';
 import type { SipGateway } from './gateway.ts';
-import { type LoadCounts, runLoad, startLoad } from './load.ts';
+import { type LoadCounts, type RunningLoad, runLoad, startLoad } from './load.ts';
 import { residentBytes } from './memory.ts';
 import { fanOutScenario, overloadScenario, subscribeScenario } from './scenarios.ts';
+
+/** Subscriptions for each second while a crowd gathers. */
+const crowdRate = 800;
 
 export interface Instruments {
   readonly site: Site;
@@ -78,17 +81,17 @@ export async function measureCrowd(
   changes: number,
 ): Promise<Crowd> {
   const idleBytes = await residentBytes(server.processes);
-  const rate = Math.min(1_000, size);
   const { target, keys } = server;
   const scenario = fanOutScenario(server.kind, changes);
-  const load = await startLoad(site, sipp, { scenario, target, keys, rate, calls: size });
-  await pause((size / rate + settleSeconds) * 1000);
+  const load = await startLoad(site, sipp, { scenario, target, keys, rate: crowdRate, calls: size });
+  await logged(load, 'up', size);
+  await pause(settleSeconds * 1000);
   const bytes = ((await residentBytes(server.processes)) - idleBytes) / size;
   const fanOuts: FanOut[] = [];
   for (let change = 1; change <= changes; change += 1) {
     const started = Date.now();
     await server.change(change);
-    const times = await told(load, size, change);
+    const times = (await logged(load, 'told', size * change)).slice(size * (change - 1));
     fanOuts.push({ last: Math.max(...times) - started, middle: (times[size >> 1] ?? Number.NaN) - started });
     // what follows the last NOTIFY is not part of the next change
     await pause(1_000);
@@ -98,16 +101,16 @@ export async function measureCrowd(
   return { bytes, idleBytes, fanOuts };
 }
 
-/** When each subscriber had the NOTIFY of this change, milliseconds since 1970, in the order they got it. */
-async function told(load: Awaited<ReturnType<typeof startLoad>>, size: number, change: number): Promise<number[]> {
-  const limit = Date.now() + 60_000;
+/** When SIPp logged the word, milliseconds since 1970, in the order it did, once it has so many times. */
+async function logged(load: RunningLoad, word: string, count: number): Promise<readonly number[]> {
+  const limit = Date.now() + 120_000;
   for (;;) {
-    const lines = await load.log();
-    if (lines.length >= size * change) {
-      return lines.slice(size * (change - 1), size * change).map((line) => Number(line.split('\t').at(-1)) * 1000);
-    }
-    if (Date.now() > limit)
-      throw new Error(`${lines.length - size * (change - 1)} of ${size} were told after a minute`);
+    const times = (await load.log()).flatMap((line) => {
+      const parts = line.split('\t');
+      return parts[0] === word ? [Number(parts.at(-1)) * 1000] : [];
+    });
+    if (times.length >= count) return times.slice(0, count);
+    if (Date.now() > limit) throw new Error(`${times.length} of ${count} were ${word} after two minutes`);
     await pause(100);
   }
 }

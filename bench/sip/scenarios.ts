@@ -47,14 +47,28 @@ export function lifeCycleScenario(kind: SubscriptionKind): string {
   ]);
 }
 
-/** (c) SUBSCRIBE, NOTIFY, then one NOTIFY for each change; each of these leaves a line with the time in SIPp's log. */
+/**
+ * (c) SUBSCRIBE, NOTIFY, then one NOTIFY for each change. Each line of SIPp's log is `up` or `told` and the time, a tab between its
+ * parts. Who is refused for overload comes back: the crowd is to be complete.
+ */
 export function fanOutScenario(kind: SubscriptionKind, changes: number): string {
-  const change = [
-    '<recv request="NOTIFY" timeout="600000"/>',
+  const change = ['<recv request="NOTIFY" timeout="600000"/>', answer, logged('told')];
+  return scenario('fan-out', [
+    '<label id="start"/>',
+    subscribe(kind),
+    '<recv response="503" optional="true" next="later"/>',
+    '<recv response="200" timeout="30000"/>',
+    '<recv request="NOTIFY" timeout="30000"/>',
     answer,
-    '<nop><action><log message="[timestamp]"/></action></nop>',
-  ];
-  return scenario('fan-out', [...subscribed(kind, ''), ...Array.from({ length: changes }, () => change).flat()]);
+    logged('up'),
+    ...Array.from({ length: changes }, () => change).flat(),
+    '<nop next="end"/>\n<label id="later"/>\n<pause milliseconds="5000"/>\n<nop next="start"/>',
+    '<label id="end"/>\n<nop/>',
+  ]);
+}
+
+function logged(word: string): string {
+  return `<nop><action><log message="${word}\t[timestamp]"/></action></nop>`;
 }
 
 /** (d) Like (a), but a 503 with Retry-After is an answer too; it counts as shed. Any other refusal fails the call. */
