@@ -35,6 +35,29 @@ async function refusedProvision(
   return { code: refusal.code, phrase: refusal.phrase, cause: journal[0]?.detail?.cause };
 }
 
+test('a provision that was sent before a withdrawal brings nothing back; sent again without condition it does', async () => {
+  await open();
+  const give = (second: number, ifNoneMatch?: '*') =>
+    systems.blue.interconnection.acceptProvision(
+      systems.red.asPartner,
+      group,
+      body,
+      { ifNoneMatch },
+      `2026-01-02T03:04:0${second}.000Z`,
+    );
+  await give(1, '*');
+  await systems.blue.interconnection.acceptWithdrawal(systems.red.asPartner, group, {}, '2026-01-02T03:04:02.000Z');
+  for (const [second, condition] of [
+    [1, '*'],
+    [1, undefined],
+    [2, '*'],
+  ] as const) {
+    expect((await refusalOf(give(second, condition))).code).toBe('precondition-failed');
+  }
+  expect(await systems.blue.store.sources()).toEqual([]);
+  expect(await give(2)).toMatchObject({ created: true });
+});
+
 describe('content that was sent before what is held', () => {
   const at = (second: number): string => `2026-01-02T03:04:0${second}.000Z`;
   const give = (name: string, sent?: string) =>

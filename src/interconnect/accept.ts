@@ -9,9 +9,11 @@ import type { InterconnectionContext } from './context.ts';
 import { storeForeign } from './foreign.ts';
 import type { PartnerSettings } from './partners.ts';
 import type { RefusedAction } from './refusal-journal.ts';
+import { Withdrawals } from './withdrawals.ts';
 
 export class Acceptance {
   readonly #context: InterconnectionContext;
+  readonly #withdrawals = new Withdrawals();
 
   constructor(context: InterconnectionContext) {
     this.#context = context;
@@ -32,6 +34,9 @@ export class Acceptance {
     return journalled(async () => {
       // Once more: while the body came the agreement may have ended.
       const { partner, canonical } = this.#authorise(from, groupId, 'stores');
+      if (this.#withdrawals.overtook(canonical, sent, preconditions.ifNoneMatch === '*')) {
+        throw new Refusal('precondition-failed', { cause: `sent ${sent}, but withdrawn since` });
+      }
       return storeForeign(this.#context, {
         partner,
         groupId: canonical,
@@ -44,10 +49,16 @@ export class Acceptance {
     });
   }
 
-  /** Removes a group that its home has deleted or no longer provides. */
-  async withdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void> {
+  /** Removes a group that its home has deleted or no longer provides. `sent`: when the sender originated the message, ISO 8601. */
+  async withdrawal(
+    from: PartnerPrincipal,
+    groupId: string,
+    preconditions: Preconditions,
+    sent?: string,
+  ): Promise<void> {
     return this.#journalled(from, groupId, 'withdrawal-refused', async () => {
       const { canonical } = this.#authorise(from, groupId, 'removes');
+      this.#withdrawals.note(canonical, sent);
       await this.#context.foreignWrites.run(canonical, () =>
         this.#context.documents.deleteForeign(canonical, from.identity, preconditions),
       );

@@ -252,8 +252,13 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
     return this.#acceptance.provision(from, groupId, body, preconditions, sent);
   }
 
-  acceptWithdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void> {
-    return this.#acceptance.withdrawal(from, groupId, preconditions);
+  acceptWithdrawal(
+    from: PartnerPrincipal,
+    groupId: string,
+    preconditions: Preconditions,
+    sent?: string,
+  ): Promise<void> {
+    return this.#acceptance.withdrawal(from, groupId, preconditions, sent);
   }
 
   groupForPartner(from: PartnerPrincipal, groupId: string, version?: ServedDocument): Promise<PartnerView> {

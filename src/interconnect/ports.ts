@@ -98,8 +98,8 @@ export interface PartnerFacing {
     preconditions: Preconditions,
     sent?: string,
   ): Promise<PutOutcome>;
-  /** Flow A, deletion or withdrawal arrives. */
-  acceptWithdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions): Promise<void>;
+  /** Flow A, deletion or withdrawal arrives; `sent` as above, so that no provision that was sent before brings the group back. */
+  acceptWithdrawal(from: PartnerPrincipal, groupId: string, preconditions: Preconditions, sent?: string): Promise<void>;
   /**
    * Flow B, the primary's side: the group as the outbound policy lets this partner see it. Uniform `not-found` outside the agreement.
    * `version`: as it was after one commit, instead of as it is.

@@ -92,7 +92,12 @@ export async function startInterconnectFace(options: InterconnectFaceOptions): P
       case 'PUT':
         return acceptProvision(options.groups, exchange, from, resource.groupId, limits);
       case 'DELETE':
-        await options.groups.acceptWithdrawal(from, resource.groupId, preconditionsOf(request.headers));
+        await options.groups.acceptWithdrawal(
+          from,
+          resource.groupId,
+          preconditionsOf(request.headers),
+          sentAt(request),
+        );
         return emptyAnswer(200);
       default:
         return contentAnswer(request, await readGroup(options.groups, from, resource.groupId), groupsUsage.mimeType);

@@ -1,0 +1,25 @@
+// What homes have withdrawn of late, so that a provision that was sent before and held up on its way brings nothing back.
+import { LRUCache } from 'lru-cache';
+
+/** Groups remembered, and for how long, milliseconds: a message is not under way for longer. */
+const remembered = { max: 10_000, ttl: 3_600_000 };
+
+export class Withdrawals {
+  /** When the withdrawal was sent, milliseconds, by canonical group ID. */
+  readonly #sent = new LRUCache<string, number>(remembered);
+
+  /** `sent`: when the withdrawal was originated, ISO 8601; absent = the sender does not say, and nothing can be compared. */
+  note(groupId: string, sent: string | undefined): void {
+    if (sent !== undefined) this.#sent.set(groupId, Date.parse(sent));
+  }
+
+  /**
+   * True for a provision that was sent before the last withdrawal of the group. `creates`: it is for a group that is not there; of the
+   * same second it counts as earlier then (RFC 9110 clause 6.6.1), and whoever means it sends it again without that condition.
+   */
+  overtook(groupId: string, sent: string | undefined, creates: boolean): boolean {
+    const withdrawn = this.#sent.get(groupId);
+    if (withdrawn === undefined || sent === undefined) return false;
+    return creates ? Date.parse(sent) <= withdrawn : Date.parse(sent) < withdrawn;
+  }
+}
