@@ -55,8 +55,14 @@ const EXPIRY_GRACE = 128_000;
 
 /** The Contact URI for messages that leave by this endpoint. */
 export function contactOf(local: LocalEndpoint, peer: string): string {
-  const { transport } = local;
-  return `<sip:${local.sentBy(peer)}${transport === 'udp' ? '' : `;transport=${transport === 'wss' ? 'ws' : transport}`}>`;
+  return `<sip:${local.sentBy(peer)}${transportParameter(local)}>`;
+}
+
+/** The transport parameter of a URI that leads to this endpoint; '' for UDP, which is meant without (RFC 3263 clause 4.1). */
+export function transportParameter({ transport }: LocalEndpoint): string {
+  if (transport === 'udp') return '';
+  // RFC 5630 3.1.4: `transport=tls` must not be used; RFC 7118 5.2: `ws` stands for both
+  return `;transport=${transport === 'tcp' || transport === 'tls' ? 'tcp' : 'ws'}`;
 }
 
 /** Notes until when a dialog may live. @param expires seconds from now, as number or as Expires value */

@@ -155,6 +155,25 @@ describe('TCP', () => {
     accepting.close();
   });
 
+  test('RFC 3261 8.1.1.8: a Contact with our address leads to where we listen for the transport of the request', async () => {
+    const contacts: string[] = [];
+    const server = createServer((socket) => {
+      socket.setEncoding('utf8').on('data', (request: string) => {
+        contacts.push(...values(request, 'Contact'));
+        socket.write(answer(request, 'SIP/2.0 200 OK'));
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    for (const Contact of ['<sip:gms@localhost;gr>', '<sip:gms@elsewhere.example;gr>']) {
+      await srfRequest(srf, `sip:x@127.0.0.1:${port};transport=tcp`, { method: 'OPTIONS', headers: { Contact } });
+    }
+    const own = `<sip:gms@127.0.0.1:${portOf(engine, 'tcp')};transport=tcp;gr>`;
+    expect(contacts).toEqual([own, '<sip:gms@elsewhere.example;gr>']);
+    server.close();
+  });
+
   test('RFC 3261 18.1.1: a large request goes over TCP, and over UDP when there is no TCP', async () => {
     const body = `<xcap-diff>${'x'.repeat(2_000)}</xcap-diff>`;
     const udp = await UdpPeer.open();

@@ -3,7 +3,7 @@
 import { type ApplicationMessage, headerLines, IDENTITY_FIELDS, withHost } from './application-message.ts';
 import { timeText } from './control-frames.ts';
 import type { Application } from './control-server.ts';
-import { type Core, contactOf, type EngineDialog } from './core.ts';
+import { type Core, contactOf, type EngineDialog, transportParameter } from './core.ts';
 import { dialogId } from './dialogs.ts';
 import type { Candidate } from './locate.ts';
 import { composeMessage, fieldValue, phraseOf, rewriteMessage, type SipRequest, type SipResponse } from './message.ts';
@@ -208,8 +208,10 @@ export class OutgoingRequest implements ClientUser {
     lines += `To: ${withHost(to, hostPort)}${toTag === '' ? '' : `;tag=${toTag}`}\r\n`;
     lines += `Call-ID: ${callId}\r\nCSeq: ${cseq} ${method}\r\n`;
     const contact = fieldValue(fields, 'contact');
-    if (contact !== undefined) lines += `Contact: ${withHost(contact, hostPort)}\r\n`;
-    else if (method === 'SUBSCRIBE' || method === 'NOTIFY') lines += `Contact: ${contactOf(local, flow.address)}\r\n`;
+    if (contact !== undefined) {
+      const parameter = /;transport=/i.test(contact) ? '' : transportParameter(local);
+      lines += `Contact: ${withHost(contact, `${hostPort}${parameter}`)}\r\n`;
+    } else if (method === 'SUBSCRIBE' || method === 'NOTIFY') lines += `Contact: ${contactOf(local, flow.address)}\r\n`;
     lines += headerLines(fields, COMPOSED_FIELDS, hostPort);
     return composeMessage(`${method} ${routing.requestUri} SIP/2.0`, lines, body);
   }
