@@ -52,7 +52,7 @@ function firstMatch({ instructions, groups }: Program, text: string): readonly n
   if (text.length > longestText) return undefined;
   // One bit for each instruction and place: what failed there once fails there always.
   const width = text.length + 1;
-  const tried = new Uint32Array(Math.ceil((instructions.length * width) / 32));
+  const tried = emptyMarks(Math.ceil((instructions.length * width) / 32));
   const anchored = instructions[0]?.op === 'start';
   for (let from = 0; from <= text.length; from++) {
     const slots = new Array<number>(groups * 2 + 2).fill(-1);
@@ -61,6 +61,15 @@ function firstMatch({ instructions, groups }: Program, text: string): readonly n
     if (anchored) return undefined;
   }
   return undefined;
+}
+
+let marks = new Uint32Array(1024);
+
+/** Memory for the marks of one match, all unset; the same for every match, because making it costs more than most matches. */
+function emptyMarks(cells: number): Uint32Array {
+  if (cells > marks.length) marks = new Uint32Array(cells);
+  else marks.fill(0, 0, cells);
+  return marks;
 }
 
 function run(
