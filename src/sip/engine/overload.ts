@@ -16,6 +16,10 @@ export const OVERLOAD_LIMITS: OverloadLimits = { target: 200, window: 100, patie
 
 /** Share of the measured service that is let through after a late window: the rest lets the queue drain. */
 const BACK_OFF = 0.9;
+/** Times the target that a queue may take to work off while requests are refused. */
+const QUEUE = 2;
+/** Times the target that applications may be silent. */
+const SILENCE = 5;
 /** Growth for each window that is in time. */
 const RECOVERY = 1.05;
 /** Windows without refusal after which nothing is limited any more. */
@@ -61,7 +65,7 @@ export class OverloadControl {
     if (!this.limiting) return true;
     // A queue that had grown before anybody noticed is worked off first.
     const { least, target, window } = this.#limits;
-    const full = this.#waiting > Math.max(least, (this.#service * 2 * target) / 1000);
+    const full = this.#waiting > Math.max(least, (this.#service * QUEUE * target) / 1000);
     const rate = full ? least : this.#rate;
     const most = Math.max(1, (rate * window) / 1000);
     this.#allowance = Math.min(most, this.#allowance + ((now - this.#filled) * rate) / 1000);
@@ -94,7 +98,8 @@ export class OverloadControl {
     const elapsed = now - this.#windowStart;
     if (elapsed < window) return;
     const silence = this.#waiting > 0 ? now - this.#silentSince : 0;
-    const wait = this.#answered > 0 ? this.#fastest : silence;
+    // Nothing at all is a pause, after which everything may come at once, until it has lasted.
+    const wait = this.#answered > 0 ? this.#fastest : silence > SILENCE * target ? silence : 0;
     // After a quiet time the old measure means nothing.
     const share = elapsed > 10 * window ? 1 : 1 - (1 - SMOOTHING) ** (elapsed / window);
     this.#service += ((this.#answered / elapsed) * 1000 - this.#service) * share;
