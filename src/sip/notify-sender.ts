@@ -126,6 +126,7 @@ export class NotifySender {
       return this.#compose(subscription, owed, reason);
     }
     subscription.suppress = undefined;
+    if (known) state.unchanged = true;
     const ending = rest === undefined ? (reason ?? (await this.#rejection(subscription, changes, view))) : undefined;
     if (ending !== undefined && reason === undefined) endWith(state, ending);
     const body = owed === 'nothing' || known || view === undefined ? '' : notifyBody(view.xcapRoot, changes);

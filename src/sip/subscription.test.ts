@@ -136,3 +136,30 @@ describe('RFC 6665 4.2.2: answers to NOTIFY', () => {
     expect(step(state, { event: 'timer' }, 15_000)).toEqual(notify('changes'));
   });
 });
+
+describe('RFC 5839 6.3 and RFC 6446 6.3: a state that is known to be known', () => {
+  test('after a refresh that was 204 the minimum rate tells nothing, until something has changed', () => {
+    const state = newSubscription(600_000);
+    const interval = 0;
+    const longest = 10_000;
+    const at = (event: SubscriptionEvent, now: number) => advance(state, event, now, interval, longest);
+    at({ event: 'subscribed', expires: 600_000 }, 0);
+    expect(at({ event: 'answered', status: 200 }, 10)).toEqual({ effect: 'wait', until: 10_000 });
+    expect(at({ event: 'extended', expires: 700_000 }, 5_000)).toEqual({ effect: 'wait', until: 700_000 });
+    expect(at({ event: 'timer' }, 10_000)).toEqual({ effect: 'wait', until: 700_000 });
+    expect(at({ event: 'changed' }, 50_000)).toMatchObject({ effect: 'notify', owed: 'changes' });
+    expect(at({ event: 'answered', status: 200 }, 50_010)).toEqual({ effect: 'wait', until: 60_000 });
+  });
+
+  test('RFC 5839 5.2: quenched, a change tells nothing; the end does, and a first NOTIFY that was refused comes again', () => {
+    const state = newSubscription(600_000);
+    state.quenched = true;
+    const at = (event: SubscriptionEvent, now: number) => advance(state, event, now, 0);
+    expect(at({ event: 'subscribed', expires: 600_000 }, 0)).toMatchObject({ effect: 'notify', owed: 'full' });
+    expect(at({ event: 'answered', status: 503 }, 10)).toMatchObject({ effect: 'wait', until: 5_010 });
+    expect(at({ event: 'timer' }, 5_010)).toMatchObject({ effect: 'notify', owed: 'full' });
+    expect(at({ event: 'answered', status: 200 }, 5_020)).toEqual({ effect: 'wait', until: 600_000 });
+    expect(at({ event: 'changed' }, 6_000)).toEqual({ effect: 'wait', until: 600_000 });
+    expect(at({ event: 'timer' }, 600_000)).toMatchObject({ effect: 'notify', reason: 'timeout' });
+  });
+});

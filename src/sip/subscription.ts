@@ -29,6 +29,8 @@ export interface SubscriptionState {
   immediate: boolean;
   /** `Suppress-If-Match: *` (RFC 5839 clause 5.2): nothing is told but the end, until another SUBSCRIBE. */
   quenched: boolean;
+  /** The state is still the one that the last SUBSCRIBE named in Suppress-If-Match: it is not told without news (RFC 5839 clause 6.3). */
+  unchanged: boolean;
   /** When the last NOTIFY went out. */
   sent: number;
   /** No NOTIFY before this, after a refused one. */
@@ -82,6 +84,7 @@ export function newSubscription(expires: number): SubscriptionState {
     last: false,
     immediate: false,
     quenched: false,
+    unchanged: false,
     sent: Number.NEGATIVE_INFINITY,
     notBefore: Number.NEGATIVE_INFINITY,
     refused: 0,
@@ -113,11 +116,13 @@ export function advance(
       state.accepted = true;
       state.owed = 'full';
       state.immediate = true;
+      state.unchanged = false;
       if (event.expires === undefined) state.ending = 'timeout';
       else state.expires = event.expires;
       break;
     case 'extended':
       state.expires = event.expires;
+      state.unchanged = true;
       break;
     case 'changed':
       if (state.owed === 'nothing') state.owed = 'changes';
@@ -148,6 +153,7 @@ export function advance(
 /** Books the answer to the outstanding NOTIFY; answers why the subscription is over, if it is. */
 function answered(state: SubscriptionState, answer: NotifyAnswer, now: number): string | undefined {
   state.outstanding = false;
+  if (state.telling === 'changes') state.unchanged = false;
   if (state.last && answer.more !== true) return `terminated;reason=${state.ending ?? 'timeout'}`;
   if (answer.status >= 200 && answer.status < 300) {
     state.refused = 0;
@@ -181,6 +187,7 @@ function next(state: SubscriptionState, now: number, interval: number, longest: 
   if (state.ending !== undefined) return notify(state, now);
   if (state.quenched && !state.immediate && state.owed !== 'full') return { effect: 'wait', until: state.expires };
   if (state.owed === 'nothing') {
+    if (state.unchanged) return { effect: 'wait', until: state.expires };
     // RFC 6446 6.3: with a minimum rate the current state is told although it is known
     const due = Math.max(state.sent + longest, state.notBefore);
     if (due > now) return { effect: 'wait', until: Math.min(due, state.expires) };
