@@ -14,6 +14,7 @@ import {
   partnerClientOf,
 } from './gateway/partner-settings.ts';
 import { withRealPorts } from './gateway/real-ports.ts';
+import { closeReplaced } from './gateway/replaced-policies.ts';
 import { restartKeys, takenOver } from './gateway/restart-keys.ts';
 import { openSipEngine, partnerAddress } from './gateway/sip-engine.ts';
 import { interconnectTls, listenerTls, sipTls } from './gateway/tls-files.ts';
@@ -103,19 +104,25 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   opened.add('journal retention', endRetention);
   const documents = await openDocuments(site, store);
   const policies = new PolicyVersions({ store, clock: systemClock, compile: (source) => policyFromSource(source) });
+  let inForce = await policies.inForce(interconnectionSettings({ ...prepared, configuration }));
   const interconnection = new Interconnection({
     store,
     documents,
     gms: partnerGms(site),
-    settings: await policies.inForce(interconnectionSettings({ ...prepared, configuration })),
+    settings: inForce,
     onAttempt: ({ partner, outcome, milliseconds }) => metrics.deliveryAttempted(partner, outcome, milliseconds),
     onRefused: (partner, code) => metrics.partnerRefused(partner, code),
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
+  const reconfigure = (settings: typeof inForce): void => {
+    interconnection.reconfigure(settings);
+    closeReplaced(inForce, settings);
+    inForce = settings;
+  };
   policies.attach(
     interconnection.extend((context) => ({
       settings: () => context.current().settings,
-      reconfigure: (settings) => interconnection.reconfigure(settings),
+      reconfigure,
       preview: (...asked) => previewPolicy(context, ...asked),
       derivations: context.derivations,
     })),
@@ -237,7 +244,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
       const sipMaterial = sipTls(next);
       if (sipMaterial !== undefined) await openedSip?.engine?.replaceTls(sipMaterial);
       log.level = next.logging.level;
-      interconnection.reconfigure(settings);
+      reconfigure(settings);
       sip?.recheck();
       closeLater(before);
       return restartKeys(prepared.configuration, changed.configuration);
