@@ -15,6 +15,7 @@ import { Observations } from '../../src/demo/observations.ts';
 import { keyPair, labCa, type SystemConfiguration, type SystemName } from '../../src/demo/systems.ts';
 import { until } from '../until.ts';
 import { type Connector, partnerConnector } from './partner-connector.ts';
+import type { Passage } from './support/csc16-relay.ts';
 import type { Listener } from './support/listener.ts';
 import { Pair } from './support/pair.ts';
 
@@ -99,7 +100,7 @@ async function checked(name: SystemName, partner: object): Promise<string> {
 
 const isAbout =
   (method: string, name: string) =>
-  ({ request: { startLine } }: Exchange): boolean =>
+  ({ request: { startLine } }: Pick<Exchange, 'request'>): boolean =>
     startLine.startsWith(`${method} `) && decodeURIComponent(startLine).includes(`/byGroupID/${idOf(name)} `);
 
 const putRequests = (name: string): number => toBlue.since(0, isAbout('PUT', name)).length;
@@ -117,6 +118,17 @@ async function provided(name: string, document = pair.document(name, 'First')) {
   const served = await pair.get('blue', name);
   await listener.hears(idOf(name), served.tag);
   return served;
+}
+
+/** Deletes a group at red and waits until blue has dropped it and told so. */
+async function removed(name: string): Promise<void> {
+  expect((await pair.delete(name)).status).toBe(200);
+  await listener.hears(idOf(name), undefined);
+  await until(
+    () => pair.delivery(name),
+    (delivery) => delivery?.state === 'delivered',
+    `the withdrawal of ${name}`,
+  );
 }
 
 /** An operator's push at red. */
@@ -348,6 +360,31 @@ describe('primary provides: procedure', () => {
     }
     expect(await pair.get('blue', 'harbour-replay')).toEqual(newest);
     expect(listener.notifications.length).toBe(from);
+  });
+
+  test('a provision that was held up on its way does not undo what was sent after it, a deletion included (vector 66)', async () => {
+    const relay = pair.towards.blue;
+    const usual = relay.traffic;
+    for (const [name, after] of [
+      ['harbour-late-1', () => provided('harbour-late-1', pair.document('harbour-late-1', 'Second'))],
+      ['harbour-late-2', () => removed('harbour-late-2')],
+    ] as const) {
+      let late: Passage | undefined;
+      relay.traffic = async (passage) => {
+        if (!isAbout('PUT', name)({ request: passage.request })) return usual(passage);
+        late = passage;
+        relay.traffic = usual;
+        passage.cut();
+      };
+      await provided(name);
+      await after();
+      const held = await pair.get('blue', name);
+      const from = listener.notifications.length;
+      const { startLine = '' } = (await late?.forward()) ?? {};
+      expect({ name, startLine }).toEqual({ name, startLine: 'HTTP/1.1 412 Precondition Failed' });
+      expect(await pair.get('blue', name)).toEqual(held);
+      expect(listener.notifications.length).toBe(from);
+    }
   });
 
   test('a deletion at the primary: 200, the copy is dropped, told with the previous tag only, then 404 (vector 60)', async () => {

@@ -100,13 +100,17 @@ test('TS 23.280 10.2.7: a partner killed between store and answer holds the grou
   const initial = await notifications.first(0, () => true, 'the initial NOTIFY');
   expect(initial.documents.map((told) => told.newTag)).toEqual([survived.tag]);
 
+  // The primary knows of no tag, so it creates first, and learns that the group is there
   const repeated = await exchanges.first(
     0,
-    ({ request }) => request.startLine.startsWith('PUT '),
+    ({ request, response }) => request.startLine.startsWith('PUT ') && response.startLine === 'HTTP/1.1 200 OK',
     'the repeated PUT',
     20_000,
   );
-  expect(repeated.response.startLine).toBe('HTTP/1.1 200 OK');
+  expect(exchanges.since(0, () => true).map(({ response }) => response.startLine)).toEqual([
+    'HTTP/1.1 412 Precondition Failed',
+    'HTTP/1.1 200 OK',
+  ]);
   expect(repeated.request.body).toBe(stored.request.body);
 
   // A change after the repeat proves that the outbox went on, and that its NOTIFY is the first since the initial one.
