@@ -67,12 +67,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
 }
 
 function configuration({ folder, nextHop, tls, webSocket }: CoreOptions, port: number, tlsPort: number): string {
-  const modules = ['tm', 'sl', 'rr', 'pv', 'maxfwd', 'textops', 'siputils'];
+  const modules = ['tm', 'sl', 'rr', 'pv', 'maxfwd', 'textops', 'siputils', 'nathelper'];
   if (tls !== undefined) modules.push('tls');
-  if (webSocket === true) modules.push('xhttp', 'websocket', 'nathelper');
-  // A browser's Contact names nothing that can be reached: the alias is the connection (Kamailio's websocket module)
-  const remember = webSocket === true ? 'if (proto == WS || proto == WSS) { force_rport(); add_contact_alias(); }' : '';
-  const recall = webSocket === true ? 'handle_ruri_alias();' : '';
+  if (webSocket === true) modules.push('xhttp', 'websocket');
   return `#!KAMAILIO
 debug=0
 log_stderror=yes
@@ -94,11 +91,12 @@ request_route {
   if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
   if (has_totag()) {
     if (!loose_route()) { sl_send_reply("404", "Not Here"); exit; }
-    ${recall}
+    handle_ruri_alias();
     t_relay();
     exit;
   }
-  ${remember}
+  # A browser's Contact cannot be reached, and a sip: Contact does not say TLS: the alias is the connection
+  if (proto != UDP && proto != TCP) { force_rport(); add_contact_alias(); }
   record_route();
   $du = "${nextHop}";
   t_relay();

@@ -5,9 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { request } from 'undici';
-import { redConfiguration, runGateway, type TestGateway, token } from '../../src/gateway/gateway.testkit.ts';
+import { groupsMimeType } from '../../src/demo/faces.ts';
+import {
+  blueConfiguration,
+  redConfiguration,
+  runGateway,
+  type TestConfiguration,
+  type TestGateway,
+  token,
+} from '../../src/gateway/gateway.testkit.ts';
 import { changesOf, type Received, Subscriber } from '../../src/sip/face.testkit.ts';
 import { describeWith } from '../describe-with.ts';
+import { until } from '../until.ts';
 import { type Core, type CoreOptions, startCore } from './kamailio-core.ts';
 import { SipJsSubscriber } from './sip-js-subscriber.ts';
 
@@ -31,7 +40,7 @@ beforeEach(async () => {
     ...redConfiguration(),
     sip: {
       listen: listeners.map((transport) => `${transport}:127.0.0.1:0`),
-      tls: { cert: 'red.crt', key: 'red.key', ca: 'ca.crt' },
+      tls: lab,
     },
   });
   closing.push(() => gateway.close());
@@ -42,14 +51,22 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function put(document: string): Promise<void> {
-  const { statusCode, body } = await request(`${gateway.urls.manage}/api/v1/groups/${encodeURIComponent(groupId)}`, {
+async function put(document: string, at: TestGateway = gateway): Promise<void> {
+  const { statusCode, body } = await request(`${at.urls.manage}/api/v1/groups/${encodeURIComponent(groupId)}`, {
     method: 'PUT',
     headers: { authorization: `Bearer ${token}` },
     body: document,
   });
   await body.dump();
   expect(statusCode).toBeLessThan(300);
+}
+
+/** Names in the gateway's folder of what the lab has for red. */
+const lab = { cert: 'red.crt', key: 'red.key', ca: 'ca.crt' };
+
+function partnerOf(configuration: TestConfiguration, more: object): TestConfiguration {
+  const { partners } = configuration as { partners: readonly [object] };
+  return { ...configuration, partners: [{ ...partners[0], ...more }] };
 }
 
 /** Port at which the gateway listens. */
@@ -186,6 +203,57 @@ describeWith('kamailio', 'Kamailio in front of a running gateway', (kamailio) =>
       expect(ours).toMatch(/^SIP\/2\.0\/TLS .*;rport=\d+/);
       expect(ours).not.toContain(`;rport=${portOf('tls')};`);
     }, 60_000);
+
+    test('TS 24.481 6.3.13: a partner subscribes through the core over TLS and learns of changes by it', async () => {
+      const groups = [{ groups: 'sip:*@red.example' }];
+      const red = await runGateway(
+        partnerOf(
+          { ...redConfiguration(), sip: { listen: ['tls:127.0.0.1:0'], tls: lab } },
+          { agreement: { theyRequest: groups }, sipFrom: ['127.0.0.1'] },
+        ),
+      );
+      closing.push(() => red.close());
+      const core = await startCore({
+        kamailio,
+        folder: join(folder, 'core'),
+        nextHop: red.urls.sip[0] ?? '',
+        ...certificates(),
+      });
+      closing.push(() => core.stop());
+      const blue = await runGateway(
+        partnerOf(
+          {
+            ...blueConfiguration(red.urls.interconnect),
+            sip: { listen: ['tls:127.0.0.1:0'], tls: { ...lab, cert: 'blue.crt', key: 'blue.key' } },
+          },
+          {
+            agreement: { weRequest: groups },
+            sip: [`sip:127.0.0.1:${core.tlsPort};transport=tls`],
+            sipFrom: ['127.0.0.1'],
+          },
+        ),
+      );
+      closing.push(() => blue.close());
+
+      await put(harbour, red);
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const body = JSON.stringify({ groupId });
+      const pull = await request(`${blue.urls.manage}/api/v1/partners/red/pull`, { method: 'POST', headers, body });
+      await pull.body.dump();
+      expect(pull.statusCode).toBe(200);
+      const told = async (): Promise<string> => {
+        const { body: text } = await request(`${red.urls.manage}/api/v1/subscriptions`, { headers });
+        return text.text();
+      };
+      await until(told, (text) => /"told":1,"outstanding":false/.test(text), 'the subscription of blue');
+      await put(harbour.replace('Harbour patrol', 'Harbour watch'), red);
+      const atBlue = async (): Promise<string> => {
+        const url = `${blue.urls.manage}/api/v1/groups/${encodeURIComponent(groupId)}`;
+        const { body: text } = await request(url, { headers: { ...headers, accept: groupsMimeType } });
+        return text.text();
+      };
+      await until(atBlue, (text) => text.includes('Harbour watch'), 'the change at blue', 20_000);
+    }, 90_000);
 
     describeWith('kamailio/modules/websocket.so', 'for sip.js on secure WebSocket', () => {
       test('RFC 7118, RFC 3261 16.6: WSS at the edge, TLS towards the gateway', async () => {

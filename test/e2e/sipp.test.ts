@@ -103,7 +103,13 @@ async function stage(sipp: string, sip: object): Promise<Stage> {
   await writeFile(jwks, keySetText(idms));
   const gateway = await runGateway({
     ...redConfiguration(),
-    sip: onEngineUnderTest({ listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'], minimumExpires: 2, ...sip }),
+    // SIPp may be slow to answer where much else runs: no NOTIFY comes a second time before two seconds
+    sip: onEngineUnderTest({
+      listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'],
+      timers: { t1: 2000 },
+      minimumExpires: 2,
+      ...sip,
+    }),
     identity: { trustedProxies: ['127.0.0.1'], tokens: { issuer, audience, jwks } },
   });
   closing.push(() => gateway.close());
