@@ -349,6 +349,21 @@ describe('a partner played by hand', () => {
     await toldThat(`red ${a} 2`);
   });
 
+  test('RFC 6665 4.2.2: a subscription that the partner dropped in silence is noticed within 300 s, however long it was granted', async () => {
+    const subscribe = await subscribed(a);
+    partner.answer(subscribe, '200 OK', 'Expires: 3600\r\n');
+    await partner.notify(subscribe, 'active;expires=3600', [[a, '1']]);
+    await toldThat('red down', `red ${a} 1`, 'red up');
+    clock.pass(300_000);
+    const refresh = await partner.next('SUBSCRIBE');
+    expect(refresh.header('To')).toContain(';tag=red1');
+    partner.answer(refresh, '481 Gone');
+    await toldThat('red down');
+    clock.pass(1);
+    const again = await partner.next('SUBSCRIBE');
+    expect(again.header('Call-ID')).not.toBe(subscribe.header('Call-ID'));
+  });
+
   test('RFC 6665 4.1.2.4: without a NOTIFY in 64*T1 it is down, and made again after a pause', async () => {
     const subscribe = await subscribed(a);
     partner.answer(subscribe, '200 OK', 'Expires: 600\r\n');

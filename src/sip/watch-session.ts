@@ -40,6 +40,8 @@ export interface WatchKeeper {
 /** Seconds asked for. */
 const duration = 3_600;
 const backoff = { first: 5, ceiling: 300 };
+/** Seconds after which we look whether the partner still has the subscription: it drops it when a NOTIFY of its did not reach us. */
+const longestTrust = 300;
 /** Milliseconds; a subscription that ended sooner than this is not made again at once. */
 const shortLife = 10_000;
 /** Milliseconds between two SUBSCRIBEs at least, however little a partner grants. */
@@ -302,9 +304,9 @@ export class WatchSession {
   #refreshWithin(seconds: number): void {
     // Early enough for a SUBSCRIBE and its NOTIFY to fail once and be tried again.
     const left = Math.min(seconds, this.#duration);
-    const margin = Math.min(left / 2, 120);
+    const refresh = Math.min(left - Math.min(left / 2, 120), longestTrust);
     // A partner that grants nothing must not be asked without end.
-    this.#after(Math.max((left - margin) * 1000, shortestRefresh), () => void this.#subscribe());
+    this.#after(Math.max(refresh * 1000, shortestRefresh), () => void this.#subscribe());
   }
 
   #turn(up: boolean): void {
