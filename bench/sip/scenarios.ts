@@ -55,7 +55,9 @@ export function fanOutScenario(kind: SubscriptionKind, changes: number): string 
   const change = ['<recv request="NOTIFY" timeout="600000"/>', answer, logged('told')];
   return scenario('fan-out', [
     '<label id="start"/>',
-    subscribe(kind),
+    '<nop><action><add assign_to="tries" value="1"/></action></nop>',
+    // SIPp writes the same branch each time it comes by, which would be the same transaction (RFC 3261 17.2.3)
+    subscribe(kind).replace('[branch]', '[branch].[$tries]'),
     '<recv response="503" optional="true" next="later"/>',
     '<recv response="200" timeout="30000"/>',
     '<recv request="NOTIFY" timeout="30000"/>',
