@@ -12,7 +12,7 @@ const names = readdirSync(new URL('.', import.meta.url))
 /** What runs when no name is given: needs nothing but Debian's sip-tester and wrk. */
 const quick = ['xcap-get', 'sip-subscribe'];
 
-const usage = `usage: npm run bench [-- NAME] [--rounds N] [--seconds N] [--json FILE] [--check]
+const usage = `usage: npm run bench [-- NAME] [--rounds N] [--seconds N] [--json FILE] [--check] [--rows ROW,…]
   NAME: ${names.join(', ')}; without it ${quick.join(' and ')}`;
 
 process.exitCode = await bench(process.argv.slice(2));
@@ -38,6 +38,7 @@ async function bench(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const { json, check } = values;
+  const rows = values.rows?.split(',');
   let worst = 0;
   for (const each of name === undefined ? quick : [name]) {
     const code = await measure(each, {
@@ -45,6 +46,7 @@ async function bench(argv: readonly string[]): Promise<number> {
       seconds,
       json,
       check,
+      rows,
       write: (line) => process.stdout.write(`${line}\n`),
     });
     worst = Math.max(worst, code);
@@ -71,6 +73,7 @@ function parse(argv: readonly string[]) {
       seconds: { type: 'string', default: '10' },
       json: { type: 'string' },
       check: { type: 'boolean', default: false },
+      rows: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });

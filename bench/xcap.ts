@@ -1,4 +1,4 @@
-// `npm run bench -- xcap`: our XCAP face beside a bare node:http server, nginx and Kamailio's XCAP server, in one run and in turns.
+// `npm run bench -- xcap [--rows put,element-get]`: our XCAP face beside a bare node:http server, nginx and Kamailio's XCAP server, in one run and in turns.
 import { writeFile } from 'node:fs/promises';
 import type { BenchOptions } from './support/bench.ts';
 import { machine } from './support/machine.ts';
@@ -15,7 +15,7 @@ import { type Instruments, measure, probe, type Sample } from './xcap/measure.ts
 import { nginxNeeds, startNginx } from './xcap/nginx.ts';
 import { othersLine, ratioTable, resultTable, verdictLines } from './xcap/report.ts';
 import { type Cell, type Result, verdicts } from './xcap/results.ts';
-import { connections, type Workload, workloads } from './xcap/workloads.ts';
+import { chosenRows, connections, type Workload } from './xcap/workloads.ts';
 
 const needs = [wrkNeed, ...nginxNeeds, ...mariadbNeeds, ...kamailioNeeds] as const;
 const workerCounts = [2, 4, 8] as const;
@@ -37,10 +37,11 @@ interface Contest {
 
 /** Brings everything up, measures, prints. Throws when a reference is missing. */
 export async function run(options: BenchOptions): Promise<number> {
+  const rows = chosenRows(options.rows);
   const programs: Programs = findAll(needs);
   const started = new Date();
   const on = machine();
-  const contests = await withSite('xcap', (site) => play(site, programs, options));
+  const contests = await withSite('xcap', (site) => play(site, programs, rows, options));
   const results = contests.map(
     ({ workload, candidate, cell }): Result => ({
       workload: workload.id,
@@ -49,7 +50,7 @@ export async function run(options: BenchOptions): Promise<number> {
       cell,
     }),
   );
-  const judged = verdicts(results);
+  const judged = verdicts(results).filter(({ workload }) => rows.some(({ id }) => id === workload));
   const kamailioWorkers = Object.fromEntries(
     contests.flatMap(({ workload, workers }) => (workers === undefined ? [] : [[workload.id, workers]])),
   );
@@ -72,10 +73,14 @@ export async function run(options: BenchOptions): Promise<number> {
   return failed || short ? 1 : 0;
 }
 
-async function play(site: Site, programs: Programs, options: BenchOptions): Promise<readonly Contest[]> {
+async function play(
+  site: Site,
+  programs: Programs,
+  rows: readonly Workload[],
+  options: BenchOptions,
+): Promise<readonly Contest[]> {
   const { write, rounds, seconds } = options;
   const instruments: Instruments = { site, wrk: programs.wrk };
-  const rows = workloads();
   write('starting the references');
   const variants = await startKamailio(site, programs, await startMariadb(site, programs), workerCounts);
   const single = [await startBare(site), await startNginx(site, programs)];

@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly json: string | undefined;
   /** Whether a missed bar is a failure too, where a measurement has several. */
   readonly check: boolean;
+  /** Only these rows of the table, where the measurement has several that can be told apart; absent = all. */
+  readonly rows?: readonly string[] | undefined;
   readonly write: (line: string) => void;
 }
 

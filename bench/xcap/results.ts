@@ -21,6 +21,7 @@ export type Outcome = 'PASS' | 'MISSED' | 'NOT SERVED' | 'NOT MEASURED';
 
 export interface Verdict {
   readonly what: string;
+  readonly workload: WorkloadId;
   readonly bar: string;
   readonly outcome: Outcome;
   /** What was measured; absent when nothing was. */
@@ -95,9 +96,9 @@ export function verdicts(results: readonly Result[]): readonly Verdict[] {
   return bars.map(({ what, workload, bar, unit, measured, met }) => {
     const found = measured(results);
     const ours = results.find((result) => result.workload === workload && result.candidate === 'mcgw')?.cell;
-    if (ours?.state === 'not served') return { what, bar, unit, outcome: 'NOT SERVED' };
-    if (found === undefined) return { what, bar, unit, outcome: 'NOT MEASURED' };
-    return { what, bar, unit, outcome: met(found) ? 'PASS' : 'MISSED', measured: found };
+    if (ours?.state === 'not served') return { what, workload, bar, unit, outcome: 'NOT SERVED' };
+    if (found === undefined) return { what, workload, bar, unit, outcome: 'NOT MEASURED' };
+    return { what, workload, bar, unit, outcome: met(found) ? 'PASS' : 'MISSED', measured: found };
   });
 }
 

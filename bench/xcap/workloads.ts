@@ -88,6 +88,14 @@ export function workloads(): readonly Workload[] {
   return rows.map((row) => ({ connections, watchLoop: false, ...row }));
 }
 
+/** The rows of these names, in their order; all without names. Throws when there is none of a name. */
+export function chosenRows(names: readonly string[] | undefined): readonly Workload[] {
+  const all = workloads();
+  const unknown = names?.find((name) => !all.some(({ id }) => id === name));
+  if (unknown !== undefined) throw new Error(`no row ${unknown}; there are ${all.map(({ id }) => id).join(', ')}`);
+  return names === undefined ? all : all.filter(({ id }) => names.includes(id));
+}
+
 type Row = Omit<Workload, 'connections' | 'watchLoop'>;
 
 function documentPut(members: number): Row {

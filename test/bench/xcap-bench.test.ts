@@ -7,7 +7,7 @@ import { loadScript } from '../../bench/support/wrk.ts';
 import type { Sample } from '../../bench/xcap/measure.ts';
 import { othersLine, verdictLines } from '../../bench/xcap/report.ts';
 import { type Cell, type Result, verdicts } from '../../bench/xcap/results.ts';
-import { workloads } from '../../bench/xcap/workloads.ts';
+import { chosenRows, workloads } from '../../bench/xcap/workloads.ts';
 
 const sample = (figures: Partial<Sample>): Sample => ({
   rate: 1,
@@ -82,6 +82,12 @@ describe('load', () => {
     );
     expect(script).toContain('local tails = {"\\092"}');
     expect(script).toContain('local sent = 5');
+  });
+
+  test('rows are chosen by name, in the order of the table, and a name that no row has is told', () => {
+    expect(chosenRows(['put', 'element-get']).map(({ id }) => id)).toEqual(['element-get', 'put']);
+    expect(chosenRows(undefined)).toHaveLength(workloads().length);
+    expect(() => chosenRows(['put', 'puts'])).toThrow('no row puts; there are get, not-modified, element-get, put,');
   });
 
   test('documents have the sizes that the bars name', () => {
