@@ -215,6 +215,21 @@ describe('RFC 5875 7: read rights', () => {
     expect(changesOf(notify)).toHaveLength(1);
   });
 
+  test('rights are looked at for each entry: what may not be read is left out, and told when it may be', async () => {
+    await at.restart(withInterval(0));
+    const beta = 'sip:beta@red.example';
+    const other = `${groups}/global/byGroupID/${beta}`;
+    const put = (...members: readonly string[]): Promise<unknown> =>
+      at.room.documents.put(administrator, homeKey('beta'), groupDocument({ uri: beta, members }), {});
+    await at.put(document('one', ['sip:mia@red.example']));
+    await put('sip:joe@red.example');
+    const [subscriber, first] = await at.subscribed([other, sel], 'sip:mia@red.example');
+    expect(changesOf(first)).toEqual([expect.stringMatching(new RegExp(`^${sel} - \\S{2,}$`))]);
+    expect(first.body).not.toContain('beta');
+    await put('sip:joe@red.example', 'sip:mia@red.example');
+    expect(changesOf(await subscriber.notify())).toEqual([expect.stringMatching(new RegExp(`^${other} - \\S{2,}$`))]);
+  });
+
   test("another user's documents are 403", async () => {
     const subscriber = await at.open('sip:mia@red.example');
     expect((await subscriber.subscribe(['resource-lists/users/sip:joe@red.example/index'])).status).toBe(403);

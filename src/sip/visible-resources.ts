@@ -209,5 +209,7 @@ async function* pages(documents: Documents, filter: DocumentFilter): AsyncGenera
     yield* page;
     after = page.at(-1)?.key;
     if (page.length < pageSize || after === undefined) return;
+    // A store in this process answers without leaving the microtask queue: others get their turn.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
