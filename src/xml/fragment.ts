@@ -79,7 +79,7 @@ function wrap(bytes: Uint8Array, scope: ReadonlyMap<string, string>): Buffer {
 function wrapperLimits(limits: XmlLimits, scope: ReadonlyMap<string, string>): XmlLimits {
   return {
     ...limits,
-    attributesPerElement: limits.attributesPerElement + scope.size,
+    rootAttributes: scope.size,
     elementDepth: limits.elementDepth + 1,
     elements: limits.elements + 1,
   };

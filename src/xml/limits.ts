@@ -11,6 +11,8 @@ export interface XmlLimits {
   readonly elements: number;
   /** Attributes and namespace declarations together in one start tag. */
   readonly attributesPerElement: number;
+  /** The same for the document element alone, where that is a wrapper of ours; as for the others when absent. */
+  readonly rootAttributes?: number | undefined;
   /** Bytes of one element or attribute name, prefix included. */
   readonly nameLength: number;
   /** Namespace declarations in scope at one element, counted with repetitions. */

@@ -201,14 +201,15 @@ class Scanner {
     const nameEnd = position;
     const bytes = this.#bytes;
     let attributes = 0;
+    const { attributesPerElement, rootAttributes = attributesPerElement } = this.#limits;
+    const most = element === 0 ? rootAttributes : attributesPerElement;
     let byte = bytes[position];
     while (byte !== 0x3e && byte !== 0x2f) {
       if (isSpace(byte)) {
         byte = bytes[++position];
         continue;
       }
-      if (++attributes > this.#limits.attributesPerElement)
-        throw new XmlLimitExceeded('too many attributes in one element');
+      if (++attributes > most) throw new XmlLimitExceeded('too many attributes in one element');
       position = this.#attribute(position);
       byte = bytes[position];
     }
