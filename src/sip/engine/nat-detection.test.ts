@@ -1,7 +1,7 @@
 // Where a NOTIFY goes over UDP when the subscriber's Contact is not the source of its SUBSCRIBE (RFC 3261 clause 12.2.1.1).
 import { describe, expect, test } from '@jest/globals';
 import type { NatDetection } from './core.ts';
-import { answer, connectSrf, portOf, srfRequest, subscribe, UdpPeer } from './engine.testkit.ts';
+import { answer, connectSrf, HandClock, portOf, srfRequest, subscribe, UdpPeer } from './engine.testkit.ts';
 import { startEngine } from './engine.ts';
 
 const notify = {
@@ -65,6 +65,29 @@ describe('RFC 3261 12.2.1.1: the remote target is the Contact', () => {
 
   test('auto: a name that nobody knows leaves the source', async () => {
     expect(await play('auto', 'sip:alice@host.invalid', 'source')).toMatchObject({ status: 200, source: true });
+  });
+
+  test('auto: a name service that does not answer leaves the source', async () => {
+    const never = new Promise<never>(() => undefined);
+    const names = { naptr: () => never, srv: () => never, addresses: () => never };
+    const clock = new HandClock();
+    const engine = await startEngine({ listen: ['udp:127.0.0.1:0'] }, { names, clock });
+    const peer = await UdpPeer.open();
+    const srf = await connectSrf(engine, {
+      subscribe: (_request, response) => response.send(200, { headers: { Expires: '3600' } }),
+    });
+    peer.send(subscribe({ port: peer.port, callId: 'nat', contact: '<sip:a@b.example>' }), portOf(engine, 'udp'));
+    await peer.next('SIP/2.0 200');
+    const outcome = srfRequest(srf, 'sip:placeholder', notify);
+    while (peer.all.length < 2) {
+      clock.advance(100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    peer.send(answer(await peer.next('NOTIFY'), 'SIP/2.0 200 OK'), portOf(engine, 'udp'));
+    expect((await outcome).response.status).toBe(200);
+    srf.disconnect();
+    peer.close();
+    await engine.close();
   });
 
   test('always: the source first, as a drachtio-server does', async () => {

@@ -15,6 +15,8 @@ import type { Flow } from './transport.ts';
 
 /** RFC 3261 18.1.1: larger requests go over a transport with congestion control. */
 const UDP_SIZE = 1_300;
+/** Milliseconds. */
+const LOOKUP_PATIENCE = 2_000;
 /** Fields that the composition takes from the application itself. */
 const COMPOSED_FIELDS: ReadonlySet<string> = new Set([...IDENTITY_FIELDS, 'max-forwards', 'contact']);
 
@@ -125,7 +127,7 @@ export class OutgoingRequest implements ClientUser {
     if (!this.#candidates) {
       const found = candidatesOf(this.#core, this.parts.routing);
       if (found instanceof Promise) {
-        found.then(
+        this.#whileItMatters(found).then(
           (candidates) => this.#tryAll(candidates),
           () => this.#tryAll([]),
         );
@@ -150,6 +152,16 @@ export class OutgoingRequest implements ClientUser {
     this.#triedOtherwise = true;
     this.#sendSized(otherwise);
     return true;
+  }
+
+  /** A name service that does not answer is not waited for when another way is known. */
+  #whileItMatters(found: Promise<readonly Candidate[]>): Promise<readonly Candidate[]> {
+    const { otherwise } = this.parts.routing;
+    if (otherwise === undefined || otherwise === 'target') return found;
+    const tooLate = new Promise<readonly Candidate[]>((resolve) => {
+      this.#core.timers.after(LOOKUP_PATIENCE, { onTimer: () => resolve([]) });
+    });
+    return Promise.race([found, tooLate]);
   }
 
   #tryAll(candidates: readonly Candidate[]): void {
