@@ -11,6 +11,10 @@ const concurrency = 4;
 /** With more than this waiting, those whose copy is oldest go first. */
 const worthSorting = 8;
 
+/** With so many groups held, what is watched is brought in line once in `gatheringPause` milliseconds. */
+const worthPacing = 100;
+const gatheringPause = 1000;
+
 interface Told {
   /** Groups to be asked for, in order of insertion. */
   waiting: Set<string>;
@@ -31,6 +35,9 @@ export class StayCurrent implements PartnerWatchListener {
   #watch: PartnerWatch | undefined;
   #watching = new Set<string>();
   #gathering: Promise<void> | undefined;
+  /** Nothing is gathered before this instant, milliseconds: with many groups held, each arrival must not read them all. */
+  #followAt = 0;
+  #cancelFollow: (() => void) | undefined;
   #stopped = false;
 
   constructor(context: InterconnectionContext, requests: Requests) {
@@ -51,6 +58,15 @@ export class StayCurrent implements PartnerWatchListener {
   /** Brings what is watched in line with the groups held and the settings of now, soon. */
   follow(): void {
     if (this.#watch === undefined || this.#stopped) return;
+    if (this.#cancelFollow !== undefined) return;
+    const wait = this.#followAt - this.#context.clock.now();
+    if (wait > 0) {
+      this.#cancelFollow = this.#context.clock.after(wait, () => {
+        this.#cancelFollow = undefined;
+        this.follow();
+      });
+      return;
+    }
     this.#gathering ??= Promise.resolve()
       .then(() => this.#follow())
       .catch((fault: unknown) => this.#context.onFault(fault));
@@ -59,6 +75,7 @@ export class StayCurrent implements PartnerWatchListener {
   /** Starts no further request; resolves when those under way have ended. The port is closed by who made it. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#cancelFollow?.();
     for (const told of this.#partners.values()) told.cancelTimer?.();
     await this.idle();
   }
@@ -85,10 +102,12 @@ export class StayCurrent implements PartnerWatchListener {
     if (watch === undefined || this.#stopped) return;
     const { clock, current, store } = this.#context;
     const watching = new Set<string>();
+    let all = 0;
     for (const { configuration } of current().partners.all) {
       const { agreement, name, sip } = configuration;
       if (sip.length === 0) continue;
       const held = await store.sources(name);
+      all += held.length;
       const groups = held
         .map(({ groupId }) => groupId)
         .filter((groupId) => judgeAgreement(agreement, ['weRequest'], groupId, clock.now()).verdict === 'allowed');
@@ -97,6 +116,7 @@ export class StayCurrent implements PartnerWatchListener {
     }
     for (const gone of this.#watching) if (!watching.has(gone)) watch.watch(gone, []);
     this.#watching = watching;
+    if (all >= worthPacing) this.#followAt = clock.now() + gatheringPause;
   }
 
   async #consider(partner: string, groupId: string, tag: string | undefined): Promise<void> {
