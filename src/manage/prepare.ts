@@ -16,6 +16,8 @@ export interface Prepared {
 export interface Preparation {
   /** Undefined when there is an error. */
   readonly prepared: Prepared | undefined;
+  /** The policies that could be loaded, by absolute file name, whatever else is wrong. */
+  readonly policies: ReadonlyMap<string, Policy>;
   readonly problems: readonly ConfigurationProblem[];
   readonly loaded: LoadedConfiguration;
 }
@@ -50,6 +52,7 @@ export async function prepare(file: string, now: number): Promise<Preparation> {
       configuration === undefined || found.some(({ severity }) => severity === 'error')
         ? undefined
         : { configuration, policies },
+    policies,
     problems: inOrder(file, [...loaded.problems, ...found]),
     loaded,
   };

@@ -1,6 +1,7 @@
 // The stylesheet rule: hands the document to the operator's XSLT and takes the result as the document. Bytes are the stylesheet's then;
 // what binds both systems still stays unless the rule says `endToEnd: true`.
 import { Refusal } from '../refusals.ts';
+import { sameCanonicalForm } from '../xml/canonical.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
 import { readXml } from '../xml/xml-document.ts';
@@ -42,7 +43,10 @@ export function planStylesheet(
   if (bytes.byteLength > longestResult) {
     throw new Refusal('constraint-failure', { phrase: `the stylesheet makes more than ${longestResult} bytes` });
   }
-  if (!endToEnd) refuseChangedParts(index, bytes);
+  const made = readXml(bytes, { ...defaultXmlLimits, documentBytes: longestResult, elementDepth: 128 });
+  // A stylesheet writes white space, quotes and prefixes its own way: when nothing else is new, the document stays as it was.
+  if (sameCanonicalForm(index, made)) return [];
+  if (!endToEnd) refuseChangedParts(index, made);
   const end = index.bytes.byteLength;
   return [
     {
@@ -56,8 +60,7 @@ export function planStylesheet(
   ];
 }
 
-function refuseChangedParts(index: OffsetIndex, bytes: Uint8Array): void {
-  const result = readXml(bytes, { ...defaultXmlLimits, documentBytes: longestResult, elementDepth: 128 });
+function refuseChangedParts(index: OffsetIndex, result: OffsetIndex): void {
   const before = endToEndParts(index);
   const after = endToEndParts(result);
   const [changed] = [...new Set([...before.keys(), ...after.keys()])].filter(

@@ -2,7 +2,9 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { openSqliteStore } from '../../store/sqlite/sqlite-store.ts';
 import { check } from './check.ts';
 
 let folder: string;
@@ -79,4 +81,52 @@ test('a policy that cannot be read is named at the line of each key that names i
   const { out } = await checked(system, xcap, storage, ...partner);
   expect(out).toContain('gateway.yaml:10: partners[0].outboundPolicy: missing.yaml does not exist');
   expect(out.filter((line) => line.includes('missing.yaml'))).toHaveLength(1);
+});
+
+describe('a selection of a policy that matches none of the stored or example groups', () => {
+  const partner =
+    'partners: [ { name: blue, domains: [blue.example], gms: "sip:gms@blue.example", inboundPolicy: p.yaml, certificates: [ { san: gms.blue.example } ], agreement: { state: active } } ]';
+  const policy = (select: string): void =>
+    writeFileSync(
+      join(folder, 'p.yaml'),
+      `policy: p\nversion: 1\nrules:\n  - { name: a, remove: { select: ${select} } }\n`,
+    );
+
+  test('is a warning at its line', async () => {
+    policy('//mcpttgi:of-a-later-release');
+    const { out } = await checked(system, xcap, storage, partner);
+    expect(out.filter((line) => line.includes('selects nothing'))).toEqual([
+      expect.stringMatching(
+        /^p\.yaml:4: rules\[0\]\.remove\.select: (warning: )?\/\/mcpttgi:of-a-later-release selects nothing in any stored or example group$/,
+      ),
+    ]);
+  });
+
+  test('is none when an example or a stored group matches', async () => {
+    policy('//mcpttgi:owner');
+    const example = await checked(system, xcap, storage, partner);
+    expect(example.out.filter((line) => line.includes('selects nothing'))).toEqual([]);
+    policy('//mcpttgi:of-a-later-release');
+    const store = await openSqliteStore(join(folder, 'red.db'));
+    await store.close();
+    const database = new DatabaseSync(join(folder, 'red.db'));
+    database
+      .prepare(
+        'INSERT INTO document (auid, tree, xui, name, tag, group_id, modified, size, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(
+        'org.openmobilealliance.groups',
+        'users',
+        'sip:a@red.example',
+        'g',
+        't',
+        'sip:g@red.example',
+        '',
+        1,
+        Buffer.from('<m:of-a-later-release xmlns:m="urn:3gpp:ns:mcpttGroupInfo:1.0"/>'),
+      );
+    database.close();
+    const stored = await checked(system, xcap, storage, partner);
+    expect(stored.out.filter((line) => line.includes('selects nothing'))).toEqual([]);
+  });
 });

@@ -12,11 +12,11 @@ import { exitCodes, type Terminal } from './terminal.ts';
 
 /** Prints every problem of the configuration in `file` and of the files it names; 2 when there is an error. */
 export async function check(file: string, terminal: Terminal): Promise<number> {
-  const { prepared, problems: found, loaded } = await prepare(file, Date.now());
+  const { prepared, policies, problems: found, loaded } = await prepare(file, Date.now());
   const { storage } = loaded.sections;
   const unusable = storage === undefined ? undefined : storeFileProblem(storage.sqlite);
   const ofStore = unusable === undefined ? [] : [loaded.errorAt(['storage', 'sqlite'], unusable)];
-  const ofPolicies = unusable === undefined ? idleSelections(prepared?.policies.values() ?? [], loaded) : [];
+  const ofPolicies = unusable === undefined ? idleSelections(policies.values(), loaded) : [];
   const problems = inOrder(file, [...found, ...ofStore, ...ofPolicies]);
   for (const problem of problems) terminal.out(problemLine(problem));
   if (prepared === undefined || unusable !== undefined) return exitCodes.wrongUsage;
