@@ -91,6 +91,8 @@ request_route {
   if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
   if (has_totag()) {
     if (!loose_route()) { sl_send_reply("404", "Not Here"); exit; }
+    # RFC 6665 4.3, 4.4.1: a subscriber's route set is that of the NOTIFY
+    if (is_method("SUBSCRIBE|NOTIFY")) record_route();
     handle_ruri_alias();
     t_relay();
     exit;

@@ -69,6 +69,13 @@ function partnerOf(configuration: TestConfiguration, more: object): TestConfigur
   return { ...configuration, partners: [{ ...partners[0], ...more }] };
 }
 
+/** Its subscriptions, as the management API tells them. */
+async function subscriptionsAt(at: TestGateway = gateway): Promise<string> {
+  const headers = { authorization: `Bearer ${token}` };
+  const { body } = await request(`${at.urls.manage}/api/v1/subscriptions`, { headers });
+  return body.text();
+}
+
 /** Port at which the gateway listens. */
 function portOf(leg: Leg): number {
   return Number(/:(\d+)(?:;|$)/.exec((gateway.urls.sip[listeners.indexOf(leg)] ?? '').slice(4))?.[1]);
@@ -141,7 +148,9 @@ async function sipJsThrough(server: string): Promise<void> {
   expect(await subscriber.body(0)).toMatch(/<document sel="[^"]*" new-etag="[^"]*"\/>/);
   await put(harbour.replace('Harbour patrol', 'Harbour patrol two'));
   expect(await subscriber.body(1)).toMatch(/ previous-etag="[^"]*"\/>/);
+  // The library takes its subscription for ended as soon as it has said so
   await subscriber.unsubscribe();
+  await until(subscriptionsAt, (text) => text === '{"subscriptions":[]}', 'the end of the subscription');
 }
 
 describeWith('kamailio', 'Kamailio in front of a running gateway', (kamailio) => {
@@ -241,11 +250,11 @@ describeWith('kamailio', 'Kamailio in front of a running gateway', (kamailio) =>
       const pull = await request(`${blue.urls.manage}/api/v1/partners/red/pull`, { method: 'POST', headers, body });
       await pull.body.dump();
       expect(pull.statusCode).toBe(200);
-      const told = async (): Promise<string> => {
-        const { body: text } = await request(`${red.urls.manage}/api/v1/subscriptions`, { headers });
-        return text.text();
-      };
-      await until(told, (text) => /"told":1,"outstanding":false/.test(text), 'the subscription of blue');
+      await until(
+        () => subscriptionsAt(red),
+        (text) => /"told":1,"outstanding":false/.test(text),
+        'the subscription of blue',
+      );
       await put(harbour.replace('Harbour patrol', 'Harbour watch'), red);
       const atBlue = async (): Promise<string> => {
         const url = `${blue.urls.manage}/api/v1/groups/${encodeURIComponent(groupId)}`;

@@ -73,7 +73,7 @@ export class SipJsSubscriber {
     return this.#bodies[n] ?? '';
   }
 
-  /** Ends the subscription and waits until it has ended. */
+  /** Ends the subscription and waits until the library says that it has ended. */
   async unsubscribe(): Promise<void> {
     await this.#subscriber.unsubscribe();
     await this.#until(() => this.#ended);

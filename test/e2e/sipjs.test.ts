@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import { redConfiguration, runGateway, type TestGateway, token } from '../../src/gateway/gateway.testkit.ts';
+import { until } from '../until.ts';
 import { SipJsSubscriber } from './sip-js-subscriber.ts';
 
 const groupId = 'sip:harbour-tg1@red.example';
@@ -31,6 +32,12 @@ async function put(document: string): Promise<void> {
   expect(statusCode).toBeLessThan(300);
 }
 
+async function subscriptions(): Promise<string> {
+  const headers = { authorization: `Bearer ${token}` };
+  const { body } = await request(`${gateway.urls.manage}/api/v1/subscriptions`, { headers });
+  return body.text();
+}
+
 test.each([
   ['ws', 0],
   ['wss', 1],
@@ -48,7 +55,9 @@ test.each([
     expect(await subscriber.body(0)).toMatch(/<document sel="[^"]*" new-etag="[^"]*"\/>/);
     await put(harbour.replace('Harbour patrol', 'Harbour patrol two'));
     expect(await subscriber.body(1)).toMatch(/<document sel="[^"]*" new-etag="[^"]*" previous-etag="[^"]*"\/>/);
+    // The library takes its subscription for ended as soon as it has said so
     await subscriber.unsubscribe();
+    await until(subscriptions, (text) => text === '{"subscriptions":[]}', 'the end of the subscription');
   } finally {
     await subscriber.stop();
   }
