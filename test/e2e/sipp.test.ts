@@ -6,10 +6,18 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { request } from 'undici';
 import { harbour } from '../../src/demo/example-groups.ts';
 import { type Answer, byGroupId, xcap } from '../../src/demo/faces.ts';
+import { portChooser } from '../../src/demo/free-ports.ts';
 import { choosePorts, createCertificates, demoFolder, startSystem } from '../../src/demo/systems.ts';
-import { redConfiguration, runGateway } from '../../src/gateway/gateway.testkit.ts';
+import {
+  blueConfiguration,
+  token as operatorToken,
+  redConfiguration,
+  runGateway,
+  type TestConfiguration,
+} from '../../src/gateway/gateway.testkit.ts';
 import { audience, issuer, keySetText, tokenIssuer } from '../../src/identity/credentials.testkit.ts';
 import { onEngineUnderTest } from '../../src/sip/engine-under-test.testkit.ts';
 import { describeWith } from '../describe-with.ts';
@@ -56,6 +64,11 @@ async function listenFor(tasks: Readonly<Record<string, (name: string) => Promis
   };
 }
 
+function partnerOf(configuration: TestConfiguration, more: object): TestConfiguration {
+  const { partners } = configuration as { partners: readonly [object] };
+  return { ...configuration, partners: [{ ...partners[0], ...more }] };
+}
+
 /** Values of all keys for a group of this name. */
 function keysFor(name: string, tasks: string, token: string): Record<Key, string> {
   const group = `sip:${name}@red.example`;
@@ -66,6 +79,7 @@ function keysFor(name: string, tasks: string, token: string): Record<Key, string
     collection: byGroupId(''),
     stranger: 'sip:nobody@red.example',
     group,
+    root: 'https://gms.red.example/xcap-root/',
     token,
     short: '2',
     expires: '600',
@@ -147,7 +161,7 @@ const well: Play = { code: 0, output: '' };
 describeWith('sipp', 'SIPp scenarios against a running gateway', (sipp) => {
   describe('one gateway for all', () => {
     // Those that need a server of their own, and the one for load
-    const elsewhere = ['restart', 'unanswered-notify', 'load'];
+    const elsewhere = ['restart', 'unanswered-notify', 'notify-first', 'load'];
     const over = (transport: 'udp' | 'tcp'): (readonly [string, string, Scenario])[] =>
       scenarios
         .filter(({ name }) => !elsewhere.includes(name))
@@ -203,6 +217,34 @@ describeWith('sipp', 'SIPp scenarios against a running gateway', (sipp) => {
       expect(await play({ sipp, scenario, transport: 'udp', port: ports.red.sip, keys, folder })).toEqual(well);
       expect(red).not.toBe(first);
     }, 120_000);
+
+    test('notify-first over udp, RFC 6665 4.4.1: subscribed at a partner whose NOTIFY overtakes the 200', async () => {
+      const groups = [{ groups: 'sip:*@red.example' }];
+      const red = await runGateway(partnerOf(redConfiguration(), { agreement: { theyRequest: groups } }));
+      closing.push(() => red.close());
+      const port = await portChooser()();
+      const blue = await runGateway(
+        partnerOf(blueConfiguration(red.urls.interconnect), {
+          agreement: { weRequest: groups },
+          sip: [`sip:127.0.0.1:${port}`],
+          sipFrom: ['127.0.0.1'],
+        }),
+      );
+      closing.push(() => blue.close());
+      const name = 'notify-first-udp';
+      expect((await write(red.urls.xcap ?? '', name, 'PUT', 'Harbour patrol')).status).toBe(201);
+      const scenario = scenarioOf('notify-first');
+      const keys = keysFor(name, '', '');
+      const played = play({ sipp, scenario, transport: 'udp', port, keys, folder: blue.folder });
+      const { statusCode, body } = await request(`${blue.urls.manage}/api/v1/partners/red/pull`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${operatorToken}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ groupId: `sip:${name}@red.example` }),
+      });
+      await body.dump();
+      expect(statusCode).toBe(200);
+      expect(await played).toEqual(well);
+    }, 100_000);
 
     test('a scenario says so when the server does something else', async () => {
       const at = await stage(sipp, { minimumExpires: 0 });

@@ -2,19 +2,26 @@
 import { type Scenario, scenarioXml } from './scenario.ts';
 import { dialogScenarios } from './scenarios-of-dialogs.ts';
 import { refusalScenarios } from './scenarios-of-refusals.ts';
+import { subscriberScenarios } from './scenarios-of-subscribers.ts';
 import { subscriptionScenarios } from './scenarios-of-subscriptions.ts';
 
 /** All scenarios, each name once. */
-export const scenarios: readonly Scenario[] = [...subscriptionScenarios, ...dialogScenarios, ...refusalScenarios];
+export const scenarios: readonly Scenario[] = [
+  ...subscriptionScenarios,
+  ...dialogScenarios,
+  ...refusalScenarios,
+  ...subscriberScenarios,
+];
 
 const table = /(\| file \|[^\n]*\n\|[-|]+\|\n)(?:\|[^\n]*\n)*/;
 
 /** Names and texts of all files that are written: a scenario each, and the README with its table. */
 export async function files(readme: Promise<string>): Promise<ReadonlyMap<string, string>> {
-  const rows = scenarios.map(({ name, clause, proves, keys = [], starts, transport, sockets }) => {
+  const rows = scenarios.map(({ name, clause, proves, keys = [], starts, transport, sockets, part }) => {
     const needs = [
       ...keys.map((key) => `\`${key}\``),
       ...(starts === undefined ? [] : ['no document yet']),
+      ...(part === undefined ? [] : ['`-p PORT` instead of an address']),
       ...(sockets === undefined ? [] : ['`-t tn`']),
       ...(transport === undefined ? [] : [`only ${transport.toUpperCase()}`]),
     ];

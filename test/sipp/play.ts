@@ -16,8 +16,9 @@ export interface Play {
 export interface PlayOptions {
   /** Path of SIPp. */
   readonly sipp: string;
-  readonly scenario: Pick<Scenario, 'name' | 'sockets'>;
+  readonly scenario: Pick<Scenario, 'name' | 'sockets' | 'part'>;
   readonly transport: 'udp' | 'tcp';
+  /** Of the server; of SIPp itself where the server subscribes. */
   readonly port: number;
   readonly keys: Readonly<Record<string, string>>;
   /** Folder for what SIPp writes. */
@@ -30,7 +31,7 @@ export function play({ sipp, scenario, transport, port, keys, folder }: PlayOpti
   const sockets = `${transport[0]}${scenario.sockets === undefined ? '1' : 'n'}`;
   const scenarioFile = join(folderOfScenarios, `${scenario.name}.xml`);
   const args = [
-    `127.0.0.1:${port}`,
+    ...(scenario.part === 'notifier' ? ['-p', String(port)] : [`127.0.0.1:${port}`]),
     // SIPp wants 50,000 open files for `-t tn` unless told how many sockets there are
     ...['-sf', scenarioFile, '-m', '1', '-i', '127.0.0.1', '-max_socket', '100', '-t', sockets],
     ...['-nostdin', '-timeout', '80s', '-timeout_error', '-trace_err', '-error_file', errors],

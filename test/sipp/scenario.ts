@@ -25,6 +25,7 @@ export type Key =
   | 'collection'
   | 'stranger'
   | 'group'
+  | 'root'
   | 'token'
   | 'short'
   | 'expires'
@@ -47,6 +48,8 @@ export interface Scenario {
   readonly transport?: 'udp' | 'tcp';
   /** SIPp opens a connection for each call (`-t tn`) and can open it anew; absent = `-t u1` or `-t t1`. */
   readonly sockets?: 'one for each call';
+  /** SIPp waits for the server under test to subscribe; absent = SIPp subscribes. */
+  readonly part?: 'notifier';
   readonly steps: readonly Step[];
 }
 
