@@ -14,14 +14,14 @@ import {
   partnerClientOf,
 } from './gateway/partner-settings.ts';
 import { withRealPorts } from './gateway/real-ports.ts';
-import { closeReplaced } from './gateway/replaced-policies.ts';
+import { closeUnused, policiesOf } from './gateway/replaced-policies.ts';
 import { restartKeys, takenOver } from './gateway/restart-keys.ts';
 import { openSipEngine, partnerAddress } from './gateway/sip-engine.ts';
 import { interconnectTls, listenerTls, sipTls } from './gateway/tls-files.ts';
 import { type UserCredentials, userCredentials } from './gateway/user-credentials.ts';
 import { type Validity, validities, warnOfExpiry } from './gateway/validity.ts';
 import { gatewayVersion } from './gateway/version.ts';
-import type { Authenticator } from './identity/authenticate.ts';
+import { type Authenticator, principalNow } from './identity/authenticate.ts';
 import { servedUsers } from './identity/served.ts';
 import { canonicalUri } from './identity/uri.ts';
 import { systemClock } from './interconnect/clock.ts';
@@ -105,6 +105,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   const documents = await openDocuments(site, store);
   const policies = new PolicyVersions({ store, clock: systemClock, compile: (source) => policyFromSource(source) });
   let inForce = await policies.inForce(interconnectionSettings({ ...prepared, configuration }));
+  // Another version than that of the file may be in force.
+  closeUnused(prepared.policies.values(), inForce);
   const interconnection = new Interconnection({
     store,
     documents,
@@ -116,7 +118,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   });
   const reconfigure = (settings: typeof inForce): void => {
     interconnection.reconfigure(settings);
-    closeReplaced(inForce, settings);
+    closeUnused(policiesOf(inForce), settings);
     inForce = settings;
   };
   policies.attach(
@@ -245,6 +247,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
       if (sipMaterial !== undefined) await openedSip?.engine?.replaceTls(sipMaterial);
       log.level = next.logging.level;
       reconfigure(settings);
+      closeUnused(changed.policies.values(), settings);
       sip?.recheck();
       closeLater(before);
       return restartKeys(prepared.configuration, changed.configuration);
@@ -332,6 +335,7 @@ async function openSip(
     store,
     served: servedUsers(system),
     authenticate: (credentials) => current().authenticate.sip(credentials),
+    principalNow: (stored) => principalNow(stored, system, configuration.partners),
     settings: sip,
     partnerAddress: (partner) => partnerAddress(current().configuration, partner),
     log: log.child({ face: 'sip' }),

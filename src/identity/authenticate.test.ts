@@ -1,8 +1,9 @@
 // From credentials to a Principal: which role each identity has on which face, and that everything doubtful is refused.
 import { describe, expect, test } from '@jest/globals';
 import { Refusal } from '../refusals.ts';
-import { type AuthenticationSettings, authenticator, principalOf } from './authenticate.ts';
+import { type AuthenticationSettings, authenticator, principalNow, principalOf } from './authenticate.ts';
 import type { CertificateFacts } from './certificates.ts';
+import type { Principal } from './principal.ts';
 
 const settings: AuthenticationSettings = {
   system: {
@@ -204,4 +205,37 @@ test('an address that is a host name stops the start', () => {
   expect(() =>
     authenticator({ ...settings, identity: { ...settings.identity, trustedProxies: ['proxy.example'] } }),
   ).toThrow('proxy.example');
+});
+
+describe('who somebody known from before is now', () => {
+  const system = {
+    servers: ['sip:mcptt@red.example'],
+    administrators: [{ id: 'sip:admin@red.example', groups: ['a*'] }],
+  };
+  const partners = [{ name: 'blue', gms: 'sip:gms@blue.example' }];
+
+  test.each<[Principal, Principal | undefined]>([
+    [
+      { role: 'server', identity: 'sip:mcptt@red.example' },
+      { role: 'server', identity: 'sip:mcptt@red.example' },
+    ],
+    [{ role: 'server', identity: 'sip:former@red.example' }, undefined],
+    [
+      { role: 'administrator', identity: 'sip:admin@red.example' },
+      { role: 'administrator', identity: 'sip:admin@red.example', groups: ['a*'] },
+    ],
+    [{ role: 'administrator', identity: 'sip:former@red.example' }, undefined],
+    [
+      { role: 'client', identities: ['sip:joe@red.example'] },
+      { role: 'client', identities: ['sip:joe@red.example'] },
+    ],
+    [
+      { role: 'partner', partner: 'blue', identity: 'sip:gms@blue.example' },
+      { role: 'partner', partner: 'blue', identity: 'sip:gms@blue.example' },
+    ],
+    [{ role: 'partner', partner: 'blue', identity: 'sip:other@blue.example' }, undefined],
+    [{ role: 'partner', partner: 'green', identity: 'sip:gms@green.example' }, undefined],
+  ])('%j is %j', (stored, now) => {
+    expect(principalNow(stored, system, partners)).toEqual(now);
+  });
 });

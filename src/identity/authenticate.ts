@@ -223,6 +223,21 @@ export function principalOf(identities: readonly string[], system: Authenticatio
   return roles(system)(identities);
 }
 
+/** Who somebody known from before is in this system now; undefined when the role is taken away, or the partner gone. */
+export function principalNow(
+  stored: Principal,
+  system: AuthenticationSettings['system'],
+  partners: readonly Pick<KnownPartner, 'name' | 'gms'>[],
+): Principal | undefined {
+  if (stored.role === 'partner') {
+    const partner = partners.find(({ name }) => name === stored.partner);
+    return partner !== undefined && canonicalUri(partner.gms) === stored.identity ? stored : undefined;
+  }
+  if (stored.role === 'client') return stored;
+  const now = principalOf([stored.identity], system);
+  return now.role === stored.role ? now : undefined;
+}
+
 function isAsserted(asserted: AssertedIdentities): boolean {
   return asserted.xAssertedIdentity !== undefined || asserted.pAssertedIdentity !== undefined;
 }

@@ -116,10 +116,28 @@ export class Notifier implements SubscriptionKeeper {
     else this.#bySubscriber.delete(name);
   }
 
-  /** Takes up a stored subscription; nothing is told before `start`. `expires` in milliseconds since 1970. */
-  restore(id: string, row: SubscriptionRow, entries: readonly ResourceEntry[], expires: number): void {
-    const { toTag, principal, eventId, contact, peer, asserted, dialog, reserved, told } = row;
-    const facts: SubscriptionFacts = { id, toTag, principal, eventId, contact, peer, asserted };
+  /**
+   * Takes up a stored subscription; nothing is told before `start`.
+   * @param principal who the subscriber is now; undefined when it is nobody here any more, and is told nothing but that
+   * @param expires milliseconds since 1970
+   */
+  restore(
+    id: string,
+    row: SubscriptionRow,
+    principal: Principal | undefined,
+    entries: readonly ResourceEntry[],
+    expires: number,
+  ): void {
+    const { toTag, eventId, contact, peer, asserted, dialog, reserved, told } = row;
+    const facts: SubscriptionFacts = {
+      id,
+      toTag,
+      principal: principal ?? row.principal,
+      eventId,
+      contact,
+      peer,
+      asserted,
+    };
     const subscription = this.create(facts, entries, JSON.stringify(dialog), expires);
     subscription.cseq = reserved;
     subscription.reserved = reserved;
@@ -129,8 +147,9 @@ export class Notifier implements SubscriptionKeeper {
     this.#seed(subscription);
     subscription.diffProcessing = row.diffProcessing ?? 'no-patching';
     subscription.told = new Map(Object.entries(told ?? {}));
-    subscription.compareAll = true;
-    if (row.tooMuchTold === true) subscription.state.ending = 'deactivated';
+    subscription.compareAll = principal !== undefined;
+    if (principal === undefined) subscription.state.ending = 'rejected';
+    else if (row.tooMuchTold === true) subscription.state.ending = 'deactivated';
     else if (this.#isUnserved(subscription)) subscription.state.ending = 'noresource';
     else if (told === undefined) subscription.state.owed = 'full';
   }

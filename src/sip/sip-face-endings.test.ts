@@ -289,6 +289,19 @@ describe('RFC 6665 4.1.3: rights withdrawn', () => {
   });
 });
 
+describe('RFC 6665 4.1.3: a subscriber that is nobody here any more', () => {
+  test('is ended rejected after a restart, and told nothing of what it may not read now', async () => {
+    await at.put(document('one'));
+    const [subscriber] = await at.subscribed([sel]);
+    await subscriber.barrier();
+    await at.restart({ principalNow: () => undefined }, {}, () => at.put(document('two')));
+    const last = await subscriber.notify();
+    expect(last.header('Subscription-State')).toBe('terminated;reason=rejected');
+    expect(changesOf(last)).toEqual([]);
+    await eventually(() => at.running.face.subscriptionCount === 0);
+  });
+});
+
 describe('RFC 6665 4.1.3: noresource', () => {
   test('nothing that the entries name is served here any more after a restart', async () => {
     const [subscriber] = await at.subscribed([sel]);

@@ -53,6 +53,8 @@ export interface SipFaceOptions {
   readonly store: Pick<Store, 'subscriptions' | 'commit'>;
   readonly served: ServedUsers;
   readonly authenticate: Authenticator['sip'];
+  /** Who the subscriber of a stored subscription is now; undefined when it is nobody here any more. Absent = who it was. */
+  readonly principalNow?: ((stored: Principal) => Principal | undefined) | undefined;
   readonly settings: {
     /** Seconds. */
     readonly minimumExpires: number;
@@ -191,9 +193,11 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
       }
       // Whether an engine elsewhere still has the dialog is found out by telling everything in it.
       const known = engine.resumesDialogs ? row : { ...row, told: undefined };
+      const principal = options.principalNow === undefined ? row.principal : options.principalNow(row.principal);
       notifier.restore(
         record.id,
         known,
+        principal,
         entriesOf(row.entries, (viewOf(row.principal) ?? ownView).xcapRoot),
         record.expires * 1000,
       );
