@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import { FrameGate } from './frame-gate.ts';
 
 /** Enters frames and remembers which have gone, and how to confirm them. */
-function recorder() {
-  const gate = new FrameGate();
+function recorder(open = false) {
+  const gate = new FrameGate(open);
   const sent: number[] = [];
   const done: (() => void)[] = [];
   let next = 0;
@@ -28,6 +28,14 @@ test('small frames go side by side, 64 at a time, in order', () => {
   expect(sent).toHaveLength(65);
   confirm(3);
   expect(sent).toHaveLength(65);
+});
+
+test('towards an engine that reads whatever comes nothing waits', () => {
+  const { sent, enter } = recorder(true);
+  for (let count = 0; count < 70; count++) enter(1_000);
+  enter(11_000);
+  enter(11_000);
+  expect(sent).toHaveLength(72);
 });
 
 test('a large frame waits for those before it and goes alone', () => {

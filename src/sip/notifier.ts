@@ -269,12 +269,16 @@ export class Notifier implements SubscriptionKeeper {
     const interval = this.#options.interval(subscription.facts.principal);
     const { rates, sentLately, state } = subscription;
     const { shortest, longest } = paceOf(rates, interval, sentLately, now);
-    this.#act(subscription, advance(state, event, now, shortest, longest));
+    const effect = advance(state, event, now, shortest, longest);
+    this.#act(subscription, effect, event.event === 'subscribed');
   }
 
-  #act(subscription: WatchedSubscription, effect: SubscriptionEffect): void {
+  #act(subscription: WatchedSubscription, effect: SubscriptionEffect, asked: boolean): void {
     if (effect.effect === 'notify') {
-      this.#window.add({ subscription, owed: effect.owed, reason: effect.reason });
+      const task = { subscription, owed: effect.owed, reason: effect.reason };
+      // RFC 6665 4.2.1.2: at once; and these come no faster than the SUBSCRIBEs that ask for them
+      if (asked) this.#window.pass(task);
+      else this.#window.add(task);
     } else if (effect.effect === 'remove') this.#remove(subscription, effect.cause);
     else this.#wakeAt(subscription, effect.until);
   }

@@ -51,3 +51,15 @@ test('peers that do not answer hold others up for 100 ms only', () => {
   clock.advance(1);
   expect(started).toHaveLength(96);
 });
+
+test('what was asked for one by one does not wait behind a change for many', () => {
+  const started: number[] = [];
+  const window = new SendWindow<number>(new TimerQueue(manualClock()), (item) => {
+    started.push(item);
+    return new Promise(() => undefined);
+  });
+  for (let item = 0; item < 60; item++) window.add(item);
+  window.pass(1_000);
+  expect(started.at(-1)).toBe(1_000);
+  expect(started).toHaveLength(49);
+});

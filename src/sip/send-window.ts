@@ -51,6 +51,11 @@ export class SendWindow<Item> {
     this.#pump();
   }
 
+  /** Starts the item now and counts it nowhere: for what comes no faster than it was asked for. */
+  pass(item: Item): void {
+    void this.#start(item);
+  }
+
   #pump(): void {
     while (this.#under < width && this.#head < this.#queue.length) {
       const item = this.#queue[this.#head];

@@ -112,6 +112,8 @@ const wallClock: Clock = {
 const frameOverhead = 2_000;
 /** Bodies are not made larger than this although an engine would take them, because NOTIFYs also travel in datagrams. */
 const largestBody = 32_000;
+/** Octets of the largest frame that a real drachtio-server reads; what takes larger ones needs no care. */
+const drachtioFrame = 12_000;
 const deactivationPatience = 3_000;
 
 /** Starts the face. Rejects when the engine is not there for half a minute or refuses the secret, or when the store fails. */
@@ -165,7 +167,12 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
   });
 
   await takeUp();
-  const port = sipPort({ control: engine.control, onRequest: (request) => take(request), log });
+  const port = sipPort({
+    control: engine.control,
+    pipelining: engine.largestFrame > drachtioFrame,
+    onRequest: (request) => take(request),
+    log,
+  });
   let watch: Subscriber | undefined;
   const take = (request: IncomingRequest): void => {
     if (request.method === 'NOTIFY' && watch !== undefined) void watch.handle(request);

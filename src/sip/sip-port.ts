@@ -74,6 +74,11 @@ export interface SipPortOptions {
   readonly onRequest: (request: IncomingRequest) => void;
   /** Milliseconds that `connect` waits for the engine; half a minute when absent. */
   readonly patience?: number;
+  /**
+   * The engine reads frames of any size as they come. Otherwise few are under way at a time, and each waits for the reply to an
+   * earlier one, which under load stands behind all requests that were delivered before it.
+   */
+  readonly pipelining?: boolean;
   readonly log: { warn(fields: object, text: string): void };
 }
 
@@ -104,7 +109,7 @@ interface RequestOutcome {
 class DrachtioPort implements SipPort {
   readonly #options: SipPortOptions;
   readonly #srf: SrfAgent;
-  readonly #gate = new FrameGate();
+  readonly #gate: FrameGate;
   /** In the order they were sent. */
   readonly #pending = new Set<PendingRequest>();
   /** Answers that the engine has not confirmed. */
@@ -119,6 +124,7 @@ class DrachtioPort implements SipPort {
 
   constructor(options: SipPortOptions) {
     this.#options = options;
+    this.#gate = new FrameGate(options.pipelining);
     // The package declares types that do not fit what it does.
     this.#srf = new Srf() as unknown as SrfAgent;
     for (const method of methods) {
