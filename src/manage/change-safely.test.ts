@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { request } from 'undici';
+import { until } from '../../test/until.ts';
 import {
   blueConfiguration,
   redConfiguration,
@@ -13,6 +14,7 @@ import {
   token,
 } from '../gateway/gateway.testkit.ts';
 import type { PolicyInForce } from '../interconnect/policy-versions.ts';
+import { changesOf, Subscriber } from '../sip/face.testkit.ts';
 import { undocumented } from './answers.testkit.ts';
 import { groupExplain } from './commands/explain.ts';
 import { groupList, groupPut } from './commands/group.ts';
@@ -230,6 +232,8 @@ describe('policies', () => {
 
 describe('local edits', () => {
   const node = 'group/list-service/display-name';
+  let subscriber: Subscriber | undefined;
+  afterAll(() => subscriber?.close());
 
   test('an administrator edits the served copy by XCAP; others are 405', async () => {
     const allowed = await xcap('OPTIONS', node);
@@ -262,6 +266,24 @@ describe('local edits', () => {
     );
   });
 
+  test('RFC 5875 4.7: who is subscribed is told of an edit and of nothing when it changes nothing, and the provenance says who and when', async () => {
+    const port = Number(blue.urls.sip[0]?.split(':').at(-1));
+    subscriber = await Subscriber.open(port, 'sip:mcptt@blue.example');
+    const sel = `org.openmobilealliance.groups/global/byGroupID/${groupId}`;
+    expect((await subscriber.subscribe([sel], { 'Request-URI': 'sip:gms@blue.example' })).status).toBe(200);
+    const [first = ''] = changesOf(await subscriber.notify());
+    const same = await xcap('PUT', node, '<display-name>Harbour, as blue calls it</display-name>');
+    await same.body.dump();
+    const put = await xcap('PUT', node, '<display-name>Harbour, for blue</display-name>');
+    await put.body.dump();
+    const tag = String(put.headers.etag).replaceAll('"', '');
+    expect(changesOf(await subscriber.notify())).toEqual([`${sel} ${first.split(' ').at(-1)} ${tag}`]);
+    const told = await until(explained, ({ notified }) => notified[0]?.tag === tag, 'the notification in the journal');
+    expect(told.notified[0]).toMatchObject({ tag, subscribers: ['sip:mcptt@blue.example'] });
+    const back = await xcap('PUT', node, '<display-name>Harbour, as blue calls it</display-name>');
+    await back.body.dump();
+  });
+
   test('they survive a new source, a restart and another policy, and never reach the primary', async () => {
     const home = (await readFile(document, 'utf8')).replace(/(<list-service[^>]*>)/, '$1<!-- changed at home -->');
     const path = `groups/${encodeURIComponent(groupId)}`;
@@ -278,15 +300,15 @@ describe('local edits', () => {
   test('an edit that conflicts is moved by rebase, where it applies', async () => {
     const rebase = (options: { edit?: string; select?: string }, code = 0): Promise<string> =>
       printed((terminal) => overlayRebase(atBlue, groupId, { json: false, ...options }, terminal), code);
-    await expect(rebase({ edit: '1', select: 'group/none' })).rejects.toThrow('The edit does not apply there');
+    await expect(rebase({ edit: '3', select: 'group/none' })).rejects.toThrow('The edit does not apply there');
     expect(await served()).toContain('as blue calls it');
-    expect(await rebase({ edit: '1', select: '/group/list-service/display-name' })).toContain('applies');
+    expect(await rebase({ edit: '3', select: '/group/list-service/display-name' })).toContain('applies');
     expect(await rebase({})).toContain('applies');
     await expect(rebase({ edit: '9' })).rejects.toThrow('no such local edit');
   });
 
   test('the provenance has them, and the answers are as documented', async () => {
-    expect((await explained()).overlay).toMatchObject([{ number: 1, actor: 'sip:admin@blue.example' }]);
+    expect((await explained()).overlay).toMatchObject([{ number: 3, actor: 'sip:admin@blue.example' }]);
     const encoded = encodeURIComponent(groupId);
     for (const path of ['/policies', '/overlays', `/overlays/${encoded}`, `/groups/${encoded}/provenance`]) {
       expect(undocumented('GET', path, 200, await atBlue.json(path.slice(1)))).toEqual([]);
@@ -296,7 +318,7 @@ describe('local edits', () => {
   });
 
   test('they are dropped, and the group is what the policy makes of it', async () => {
-    await printed((terminal) => overlayDrop(atBlue, groupId, { ...plain, edit: '1' }, terminal));
+    await printed((terminal) => overlayDrop(atBlue, groupId, { ...plain, edit: '3' }, terminal));
     expect(await served()).not.toContain('as blue calls it');
     await expect(overlayDrop(atBlue, groupId, plain, { out: String, err: String })).rejects.toThrow(
       'no such local edit',
