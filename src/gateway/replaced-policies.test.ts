@@ -2,9 +2,9 @@ import { expect, test } from '@jest/globals';
 import type { InterconnectionSettings } from '../interconnect/partners.ts';
 import type { Policy } from '../policy/policy.ts';
 import { passThroughPolicy } from '../policy/policy-file.ts';
-import { closeReplaced } from './replaced-policies.ts';
+import { closeUnused, policiesOf } from './replaced-policies.ts';
 
-test('policies that the new settings do not use are closed, once each; the others stay', () => {
+test('policies that settings do not use are closed, once each; the others stay', () => {
   const closed: string[] = [];
   const policy = (name: string): Policy => ({ ...passThroughPolicy, name, close: () => closed.push(name) });
   const settings = (...partners: readonly (readonly [Policy, Policy])[]): InterconnectionSettings =>
@@ -12,6 +12,6 @@ test('policies that the new settings do not use are closed, once each; the other
       partners: partners.map(([inbound, outbound]) => ({ inbound, outbound })),
     }) as unknown as InterconnectionSettings;
   const [kept, old, gone] = [policy('kept'), policy('old'), policy('gone')];
-  closeReplaced(settings([kept, old], [gone, kept]), settings([kept, policy('new')]));
+  closeUnused(policiesOf(settings([kept, old], [gone, kept], [old, gone])), settings([kept, policy('new')]));
   expect(closed).toEqual(['old', 'gone']);
 });

@@ -47,11 +47,11 @@ export async function prepare(file: string, now: number): Promise<Preparation> {
     found.push({ ...loaded.errorAt(path, text), severity });
   }
   const { configuration } = loaded;
+  const sound = configuration !== undefined && !found.some(({ severity }) => severity === 'error');
+  // Nobody will run them; whoever still asks what they select has them compiled again.
+  if (!sound) for (const policy of policies.values()) policy.close();
   return {
-    prepared:
-      configuration === undefined || found.some(({ severity }) => severity === 'error')
-        ? undefined
-        : { configuration, policies },
+    prepared: sound ? { configuration, policies } : undefined,
     policies,
     problems: inOrder(file, [...loaded.problems, ...found]),
     loaded,

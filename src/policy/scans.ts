@@ -4,7 +4,7 @@
 const token = /"[^"]*"|'[^']*'|\/\/|::|\.\.|[A-Za-z_][\w.-]*|\S/g;
 const scanningAxis = /^(?:ancestor|descendant|following|preceding|parent)/;
 /** Behind these a "/" starts at the document, not at what was selected before. */
-const openers = new Set(['', '[', '(', ',', '|', '=', '!', '<', '>', '+', '-', '*', 'and', 'or', 'div', 'mod']);
+const openers = new Set(['', '[', '(', ',', '|', '=', '!', '<', '>', '+', '-', 'and', 'or', 'div', 'mod']);
 
 /** The power, at least 1. */
 export function scansOf(expression: string): number {
