@@ -120,6 +120,8 @@ export class Admission {
 
   async #subscribe(request: IncomingRequest): Promise<void> {
     const dialog = readDialogFacts(request.headers);
+    // The answer to a NOTIFY may have come in the same octets; it counts once the promises that wait for it have settled
+    if (dialog.toTag !== '') await new Promise((resolve) => setImmediate(resolve));
     const existing = this.#options.notifier.find(dialog.id);
     if (dialog.toTag !== '') {
       if (existing === undefined || existing.facts.toTag !== dialog.toTag || existing.state.ending !== undefined) {
