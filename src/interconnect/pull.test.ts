@@ -46,6 +46,15 @@ test('a group that an own server asked for in vain is known; failures are told w
   expect(await systems.blue.documents.findGroup(early)).toBeDefined();
 });
 
+test('what the partner lists and nobody knows here is pulled too', async () => {
+  await systems.red.putGroup('new1', { members: ['sip:rosa@red.example'] });
+  await systems.red.putGroup('new2', { members: ['sip:rosa@red.example'] });
+  await pull('sip:new*');
+  await systems.settle();
+  expect(progress()).toMatchObject({ total: 2, stored: 2, failed: 0 });
+  expect(await systems.blue.documents.findGroup('sip:new2@red.example')).toBeDefined();
+});
+
 test('an unknown partner is refused', async () => {
   expect((await refusalOf(systems.blue.interconnection.pullAll('violet', '*', 'operator'))).code).toBe(
     'partner-unknown',

@@ -1,7 +1,8 @@
 // Flow B by an operator for many groups: all that are known of a partner and match a pattern, a few at a time, with progress.
-// XCAP has no listing of another system's groups, so known means: held here, or asked for here in vain.
+// Known means: held here, asked for here in vain, or listed in the partner's directory where it offers one.
 import { matchesPattern } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
+import { judgeAgreement } from './agreement.ts';
 import { isoTime } from './clock.ts';
 import type { InterconnectionContext } from './context.ts';
 import type { PullProgress } from './ports.ts';
@@ -50,7 +51,7 @@ export class Pulls {
       failed: 0,
       failures: [],
     };
-    const work = Promise.resolve().then(() => this.#run(partner, groups, actor));
+    const work = Promise.resolve().then(() => this.#run(partner, pattern, groups, actor));
     this.#pulls.set(partner, { progress: begun, work });
     return begun;
   }
@@ -71,7 +72,33 @@ export class Pulls {
     await Promise.all([...this.#pulls.values()].map(({ work }) => work));
   }
 
-  async #run(partner: string, groups: readonly string[], actor: string): Promise<void> {
+  async #run(partner: string, pattern: string, known: readonly string[], actor: string): Promise<void> {
+    const asked = new Set(known);
+    await this.#pullEach(partner, known, actor);
+    const more = (await this.#listed(partner)).filter(
+      (groupId) => matchesPattern(pattern, groupId) && !asked.has(groupId),
+    );
+    this.#note(partner, ({ total }) => ({ total: total + more.length }));
+    await this.#pullEach(partner, more, actor);
+    this.#note(partner, () => ({ finished: isoTime(this.#context.clock.now()) }));
+  }
+
+  /** Groups of the partner that it lists and that we may request. */
+  async #listed(partner: string): Promise<readonly string[]> {
+    const { clock, current, gms } = this.#context;
+    const { partners } = current();
+    const agreement = partners.named(partner)?.configuration.agreement;
+    if (this.#stopped || agreement === undefined) return [];
+    const directory = await gms.directory(partner);
+    if (directory.outcome !== 'listed') return [];
+    return directory.groups.filter(
+      (groupId) =>
+        partners.homeOf(groupId)?.configuration.name === partner &&
+        judgeAgreement(agreement, ['weRequest'], groupId, clock.now()).verdict === 'allowed',
+    );
+  }
+
+  async #pullEach(partner: string, groups: readonly string[], actor: string): Promise<void> {
     const waiting = groups.values();
     const worker = async (): Promise<void> => {
       for (const groupId of waiting) {
@@ -80,7 +107,6 @@ export class Pulls {
       }
     };
     await Promise.all(Array.from({ length: concurrency }, worker));
-    this.#note(partner, () => ({ finished: isoTime(this.#context.clock.now()) }));
   }
 
   async #pull(partner: string, groupId: string, actor: string): Promise<void> {
