@@ -1,12 +1,9 @@
 // Tries a subscription at a partner once, as a fetch (RFC 6665 clause 4.4.3: Expires 0): is the SUBSCRIBE accepted, does the NOTIFY come.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { WatchProbe } from '../interconnect/ports.ts';
-import { composeResourceLists } from '../xml/compose.ts';
 import type { TimerQueue } from './engine/timer-queue.ts';
-import { groupEntry } from './partner-notify.ts';
-import { eventPackage, notifyBodyType } from './refusal-answer.ts';
 import type { SubscribeOutcome, SubscribeRequest } from './sip-port.ts';
-import { resourceListsType } from './subscription-body.ts';
+import { watchRequest } from './watch-request.ts';
 import type { PartnerAddress } from './watch-session.ts';
 
 /** Milliseconds in which the NOTIFY must come after the answer. */
@@ -59,23 +56,7 @@ export class SubscriptionProbe {
 
   #request(partnerGms: string, nextHop: string | undefined, groupId: string): SubscribeRequest {
     const { gms } = this.#surroundings;
-    const user = gms.slice(gms.indexOf(':') + 1, gms.indexOf('@') + 1);
-    return {
-      uri: partnerGms,
-      nextHop,
-      headers: {
-        'Call-ID': this.#callId,
-        From: `<${gms}>;tag=${this.#localTag}`,
-        To: `<${partnerGms}>`,
-        Contact: `<sip:${user === '' ? 'gms@' : user}localhost;gr>`,
-        'P-Asserted-Identity': `<${gms}>`,
-        Event: eventPackage,
-        Accept: notifyBodyType,
-        Supported: 'gruu',
-        Expires: '0',
-        'Content-Type': resourceListsType,
-      },
-      body: composeResourceLists([groupEntry(groupId)]),
-    };
+    const [callId, localTag] = [this.#callId, this.#localTag];
+    return watchRequest({ gms, partnerGms, nextHop, callId, localTag, expires: 0, groups: [groupId] });
   }
 }

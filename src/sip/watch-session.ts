@@ -2,13 +2,11 @@
 // whatever the partner does. It may hold a part of the groups watched there.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { retryDelay } from '../interconnect/backoff.ts';
-import { composeResourceLists } from '../xml/compose.ts';
 import type { Timer, TimerQueue } from './engine/timer-queue.ts';
 import { type HeaderFields, hdr, tagOf } from './headers.ts';
-import { groupEntry, type PartnerNotify } from './partner-notify.ts';
-import { eventPackage, notifyBodyType } from './refusal-answer.ts';
+import type { PartnerNotify } from './partner-notify.ts';
 import type { SubscribeOutcome, SubscribeRequest } from './sip-port.ts';
-import { resourceListsType } from './subscription-body.ts';
+import { watchRequest } from './watch-request.ts';
 
 /** Where a partner's group management server is reached over SIP. */
 export interface PartnerAddress {
@@ -330,28 +328,17 @@ export class WatchSession {
   #request(expires: number): SubscribeRequest {
     const { gms } = this.#surroundings;
     const address = this.#address();
-    const user = gms.slice(gms.indexOf(':') + 1, gms.indexOf('@') + 1);
     const hops = address?.nextHops ?? [];
-    const body = expires === 0 ? '' : composeResourceLists([...this.#groups].map(groupEntry));
-    return {
-      uri: address?.gms ?? gms,
-      dialogId: this.#remoteTag === '' ? undefined : `${this.#callId};from-tag=${this.#localTag}`,
+    return watchRequest({
+      gms,
+      partnerGms: address?.gms ?? gms,
       nextHop: hops[this.#hop % Math.max(1, hops.length)],
-      headers: {
-        'Call-ID': this.#callId,
-        From: `<${gms}>;tag=${this.#localTag}`,
-        To: `<${address?.gms ?? gms}>`,
-        // The engine puts its address in place of `localhost`.
-        Contact: `<sip:${user === '' ? 'gms@' : user}localhost;gr>`,
-        'P-Asserted-Identity': `<${gms}>`,
-        Event: eventPackage,
-        Accept: notifyBodyType,
-        Supported: 'gruu',
-        Expires: String(expires),
-        ...(body === '' ? {} : { 'Content-Type': resourceListsType }),
-      },
-      body,
-    };
+      callId: this.#callId,
+      localTag: this.#localTag,
+      dialogId: this.#remoteTag === '' ? undefined : `${this.#callId};from-tag=${this.#localTag}`,
+      expires,
+      groups: expires === 0 ? [] : this.#groups,
+    });
   }
 }
 
