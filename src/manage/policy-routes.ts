@@ -24,10 +24,14 @@ export function policyRoutes(context: ManagementContext): Router {
   });
   router.post('/plan', json, async (request, response) => {
     const planned = await policiesOf(context, request);
-    const scopes = planned.map(({ policy, scope }) => ({ policy, groups: policies.plan(policy, scope) }));
-    // What cannot be planned at all is refused before anything is answered.
-    const begun = await Promise.all(scopes.map(async (one) => ({ ...one, first: await one.groups.next() })));
-    await sendJsonLines(response, planLines(begun));
+    try {
+      const scopes = planned.map(({ policy, scope }) => ({ policy, groups: policies.plan(policy, scope) }));
+      // What cannot be planned at all is refused before anything is answered.
+      const begun = await Promise.all(scopes.map(async (one) => ({ ...one, first: await one.groups.next() })));
+      await sendJsonLines(response, planLines(begun));
+    } finally {
+      for (const { policy } of planned) policy.close();
+    }
   });
   router.post('/activate', json, async (request, response) => {
     const activated = [];
