@@ -16,7 +16,7 @@ const notify = {
  * @param answering which socket answers it
  */
 async function play(natDetection: NatDetection, contact: string, answering: 'source' | 'contact' | 'nobody') {
-  const engine = await startEngine({ listen: ['udp:127.0.0.1:0'], natDetection, timers: { t1: 5, t2: 40 } });
+  const engine = await startEngine({ listen: ['udp:127.0.0.1:0'], natDetection, timers: { t1: 10, t2: 80 } });
   const [source, named] = [await UdpPeer.open(), await UdpPeer.open()];
   const srf = await connectSrf(engine, {
     subscribe: (_request, response) => response.send(200, { headers: { Expires: '3600' } }),
