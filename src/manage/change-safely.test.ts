@@ -257,6 +257,20 @@ describe('local edits', () => {
     expect(await put.body.text()).toContain(`${blue.urls.xcap}/org.openmobilealliance.groups/global/byGroupID/`);
   });
 
+  test('what binds both systems is 409 constraint-failure, and nothing is kept', async () => {
+    const query = '?xmlns(m=urn:3gpp:ns:mcpttGroupInfo:1.0)';
+    const body = '<mcpttgi:protect-media>false</mcpttgi:protect-media>';
+    const put = await xcap('PUT', `group/list-service/m:protect-media${query}`, body);
+    expect([put.statusCode, await put.body.text()]).toEqual([
+      409,
+      expect.stringMatching(/constraint-failure.*protect-media/),
+    ]);
+    const removal = await xcap('DELETE', `group/list-service/m:protect-media${query}`);
+    expect(removal.statusCode).toBe(409);
+    await removal.body.dump();
+    expect((await explained()).overlay).toHaveLength(1);
+  });
+
   test('they are listed and shown', async () => {
     expect(await printed((terminal) => overlayList(atBlue, plain, terminal))).toMatch(
       /^GROUP +EDITS +CONFLICTING +SERVED TAG\nsip:harbour-tg1@red\.example +1 +0 +\S+$/,
