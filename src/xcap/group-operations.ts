@@ -33,7 +33,9 @@ export async function answerOperation(
   requireMediaType(exchange.request, operationMediaType);
   const body = await readBody(exchange, caller, limits.documentBytes);
   if (operationOf(body) !== 'get-excluding-memberlist') throw new Refusal('not-implemented');
-  return wholeAnswer(withoutMembers(await read()), groupMediaType);
+  const document = await read();
+  const { tag, bytes } = withoutMembers(document);
+  return wholeAnswer({ tag, bytes, staleSince: document.staleSince }, groupMediaType);
 }
 
 // RFC 4825 clause 11 is about documents that are put; an operation that cannot be read is a bad request

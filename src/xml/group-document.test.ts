@@ -31,6 +31,7 @@ describe('group facts', () => {
       temporary: false,
     });
     expect(facts?.entries.map(({ element: _, ...entry }) => entry)[0]).toEqual({
+      identities: ['sip:dispatch1@red.example', 'sip:dispatch1.video@red.example', 'sip:dispatch1.data@red.example'],
       uri: 'sip:dispatch1@red.example',
       displayName: 'Red dispatch',
       mcvideoId: 'sip:dispatch1.video@red.example',

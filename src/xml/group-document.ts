@@ -20,6 +20,8 @@ export interface MemberEntry {
   readonly userPriority?: number | undefined;
   /** The member must acknowledge before a call proceeds: `on-network-required`. */
   readonly required: boolean;
+  /** MCPTT, MCVideo and MCData ID in canonical form; values that are no URI are left out. */
+  readonly identities: readonly string[];
 }
 
 export interface ListServiceFacts {
@@ -92,6 +94,7 @@ export function* readingGroup(index: OffsetIndex, earlier?: EarlierGroup): Gener
   return { listServices };
 }
 
+const memberSets = new WeakMap<ListServiceFacts, ReadonlySet<string>>();
 const noEntries: ReadonlyMap<ElementId, MemberEntry> = new Map();
 /** Entries between two places where reading can be interrupted. */
 const entriesAtOnce = 256;
@@ -133,7 +136,7 @@ function* readListService(
   }
   const own = (localName: string): string | undefined =>
     childText(index, element, namespaces.mcpttGroupInfo, localName);
-  return {
+  const facts: ListServiceFacts = {
     element,
     uri: index.attribute(element, 'uri') ?? '',
     displayName: childText(index, element, namespaces.listService, 'display-name'),
@@ -150,6 +153,19 @@ function* readListService(
       .flatMap((ruleset) => readRules(index, ruleset)),
     listElement: lists[0],
   };
+  // Whoever reads a long list asks for its members sooner or later, and then at once
+  if (entries.length > entriesAtOnce) memberSets.set(facts, yield* collectingMembers(entries));
+  return facts;
+}
+
+function* collectingMembers(entries: readonly MemberEntry[]): Generator<void, ReadonlySet<string>> {
+  const members = new Set<string>();
+  let collected = 0;
+  for (const { identities } of entries) {
+    for (const identity of identities) members.add(identity);
+    if (++collected % entriesAtOnce === 0) yield;
+  }
+  return members;
 }
 
 // Entries belong to the list-service namespace, but vendors borrow those of RFC 4826: both name members.
@@ -176,7 +192,17 @@ function readEntry(index: OffsetIndex, element: ElementId): MemberEntry {
     } else if (index.is(child, namespaces.resourceLists, 'display-name')) displayName ??= index.text(child);
   }
   const uri = index.attribute(element, 'uri') ?? '';
-  return { element, uri, displayName, mcvideoId, mcdataId, participantType, userPriority, required };
+  const identities = canonicalUris(uri, mcvideoId, mcdataId);
+  return { element, uri, displayName, mcvideoId, mcdataId, participantType, userPriority, required, identities };
+}
+
+function canonicalUris(...uris: readonly (string | undefined)[]): readonly string[] {
+  const found: string[] = [];
+  for (const uri of uris) {
+    const canonical = uri === undefined ? undefined : canonicalUri(uri);
+    if (canonical !== undefined) found.push(canonical);
+  }
+  return found;
 }
 
 function supportedServices(index: OffsetIndex, element: ElementId): readonly ElementId[] {
@@ -215,20 +241,11 @@ function integer(text: string | undefined): number | undefined {
   return text !== undefined && /^\s*[+-]?\d+\s*$/.test(text) ? Number(text) : undefined;
 }
 
-const memberSets = new WeakMap<ListServiceFacts, ReadonlySet<string>>();
-
 /** Canonical MCPTT, MCVideo and MCData IDs of all members; values that are no URI are left out. */
 export function memberIdentities(listService: ListServiceFacts): ReadonlySet<string> {
   let members = memberSets.get(listService);
   if (members === undefined) {
-    const found = new Set<string>();
-    for (const entry of listService.entries) {
-      for (const identity of [entry.uri, entry.mcvideoId, entry.mcdataId]) {
-        const canonical = identity === undefined ? undefined : canonicalUri(identity);
-        if (canonical !== undefined) found.add(canonical);
-      }
-    }
-    members = found;
+    members = atOnce(collectingMembers(listService.entries));
     memberSets.set(listService, members);
   }
   return members;

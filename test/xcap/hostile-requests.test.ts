@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   attributeType,
   elementType,
+  groups,
+  groupType,
   own,
   plain,
   plainType,
@@ -226,6 +228,73 @@ describe('nodes of a document of 4 MB', () => {
         await start();
       },
     );
+  }, 60_000);
+});
+
+describe('a group of 4 MB', () => {
+  const path = own(groups, 'group.xml');
+  const member = (number: number): string => `sip:member-${number}@mcx.alpha.example`;
+  const entry = (number: number): string =>
+    `<entry uri="${member(number)}"><rl:display-name>${number}</rl:display-name><g:mcvideo-mcvideo-id uri="sip:video-${number}@mcx.alpha.example"/><g:mcdata-mcdata-id uri="sip:data-${number}@mcx.alpha.example"/></entry>`;
+  const group = (rules: string): string =>
+    `<group xmlns="urn:oma:xml:poc:list-service" xmlns:rl="urn:ietf:params:xml:ns:resource-lists" xmlns:cp="urn:ietf:params:xml:ns:common-policy" xmlns:oxe="urn:oma:xml:xdm:extensions" xmlns:g="urn:3gpp:ns:mcpttGroupInfo:1.0"><list-service uri="sip:big@mcx.alpha.example"><list>${times(17_000, entry)}</list>${rules}<oxe:supported-services><oxe:service enabler="urn:urn-7:3gpp-service.ims.icsi.mcptt"><oxe:group-media><g:mcptt-speech/></oxe:group-media></oxe:service></oxe:supported-services></list-service></group>`;
+  const open =
+    '<cp:ruleset><cp:rule id="r"><cp:conditions><is-list-member/></cp:conditions><cp:actions><g:on-network-allow-getting-member-list>true</g:on-network-allow-getting-member-list></cp:actions></cp:rule></cp:ruleset>';
+  const put = async (rules: string): Promise<void> => {
+    const { status } = await send('PUT', path, { type: groupType, body: group(rules) });
+    expect([200, 201]).toContain(status);
+  };
+
+  test.each([
+    ['that shows its members', open],
+    ['that shows no members', ''],
+  ])(
+    'PUT, and GET by a member: one %s',
+    async (what, rules) => {
+      await withinBar(`PUT of a group ${what}`, () => put(rules));
+      const restart = async (): Promise<void> => {
+        await stop();
+        await start();
+      };
+      for (const before of [undefined, restart]) {
+        const asked = before === undefined ? 'after the PUT' : 'from the store';
+        await withinBar(
+          `GET of a group ${what}, ${asked}`,
+          async () =>
+            expect((await send('GET', path, { as: member(16_999) })).body.includes('<list>')).toBe(rules !== ''),
+          before,
+        );
+      }
+      await withinBar(`GET of a group ${what} by a stranger`, async () => {
+        expect((await send('GET', path, { as: 'sip:nobody@mcx.alpha.example' })).status).toBe(403);
+      });
+    },
+    60_000,
+  );
+
+  test('GMOP: retrieval without members', async () => {
+    await put(open);
+    const body =
+      '<document xmlns="urn:3gpp:ns:mcpttGMOP:1.0"><request><get-excluding-memberlist/></request></document>';
+    await withinBar('GMOP', async () => {
+      const answer = await send('POST', `${groups}/global/byGroupID/sip:big@mcx.alpha.example`, {
+        type: 'application/vnd.3gpp.GMOP+xml',
+        body,
+      });
+      expect(answer).toMatchObject({ status: 200 });
+      expect(answer.body.length).toBeLessThan(2000);
+    });
+  }, 60_000);
+
+  test('PUT and DELETE of an entry', async () => {
+    const at = (number: number): string => `${path}/~~/group/list-service/list/entry%5B@uri=%22${member(number)}%22%5D`;
+    await withinBar('PUT of an entry', async (attempt) => {
+      const body = entry(8000).replace('>8000<', `>again ${attempt}<`);
+      expect((await send('PUT', at(8000), { type: elementType, body })).status).toBe(200);
+    });
+    await withinBar('DELETE of an entry', async (attempt) => {
+      expect((await send('DELETE', at(9000 + attempt))).status).toBe(200);
+    });
   }, 60_000);
 });
 
