@@ -11,6 +11,7 @@ import { parse, stringify } from 'yaml';
 import { example } from '../../src/demo/example-groups.ts';
 import { byGroupId, manage } from '../../src/demo/faces.ts';
 import type { HttpMessage } from '../../src/demo/http-messages.ts';
+import { McServiceServer, type Notification } from '../../src/demo/mc-service-server.ts';
 import { Observations } from '../../src/demo/observations.ts';
 import { keyPair, labCa, type SystemConfiguration, type SystemName } from '../../src/demo/systems.ts';
 import { until } from '../until.ts';
@@ -477,6 +478,27 @@ describe('partner requests: procedure', () => {
     await listener.hears(idOf('border-steps'), answer.tag);
     const told = listener.notifications.since(from, () => true).flatMap(({ documents }) => documents);
     expect(told).toEqual([{ sel: byGroupId(idOf('border-steps')), newTag: answer.tag }]);
+  });
+
+  test('step 1, by subscribing: an MC service server that names the group is told of it when it has come', async () => {
+    await pair.put('border-named', pair.document('border-named', 'First'));
+    const notifications = new Observations<Notification>();
+    const server = new McServiceServer({
+      identity: 'sip:mcptt@blue.example',
+      gms: 'sip:gms@blue.example',
+      server: { host: '127.0.0.1', port: pair.ports.blue.sip },
+      resources: [byGroupId(idOf('border-named'))],
+      onNotification: (notification) => notifications.add(notification),
+    });
+    try {
+      expect(await server.subscribe(600)).toBe('SIP/2.0 200 OK');
+      const told = await notifications.first(0, ({ documents }) => documents.length > 0, 'the NOTIFY of the group');
+      expect(getRequests('border-named')).toBe(1);
+      const { tag } = await pair.get('blue', 'border-named');
+      expect(told.documents).toEqual([{ sel: byGroupId(idOf('border-named')), newTag: tag }]);
+    } finally {
+      server.close();
+    }
   });
 
   test('who holds the current version is answered 304 without a body (vector 62)', async () => {
