@@ -124,7 +124,7 @@ async function stage(sipp: string, sip: object): Promise<Stage> {
       minimumExpires: 2,
       ...sip,
     }),
-    identity: { trustedProxies: ['127.0.0.1'], tokens: { issuer, audience, jwks } },
+    identity: { trustedProxies: ['127.0.0.1', '::1'], tokens: { issuer, audience, jwks } },
   });
   closing.push(() => gateway.close());
   const root = gateway.urls.xcap ?? '';
@@ -142,7 +142,9 @@ async function stage(sipp: string, sip: object): Promise<Stage> {
       }
       const uri = gateway.urls.sip[transport === 'udp' ? 0 : 1] ?? '';
       const port = Number(/:(\d+)(;|$)/.exec(uri)?.[1]);
-      const played = await play({ sipp, scenario, transport, port, keys: keysFor(name, tasks.url, token), folder });
+      const address = uri.includes('[::1]') ? '::1' : '127.0.0.1';
+      const keys = keysFor(name, tasks.url, token);
+      const played = await play({ sipp, scenario, transport, port, address, keys, folder });
       // What is left would be in everybody's collection
       await write(root, name, 'DELETE');
       return played;
@@ -193,6 +195,20 @@ describeWith('sipp', 'SIPp scenarios against a running gateway', (sipp) => {
       const at = await stage(sipp, { timers: { t1: 20 } });
       expect(await at.play(scenarioOf('unanswered-notify'), 'tcp')).toEqual(well);
     }, 100_000);
+
+    test.each([
+      ['lifecycle', 'udp'],
+      ['record-route', 'udp'],
+      ['lifecycle', 'tcp'],
+      ['reconnect', 'tcp'],
+    ] as const)(
+      '%s over %s and IPv6, RFC 5118',
+      async (name, transport) => {
+        const at = await stage(sipp, { listen: ['udp:[::1]:0', 'tcp:[::1]:0'] });
+        expect(await at.play(scenarioOf(name), transport)).toEqual(well);
+      },
+      100_000,
+    );
 
     test('restart over udp, RFC 3261 12.2.1.1: a subscription survives SIGKILL and its CSeq goes on', async () => {
       const { path: folder, remove } = await demoFolder();

@@ -20,20 +20,30 @@ export interface PlayOptions {
   readonly transport: 'udp' | 'tcp';
   /** Of the server; of SIPp itself where the server subscribes. */
   readonly port: number;
+  /** Loopback address of both; 127.0.0.1 unless given. */
+  readonly address?: '127.0.0.1' | '::1';
   readonly keys: Readonly<Record<string, string>>;
   /** Folder for what SIPp writes. */
   readonly folder: string;
 }
 
 /** Runs SIPp once; never rejects. */
-export function play({ sipp, scenario, transport, port, keys, folder }: PlayOptions): Promise<Play> {
+export function play({
+  sipp,
+  scenario,
+  transport,
+  port,
+  address = '127.0.0.1',
+  keys,
+  folder,
+}: PlayOptions): Promise<Play> {
   const errors = join(folder, `${scenario.name}-${transport}.log`);
   const sockets = `${transport[0]}${scenario.sockets === undefined ? '1' : 'n'}`;
   const scenarioFile = join(folderOfScenarios, `${scenario.name}.xml`);
   const args = [
-    ...(scenario.part === 'notifier' ? ['-p', String(port)] : [`127.0.0.1:${port}`]),
+    ...(scenario.part === 'notifier' ? ['-p', String(port)] : [`${address === '::1' ? '[::1]' : address}:${port}`]),
     // SIPp wants 50,000 open files for `-t tn` unless told how many sockets there are
-    ...['-sf', scenarioFile, '-m', '1', '-i', '127.0.0.1', '-max_socket', '100', '-t', sockets],
+    ...['-sf', scenarioFile, '-m', '1', '-i', address, '-max_socket', '100', '-t', sockets],
     ...['-nostdin', '-timeout', '80s', '-timeout_error', '-trace_err', '-error_file', errors],
     ...Object.entries(keys).flatMap(([key, value]) => ['-key', key, value]),
   ];
