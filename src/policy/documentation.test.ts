@@ -1,7 +1,7 @@
 // Every rule that docs/POLICY.md shows loads as it stands there.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { policyText, problemsOf, withPolicyFolder } from './policy.testkit.ts';
+import { blueByThread, policyText, problemsOf, withPolicyFolder } from './policy.testkit.ts';
 import { ruleKindNames } from './policy-schema.ts';
 
 const page = readFileSync(new URL('../../docs/POLICY.md', import.meta.url), 'utf8');
@@ -47,5 +47,31 @@ describe('the examples of docs/POLICY.md load', () => {
         : `policy: p\nversion: 1\nrules:\n${block.replace(/^/gm, '  ')}`;
     const problems = await withPolicyFolder({ ...files, 'policy.yaml': key(text) }, (_, load) => problemsOf(load));
     expect(problems.filter((problem) => !problem.includes('pseudonym.key'))).toEqual([]);
+  });
+});
+
+test('rules of all kinds together make one valid document, the same every time', async () => {
+  const rules = [
+    'clamp: { priority: [mcptt, mcvideo, mcdata], max: 100 }',
+    'members: { keep: [ { served: true }, { participantType: dispatcher } ], limit: 200 }',
+    'services: { drop: [mcvideo] }',
+    'areas: { keepWithin: border.geojson }',
+    'remove: { select: "//mcpttgi:*[contains(local-name(),\'off-network-\')]" }',
+    'rewrite: { identities: true, pattern: "^sip:(.*)@old\\\\.example$", with: "sip:$1@blue.example" }',
+    'pseudonym: { members: { domain: red.example, except: dispatcher } }',
+    'permissions: { for: { domain: blue.example }, deny: [allow-MCPTT-emergency-call] }',
+    'require: { select: "//mcpttgi:owner", otherwise: "group without owner" }',
+    'stylesheet: local.xsl',
+  ];
+  const group = readFileSync(new URL('../../test/examples/example-group-2.xml', import.meta.url));
+  const owner = '<m:owner xmlns:m="urn:3gpp:ns:mcpttGroupInfo:1.0">Blue</m:owner>';
+  const xslt = `<xsl:stylesheet version="3.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+    <xsl:mode on-no-match="shallow-copy"/><xsl:template match="*:owner">${owner}</xsl:template></xsl:stylesheet>`;
+  await withPolicyFolder({ ...files, 'local.xsl': xslt, 'policy.yaml': policyText(rules) }, async (_, load) => {
+    const policy = await load();
+    const one = await policy.apply(group, blueByThread);
+    const other = await policy.apply(group, blueByThread);
+    expect(Buffer.from(one.bytes).equals(Buffer.from(other.bytes))).toBe(true);
+    expect(one.applied.map(({ kind }) => kind)).toEqual(['clamp', 'services', 'permissions', 'stylesheet']);
   });
 });
