@@ -113,6 +113,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     gms: partnerGms(site),
     settings: inForce,
     onAttempt: ({ partner, outcome, milliseconds }) => metrics.deliveryAttempted(partner, outcome, milliseconds),
+    onAsked: ({ partner, outcome, milliseconds }) => metrics.partnerAsked(partner, outcome, milliseconds),
     onRefused: (partner, code) => metrics.partnerRefused(partner, code),
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
@@ -136,6 +137,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   const metrics = createMetrics({
     store,
     deliveryProgress: () => interconnection.deliveryProgress(),
+    requestLoad: () => interconnection.requestLoad,
     now: Date.now,
     subscriptions: () => sip?.subscriptionCount ?? 0,
     validities: () => current.validities,

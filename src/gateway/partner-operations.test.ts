@@ -15,6 +15,12 @@ import {
   token,
 } from './gateway.testkit.ts';
 
+interface JournalLine {
+  readonly action: string;
+  readonly subject: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
 type Changes = { readonly red?: object; readonly blue?: object };
 
 let red: TestGateway;
@@ -76,12 +82,10 @@ const tested = (gateway: TestGateway, partner: string) =>
 const results = ({ steps }: PartnerTest): Readonly<Record<string, string>> =>
   Object.fromEntries(steps.map(({ step, result }) => [step, result]));
 
-const journal = async (
-  gateway: TestGateway,
-): Promise<readonly { readonly action: string; readonly subject: string }[]> => {
+const journal = async (gateway: TestGateway): Promise<readonly JournalLine[]> => {
   const client = managementClient({ url: gateway.urls.manage ?? '', token });
   const { entries } = (await client.json('journal?limit=1000')) as {
-    entries: { action: string; subject: string }[];
+    entries: JournalLine[];
   };
   await client.close();
   return entries;
@@ -223,4 +227,60 @@ function narrowed(configuration: TestConfiguration): TestConfiguration {
   const [partner] = configuration.partners as readonly object[];
   const agreement = { theyProvide: [{ groups: 'sip:alpha@red.example' }] };
   return { ...configuration, partners: [{ ...partner, agreement }] };
+}
+
+test('a partner beyond its limits is told 429 or 503 with Retry-After; the journal and the metrics know, and others are served', async () => {
+  await run({ red: { limits: { requestsPerSecond: 0.5, subscribesPerSecond: 0.001, subscriptions: 0 } } });
+  const first = await tested(blue, 'red');
+  expect(results(first.result)).toMatchObject({ identity: 'works', subscribe: 'fails', notify: 'skipped' });
+  expect(first.result.steps.find(({ step }) => step === 'subscribe')?.detail).toMatch(/^answered 503/);
+  const second = await tested(blue, 'red');
+  expect(results(second.result)).toMatchObject({ tls: 'works', identity: 'fails' });
+  expect(second.result.steps.find(({ step }) => step === 'identity')).toMatchObject({
+    detail: expect.stringMatching(/^answered 429: rate-exceeded/),
+    advice: expect.stringMatching(/limits us/),
+  });
+  const causes = (await journal(red)).filter(({ action }) => action === 'traffic-refused');
+  expect(causes.map(({ detail }) => detail?.cause)).toEqual(
+    expect.arrayContaining(['limit of the partner: requests a second', 'limit of the partner: subscriptions']),
+  );
+  const metrics = await (await fetch(`${red.urls.manage}/metrics`)).text();
+  expect(metrics).toMatch(/mcgw_partner_refusals_total\{partner="blue",code="rate-exceeded"\} [1-9]/);
+  expect(metrics).toMatch(/mcgw_partner_refusals_total\{partner="blue",code="unavailable"\} [1-9]/);
+});
+
+test('a partner that is taken out of the configuration: its groups stay, marked stale, until it is forgotten', async () => {
+  await run();
+  const uri = 'sip:alpha@red.example';
+  const [atRed, atBlue] = [red, blue].map(({ urls }) => managementClient({ url: urls.manage ?? '', token }));
+  if (atRed === undefined || atBlue === undefined) throw new Error('no client');
+  const body = groupDocument({ uri, members: ['sip:omar@blue.example'] });
+  await atRed.send({ method: 'PUT', path: `groups/${encodeURIComponent(uri)}`, body });
+  await until(async () => (await groupsOf(atBlue, 'red')).length === 1);
+  await expect(groupsOf(atBlue, 'nobody')).rejects.toThrow('partner-unknown: No partner nobody: there are red (404)');
+  await expect(atBlue.send({ method: 'DELETE', path: 'partners/red' })).rejects.toThrow(/forbidden: red is configured/);
+
+  await blue.reload(await blue.changed((configuration) => ({ ...configuration, partners: [] })));
+  await until(async () => (await groupsOf(atBlue, 'red')).every(({ staleSince }) => staleSince !== undefined));
+  expect(await groupsOf(atBlue, 'red')).toMatchObject([{ groupId: uri, partner: 'red' }]);
+  const { partners } = (await atBlue.json('partners')) as { partners: readonly object[] };
+  expect(partners).toMatchObject([{ name: 'red', state: 'removed', active: false, groupsHeld: 1, groupsStale: 1 }]);
+  await expect(groupsOf(atBlue, 'nobody')).rejects.toThrow(/there are red \(configured no more\)/);
+
+  const forgotten = await atBlue.send({ method: 'DELETE', path: 'partners/red' });
+  expect(JSON.parse(forgotten.body)).toEqual({ partner: 'red', groups: 1, deliveries: 0 });
+  await expect(groupsOf(atBlue, 'red')).rejects.toThrow('partner-unknown: No partner red: there are none');
+  await expect(atBlue.send({ path: `groups/${encodeURIComponent(uri)}` })).rejects.toThrow(/not-found/);
+  await Promise.all([atRed.close(), atBlue.close()]);
+});
+
+type Client = ReturnType<typeof managementClient>;
+
+async function groupsOf(client: Client, partner: string): Promise<readonly { readonly staleSince?: string }[]> {
+  return ((await client.json(`groups?partner=${partner}`)) as { groups: readonly { readonly staleSince?: string }[] })
+    .groups;
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -386,7 +386,7 @@ function linkOf(system: TestSystem, systems: ReadonlyMap<string, TestSystem>): P
           if (knownTags.includes(view.tag)) return { outcome: 'unchanged' };
           return { outcome: 'fetched', bytes: view.bytes, tag: view.tag };
         },
-        refusedOrFailed,
+        (refusal) => (refusal.row.status === 404 ? { outcome: 'absent' } : refusedOrFailed(refusal)),
         (reason) => ({ outcome: 'failed', reason }),
         signal,
       ),

@@ -44,7 +44,7 @@ import { Pulls } from './pull.ts';
 import { type ReconcileOrder, Reconciliations } from './reconcile.ts';
 import { RefusalJournal } from './refusal-journal.ts';
 import { Repair } from './repair.ts';
-import { Requests } from './request.ts';
+import { type PartnerAsked, Requests } from './request.ts';
 import { Revalidation } from './revalidate.ts';
 import { Staleness } from './staleness.ts';
 import { StayCurrent } from './stay-current.ts';
@@ -60,6 +60,8 @@ export interface InterconnectionOptions {
   readonly random?: (() => number) | undefined;
   /** Hears of every delivery attempt that reached out to a partner, for metrics. */
   readonly onAttempt?: ((attempt: DeliveryAttempt) => void) | undefined;
+  /** Hears of every request for a group that reached out to a partner, for metrics. */
+  readonly onAsked?: ((asked: PartnerAsked) => void) | undefined;
   /** Hears of everything that a partner was refused, by stable code or cause, for metrics. */
   readonly onRefused?: ((partner: string, code: string) => void) | undefined;
   /** Hears of faults of our own in work that nobody waits for; never of what partners do. */
@@ -138,7 +140,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
     this.#outboxes = new Outboxes(this.#context, this.#primary, options.onAttempt);
     this.#operations = new Operations(this.#context, this.#primary, this.#outboxes);
     this.#acceptance = new Acceptance(this.#context);
-    this.#requests = new Requests(this.#context);
+    this.#requests = new Requests(this.#context, options.onAsked);
     this.#reading = new OwnReading(this.#context, this.#requests);
     this.#partnerReading = new PartnerReading(this.#context, this.#primary);
     const repair = new Repair(this.#context, this.#primary, this.#outboxes, this.#requests);
@@ -354,6 +356,11 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
 
   forgetPartner(partner: string, actor: string): Promise<{ readonly groups: number; readonly deliveries: number }> {
     return this.#operations.forget(partner, actor);
+  }
+
+  /** Requests for groups under way and waiting, by partner; for metrics. */
+  get requestLoad(): Requests['load'] {
+    return this.#requests.load;
   }
 
   deliveryProgress(): Promise<readonly DeliveryProgress[]> {

@@ -50,6 +50,13 @@ export class Lanes {
     }
   }
 
+  /** Requests under way and waiting, by partner; without those that have none. */
+  get load(): ReadonlyMap<string, { readonly running: number; readonly waiting: number }> {
+    return new Map(
+      [...this.#lanes].map(([partner, { running, waiting }]) => [partner, { running, waiting: waiting.length }]),
+    );
+  }
+
   async #turn({ waiting }: Lane): Promise<void> {
     if (waiting.length >= this.#limits.waiting)
       throw new Refusal('unavailable', { retryAfter, cause: 'too many requests wait for the partner' });

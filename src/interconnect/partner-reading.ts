@@ -2,6 +2,7 @@
 // On the interconnect face a foreign group is its source, whatever policy made of it.
 import type { PartnerPrincipal } from '../identity/principal.ts';
 import { canonicalUri } from '../identity/uri.ts';
+import { Refusal } from '../refusals.ts';
 import { inactivity, isCovered, listsOf } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import type { DirectoryEntry, PartnerView } from './ports.ts';
@@ -26,7 +27,10 @@ export class PartnerReading {
     if (!isCovered(agreement, listsOf.inbound, canonical)) return undefined;
     if (inactivity(agreement, this.#context.clock.now()) !== undefined) return undefined;
     const held = await this.#context.documents.findSource(canonical);
-    if (held === undefined || held.partner !== from.partner) return undefined;
+    // The home asks what we hold of its group: that we hold nothing is the answer, not that the agreement covers nothing.
+    if (held === undefined || held.partner !== from.partner) {
+      throw new Refusal('not-found', { cause: 'the group is not held here' });
+    }
     return { groupId: canonical, bytes: held.bytes, tag: held.tag, modified: held.received };
   }
 

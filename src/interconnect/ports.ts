@@ -125,8 +125,8 @@ export interface PartnerAdmission {
 /** What partners may read to compare both sides; a face may leave it out. */
 export interface PartnerCopies {
   /**
-   * A group that is at home at the partner as it gave it to us: the bytes and the tag of the source. Undefined when we hold none, when the
-   * group is not the partner's, and outside the agreement.
+   * A group that is at home at the partner as it gave it to us: the bytes and the tag of the source. Undefined when the group is not the
+   * partner's, and outside the agreement. Throws `not-found` when we hold none.
    */
   copyForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView | undefined>;
   /**

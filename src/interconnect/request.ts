@@ -27,6 +27,13 @@ interface RememberedFailure {
 /** What one partner is asked at once, and what may wait for that. */
 const lanes = { running: 16, waiting: 1000, failures: 3 };
 
+/** One request to a partner, as it ended. */
+export interface PartnerAsked {
+  readonly partner: string;
+  readonly outcome: FetchOutcome['outcome'];
+  readonly milliseconds: number;
+}
+
 /** Whether the brake judges a removal. */
 export type Braking = 'braked' | 'free';
 
@@ -52,8 +59,12 @@ export class Requests {
   readonly #lanes = new Lanes(lanes);
   #stopped = false;
 
-  constructor(context: InterconnectionContext) {
+  readonly #onAsked: ((asked: PartnerAsked) => void) | undefined;
+
+  /** `onAsked` hears of every request that reached out to a partner. */
+  constructor(context: InterconnectionContext, onAsked?: (asked: PartnerAsked) => void) {
     this.#context = context;
+    this.#onAsked = onAsked;
   }
 
   /**
@@ -124,6 +135,11 @@ export class Requests {
     for (const { abort } of this.#underWay.values()) abort.abort(new Error(stopping));
   }
 
+  /** Requests under way and waiting, by partner. */
+  get load(): Lanes['load'] {
+    return this.#lanes.load;
+  }
+
   /** Canonical IDs of groups that were asked for in vain, most recent first; bounded. */
   wanted(): readonly string[] {
     return [...this.#wanted.keys()];
@@ -141,7 +157,7 @@ export class Requests {
     try {
       const answer = await this.#lanes.run(
         name,
-        () => this.#context.gms.fetch(name, groupId, held?.primaryTag, signal),
+        () => this.#fetch(name, groupId, held?.primaryTag, signal),
         ({ outcome }) => outcome === 'failed',
       );
       // Nothing is learnt of the primary by that: the copy is not stale, the group not missing.
@@ -164,6 +180,19 @@ export class Requests {
       }
       throw error;
     }
+  }
+
+  async #fetch(
+    partner: string,
+    groupId: string,
+    knownTag: string | undefined,
+    signal: AbortSignal,
+  ): Promise<FetchOutcome> {
+    const { clock, gms } = this.#context;
+    const begun = clock.now();
+    const answer = await gms.fetch(partner, groupId, knownTag, signal);
+    this.#onAsked?.({ partner, outcome: answer.outcome, milliseconds: clock.now() - begun });
+    return answer;
   }
 
   async #take(

@@ -13,6 +13,8 @@ export interface Metrics {
   httpAnswered(face: string, method: string, status: number, milliseconds: number): void;
   /** One commit that changed documents. */
   documentsChanged(count: number): void;
+  /** One request for a group to a partner. */
+  partnerAsked(partner: string, outcome: string, milliseconds: number): void;
   /** Something was refused to a partner. */
   partnerRefused(partner: string, code: string): void;
   /** One attempt to deliver something to a partner. */
@@ -24,6 +26,8 @@ const methods = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS']);
 /** What the gauges are read from at each scrape. */
 export interface MetricSources {
   readonly store: Pick<Store, 'sources'>;
+  /** Requests for groups under way and waiting, by partner. */
+  readonly requestLoad: () => ReadonlyMap<string, { readonly running: number; readonly waiting: number }>;
   /** How far the deliveries to each partner are. */
   readonly deliveryProgress: () => Promise<readonly DeliveryProgress[]>;
   /** Milliseconds since 1970. */
@@ -35,7 +39,14 @@ export interface MetricSources {
 }
 
 /** A registry of its own with the metrics of one gateway. */
-export function createMetrics({ store, deliveryProgress, now, subscriptions, validities }: MetricSources): Metrics {
+export function createMetrics({
+  store,
+  deliveryProgress,
+  requestLoad,
+  now,
+  subscriptions,
+  validities,
+}: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -96,6 +107,25 @@ export function createMetrics({ store, deliveryProgress, now, subscriptions, val
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     registers,
   });
+  new Gauge({
+    name: 'mcgw_requests',
+    help: 'Requests for groups to partners under way (running) and waiting for their turn',
+    labelNames: ['partner', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [partner, load] of requestLoad()) {
+        for (const [state, count] of Object.entries(load)) this.set({ partner, state }, count);
+      }
+    },
+  });
+  const asked = new Histogram({
+    name: 'mcgw_request_seconds',
+    help: 'Time from a request for a group to the answer of the partner',
+    labelNames: ['partner', 'outcome'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers,
+  });
   const refusals = new Counter({
     name: 'mcgw_partner_refusals_total',
     help: 'What partners were refused, by stable code or cause, limits included',
@@ -143,6 +173,7 @@ export function createMetrics({ store, deliveryProgress, now, subscriptions, val
       requests.inc({ face, method: known, status: String(status) });
       durations.observe({ face, method: known }, milliseconds / 1000);
     },
+    partnerAsked: (partner, outcome, milliseconds) => asked.observe({ partner, outcome }, milliseconds / 1000),
     partnerRefused: (partner, code) => refusals.inc({ partner, code }),
     documentsChanged: (count) => changes.inc(count),
     deliveryAttempted: (partner, outcome, milliseconds) => attempts.observe({ partner, outcome }, milliseconds / 1000),
