@@ -197,7 +197,7 @@ function facts(document: ServedDocument): readonly object[] {
     services: listService.services,
     regrouped: listService.regrouped,
     temporary: listService.temporary,
-    members: listService.entries.map(({ element: _element, ...entry }) => entry),
+    members: listService.entries.map(({ element: _element, identities: _identities, ...entry }) => entry),
   }));
 }
 
