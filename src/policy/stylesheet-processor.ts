@@ -17,7 +17,7 @@ interface Saxon {
 }
 
 /** The command that makes stylesheets available. */
-export const installCommand = 'npm install saxon-js@^2.7.0';
+export const installCommand = 'npm install saxon-js@2.7.0';
 
 export class StylesheetProcessor {
   readonly #saxon: Saxon;

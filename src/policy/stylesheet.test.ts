@@ -226,6 +226,6 @@ test('without the optional package a stylesheet is refused with the command that
     () => bare,
   );
   expect(problems).toEqual([
-    'policy.yaml:4: rules[0].stylesheet: rule "rule 1": local.xsl: stylesheets need an optional package: npm install saxon-js@^2.7.0',
+    'policy.yaml:4: rules[0].stylesheet: rule "rule 1": local.xsl: stylesheets need an optional package: npm install saxon-js@2.7.0',
   ]);
 });
