@@ -4,11 +4,15 @@ import { dialogScenarios } from './scenarios-of-dialogs.ts';
 import { refusalScenarios } from './scenarios-of-refusals.ts';
 import { subscriberScenarios } from './scenarios-of-subscribers.ts';
 import { subscriptionScenarios } from './scenarios-of-subscriptions.ts';
+import { termScenarios } from './scenarios-of-terms.ts';
+import { transactionScenarios } from './scenarios-of-transactions.ts';
 
 /** All scenarios, each name once. */
 export const scenarios: readonly Scenario[] = [
   ...subscriptionScenarios,
+  ...termScenarios,
   ...dialogScenarios,
+  ...transactionScenarios,
   ...refusalScenarios,
   ...subscriberScenarios,
 ];
