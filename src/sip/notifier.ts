@@ -60,6 +60,8 @@ export class Notifier implements SubscriptionKeeper {
   readonly #watchers: Watchers;
   readonly #window: SendWindow<NotifyTask>;
   #onEmpty: (() => void) | undefined;
+  /** Whoever was not told in time that it is over is taken up by the next start. */
+  #stopped = false;
 
   constructor(options: NotifierOptions) {
     this.#options = options;
@@ -249,6 +251,7 @@ export class Notifier implements SubscriptionKeeper {
     });
     for (const subscription of [...this.#subscriptions.values()]) this.#step(subscription, { event: 'end', reason });
     await empty;
+    this.#stopped = true;
   }
 
   summaries(): readonly SubscriptionSummary[] {
@@ -301,7 +304,7 @@ export class Notifier implements SubscriptionKeeper {
     this.#watchers.remove(subscription);
     this.#subscriptions.delete(facts.id);
     this.#count(facts.principal, -1);
-    if (subscription.dialog !== '') this.#options.rows.delete(subscription);
+    if (subscription.dialog !== '' && !this.#stopped) this.#options.rows.delete(subscription);
     if (this.#subscriptions.size === 0) this.#onEmpty?.();
   }
 

@@ -17,7 +17,7 @@ import { ManySubscribers } from './support/many-subscribers.ts';
 
 const count = Number(process.env.MCGW_SUBSCRIPTIONS ?? 300);
 /** Milliseconds that all of them may take for one step. */
-const patience = 20_000 + count * 10;
+const patience = 20_000 + count * 4;
 const program = fileURLToPath(new URL('../../bin/mcgw.js', import.meta.url));
 const closing: (() => unknown)[] = [];
 
