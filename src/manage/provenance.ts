@@ -9,15 +9,30 @@ import { shown } from './overlay-routes.ts';
 const mostNotified = 100;
 const slice = 1000;
 
-/** The provenance of a foreign group (canonical ID); undefined when nothing is kept of it. */
+/** How often a group that is being derived again is read anew. */
+const attempts = 5;
+
+/** The provenance of a foreign group (canonical ID), all of one state; undefined when nothing is kept of it. */
 export async function provenanceOf(
+  context: Pick<ManagementContext, 'store' | 'documents'>,
+  groupId: string,
+): Promise<Provenance | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const before = await context.store.record(provenanceKind, groupId);
+    const found = await readProvenance(context, groupId, before);
+    const isSettled = before === (await context.store.record(provenanceKind, groupId));
+    if (isSettled || attempt === attempts) return found;
+  }
+}
+
+async function readProvenance(
   { store, documents }: Pick<ManagementContext, 'store' | 'documents'>,
   groupId: string,
+  kept: string | undefined,
 ): Promise<Provenance | undefined> {
   const source = await documents.findSource(groupId);
   if (source === undefined) return undefined;
   const { partner, tag, primaryTag, received, sent, staleSince, heldSince, policy, policyVersion } = source;
-  const kept = await store.record(provenanceKind, groupId);
   const derivation = kept === undefined ? undefined : (JSON.parse(kept) as KeptDerivation);
   const refusal = await store.record(refusedKind, groupId);
   const served = await documents.findGroup(groupId);
