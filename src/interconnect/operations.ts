@@ -77,7 +77,7 @@ export class Operations {
     const { clock, current, documents, foreignWrites, store } = this.#context;
     if (current().partners.named(partner) !== undefined)
       throw new Refusal('forbidden', { phrase: `${partner} is configured: take it out of the configuration first` });
-    const sources = await store.sources(partner);
+    const sources = await store.sourceStates(partner);
     const deliveries = await store.deliveries({ partner });
     if (sources.length === 0 && deliveries.length === 0)
       throw new Refusal('not-found', { phrase: `Nothing is kept of a partner ${partner}` });

@@ -52,7 +52,7 @@ export class Planning {
   /** Copies of a partner that is configured no more are served on, but nobody can say whether they are current. */
   async #markOrphans(): Promise<void> {
     const { current, staleness, store } = this.#context;
-    for (const { groupId, partner, staleSince } of await store.sources()) {
+    for (const { groupId, partner, staleSince } of await store.sourceStates()) {
       if (this.#stopped) return;
       if (staleSince === undefined && current().partners.named(partner) === undefined) await staleness.mark(groupId);
     }
@@ -117,7 +117,7 @@ export class Planning {
   async #deriveAgain(partner: PartnerSettings): Promise<void> {
     const { clock, derivations, store } = this.#context;
     const { agreement, name } = partner.configuration;
-    const sources = await store.sources(name);
+    const sources = await store.sourceStates(name);
     const { name: policy, version: policyVersion } = partner.inbound;
     derivations.begin(name, { policy, policyVersion, started: isoTime(clock.now()), total: sources.length });
     for (const { groupId } of sources) {

@@ -109,7 +109,7 @@ async function* foreignGroups(
   { store, clock }: InterconnectionContext,
   { configuration: { agreement, name } }: PartnerSettings,
 ): AsyncGenerator<string> {
-  for (const { groupId } of await store.sources(name)) {
+  for (const { groupId } of await store.sourceStates(name)) {
     if (judgeAgreement(agreement, listsOf.inbound, groupId, clock.now()).verdict === 'allowed') yield groupId;
   }
 }

@@ -35,7 +35,7 @@ export class Pulls {
     if (partners.named(partner) === undefined) throw new Refusal('partner-unknown');
     const running = this.#pulls.get(partner);
     if (running?.progress.finished === undefined && running !== undefined) return running.progress;
-    const held = (await this.#context.store.sources(partner)).map(({ groupId }) => groupId);
+    const held = (await this.#context.store.sourceStates(partner)).map(({ groupId }) => groupId);
     const wanted = this.#requests
       .wanted()
       .filter((groupId) => partners.homeOf(groupId)?.configuration.name === partner);

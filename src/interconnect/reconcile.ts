@@ -154,7 +154,7 @@ export class Reconciliations {
     for (const { groupId, action, state } of await store.deliveries({ partner })) {
       if (action === 'provide' || state !== 'delivered') groups.add(groupId);
     }
-    for (const { groupId } of await store.sources(partner)) groups.add(groupId);
+    for (const { groupId } of await store.sourceStates(partner)) groups.add(groupId);
     for (const groupId of listed) {
       // A partner speaks for its own groups, and for what it holds of ours; what else it lists is none of our business.
       if (partners.isHomed(groupId) || partners.homeOf(groupId)?.configuration.name === partner) groups.add(groupId);

@@ -248,7 +248,7 @@ export class Requests {
   // A primary that suddenly knows none of its groups is more likely broken than empty.
   async #checkBrake({ partner }: SourceRecord): Promise<void> {
     const { brake, store } = this.#context;
-    const reason = await brake.hold(partner, 'removal', 1, async () => (await store.sources(partner)).length);
+    const reason = await brake.hold(partner, 'removal', 1, async () => (await store.sourceStates(partner)).length);
     if (reason !== undefined)
       throw new Refusal('partner-refused', { cause: `the primary does not give it; ${reason}` });
   }

@@ -58,7 +58,7 @@ export class Revalidation {
     const { agreement, name, xcapRoots } = partner.configuration;
     if (xcapRoots.length === 0) return;
     const { clock, store } = this.#context;
-    const held = await store.sources(name);
+    const held = await store.sourceStates(name);
     let failures = 0;
     for (const { groupId, staleSince } of held) {
       if (this.#stopped) return;

@@ -5,7 +5,7 @@ import { type Clock, isoTime } from './clock.ts';
 
 export interface StalenessOptions {
   readonly documents: Pick<Documents, 'markStale'>;
-  readonly store: Pick<Store, 'sources'>;
+  readonly store: Pick<Store, 'sourceStates'>;
   readonly clock: Clock;
 }
 
@@ -19,7 +19,7 @@ export class Staleness {
 
   /** Reads what was marked before the start. */
   async load(): Promise<void> {
-    for (const { groupId, staleSince } of await this.#options.store.sources()) {
+    for (const { groupId, staleSince } of await this.#options.store.sourceStates()) {
       if (staleSince !== undefined) this.#since.set(groupId, staleSince);
     }
   }

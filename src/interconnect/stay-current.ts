@@ -106,7 +106,7 @@ export class StayCurrent implements PartnerWatchListener {
     for (const { configuration } of current().partners.all) {
       const { agreement, name, sip } = configuration;
       if (sip.length === 0) continue;
-      const held = await store.sources(name);
+      const held = await store.sourceStates(name);
       all += held.length;
       const groups = held
         .map(({ groupId }) => groupId)
@@ -136,7 +136,7 @@ export class StayCurrent implements PartnerWatchListener {
   async #pump(partner: string, told: Told): Promise<void> {
     if (told.unsorted && told.waiting.size > worthSorting) {
       told.unsorted = false;
-      const age = new Map((await this.#context.store.sources(partner)).map((one) => [one.groupId, one.received]));
+      const age = new Map((await this.#context.store.sourceStates(partner)).map((one) => [one.groupId, one.received]));
       const byAge = [...told.waiting].sort((one, other) => ((age.get(one) ?? '') < (age.get(other) ?? '') ? -1 : 1));
       told.waiting = new Set(byAge);
     }

@@ -67,7 +67,7 @@ async function listRefused(
   { store }: ManagementContext,
   partner: string | undefined,
 ): Promise<readonly RefusedGroup[]> {
-  const homes = new Map((await store.sources(partner)).map((source) => [source.groupId, source.partner]));
+  const homes = new Map((await store.sourceStates(partner)).map((source) => [source.groupId, source.partner]));
   return (await store.records(refusedKind)).flatMap(({ name, value }) => {
     const home = homes.get(name);
     return home === undefined ? [] : [{ groupId: name, partner: home, ...(JSON.parse(value) as RefusedDerivation) }];
@@ -81,7 +81,7 @@ async function list(context: ManagementContext, request: Request, response: Resp
   const operator = operatorOf(response);
   if (partner !== undefined) await checkPartnerName(store, context.partners(), partner);
   if (queryFlag(request, 'profile', false)) {
-    const sources = (await store.sources(partner)).filter(({ groupId }) => mayAct(operator, groupId));
+    const sources = (await store.sourceStates(partner)).filter(({ groupId }) => mayAct(operator, groupId));
     const profile = sources.map(
       ({ groupId, partner: home }): ProfileEntry => ({ groupId, partner: home, ...context.ownAddress }),
     );

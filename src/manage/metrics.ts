@@ -25,7 +25,7 @@ const methods = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS']);
 
 /** What the gauges are read from at each scrape. */
 export interface MetricSources {
-  readonly store: Pick<Store, 'sources'>;
+  readonly store: Pick<Store, 'sourceStates'>;
   /** Requests for groups under way and waiting, by partner. */
   readonly requestLoad: () => ReadonlyMap<string, { readonly running: number; readonly waiting: number }>;
   /** How far the deliveries to each partner are. */
@@ -139,7 +139,7 @@ export function createMetrics({
     registers,
     async collect() {
       this.reset();
-      for (const { partner, staleSince, heldSince } of await store.sources()) {
+      for (const { partner, staleSince, heldSince } of await store.sourceStates()) {
         this.inc({ partner, state: 'all' });
         if (staleSince !== undefined) this.inc({ partner, state: 'stale' });
         if (heldSince !== undefined) this.inc({ partner, state: 'held' });

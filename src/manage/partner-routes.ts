@@ -132,7 +132,7 @@ async function listPartners({ own, partners, store, now }: ManagementContext): P
   const sourcesOf = async (
     name: string,
   ): Promise<Pick<ListedPartner, 'groupsHeld' | 'groupsStale' | 'groupsHeldBack'>> => {
-    const sources = await store.sources(name);
+    const sources = await store.sourceStates(name);
     return {
       groupsHeld: sources.length,
       groupsStale: sources.filter(({ staleSince }) => staleSince !== undefined).length,

@@ -16,7 +16,7 @@ export function provenanceRoutes(context: ManagementContext): Router {
 }
 
 async function* all(context: ManagementContext, partner: string | undefined): AsyncGenerator<Provenance> {
-  for (const { groupId } of await context.store.sources(partner)) {
+  for (const { groupId } of await context.store.sourceStates(partner)) {
     const provenance = await provenanceOf(context, groupId);
     if (provenance !== undefined) yield provenance;
   }

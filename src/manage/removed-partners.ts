@@ -5,11 +5,11 @@ import type { Store } from '../store/store.ts';
 
 /** Names of partners that are not configured but have groups or deliveries here, sorted. */
 export async function removedPartners(
-  store: Pick<Store, 'sources' | 'deliveryCounts'>,
+  store: Pick<Store, 'sourceStates' | 'deliveryCounts'>,
   configured: readonly PartnerConfiguration[],
 ): Promise<readonly string[]> {
   const names = new Set<string>();
-  for (const { partner } of await store.sources()) names.add(partner);
+  for (const { partner } of await store.sourceStates()) names.add(partner);
   for (const { partner } of await store.deliveryCounts()) names.add(partner);
   for (const { name } of configured) names.delete(name);
   return [...names].sort();
@@ -17,7 +17,7 @@ export async function removedPartners(
 
 /** Throws `partner-unknown`, which names those that there are, unless `name` is configured or something of it is kept. */
 export async function checkPartnerName(
-  store: Pick<Store, 'sources' | 'deliveryCounts'>,
+  store: Pick<Store, 'sourceStates' | 'deliveryCounts'>,
   configured: readonly PartnerConfiguration[],
   name: string,
 ): Promise<void> {

@@ -379,6 +379,24 @@ export function describeStore(
         expect(ids).toEqual(['sip:a@red.example', 'sip:b@red.example']);
         expect(await store.sources('blue')).toEqual([]);
       });
+
+      test('the states of sources list by partner, with the marks that they carry', async () => {
+        const since = '2026-01-01T00:00:00.000Z';
+        const a = { ...source('sip:a@red.example', 'red', '2'), staleSince: since };
+        const b = { ...source('sip:b@red.example', 'red', '1'), heldSince: since };
+        const c = source('sip:c@green.example', 'green', '3');
+        await store.commit({ sources: [a, b, c].map((one) => ({ write: 'put', source: one })) });
+        const state = ({ groupId, partner, received, staleSince, heldSince }: SourceRecord) => ({
+          groupId,
+          partner,
+          received,
+          ...(staleSince === undefined ? {} : { staleSince }),
+          ...(heldSince === undefined ? {} : { heldSince }),
+        });
+        expect(await store.sourceStates('red')).toEqual([a, b].map(state));
+        expect(await store.sourceStates()).toEqual([c, a, b].map(state));
+        expect(await store.sourceStates('blue')).toEqual([]);
+      });
     });
 
     test('a memo is what was written last under its name, until it is forgotten', async () => {

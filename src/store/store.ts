@@ -55,6 +55,9 @@ export interface SourceRecord {
 /** A source as it is listed. */
 export type SourceSummary = Omit<SourceRecord, 'bytes' | 'released'>;
 
+/** Where a source stands, without what it says: cheap to read for all of them. */
+export type SourceState = Pick<SourceRecord, 'groupId' | 'partner' | 'received' | 'staleSince' | 'heldSince'>;
+
 /** A small fact that a room keeps for itself under a name; without `value` it is forgotten. */
 export interface MemoWrite {
   readonly name: string;
@@ -253,6 +256,8 @@ export interface Store {
   source(groupId: string): Promise<SourceRecord | undefined>;
   /** Without bytes; by partner when given. */
   sources(partner?: string): Promise<readonly SourceSummary[]>;
+  /** By partner when given, otherwise ordered by partner; then by group ID. */
+  sourceStates(partner?: string): Promise<readonly SourceState[]>;
   delivery(partner: string, groupId: string): Promise<DeliveryRecord | undefined>;
   deliveries(filter?: {
     readonly partner?: string;

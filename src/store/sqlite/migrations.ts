@@ -187,11 +187,17 @@ function chainJournal(database: DatabaseSync): void {
   `);
 }
 
+// What every look at all sources needs stands in the index: the rows are spread over as many pages as there are documents
+const fifth = `
+  CREATE INDEX source_state ON source (partner, group_id, received, stale_since, held_since);
+  DROP INDEX source_partner;
+`;
+
 /** A script, or what has to compute something. */
 export type Migration = string | ((database: DatabaseSync) => void);
 
 /** Applying number n leads from version n to version n + 1. */
-export const migrations: readonly Migration[] = [first, second, third, chainJournal];
+export const migrations: readonly Migration[] = [first, second, third, chainJournal, fifth];
 
 /**
  * Brings an open database to the version after the last of `steps`, in one transaction: all steps or none.

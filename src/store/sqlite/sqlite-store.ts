@@ -17,6 +17,7 @@ import type {
   JournalRecord,
   KeptRecord,
   SourceRecord,
+  SourceState,
   SourceSummary,
   Store,
   StoredDocument,
@@ -38,6 +39,7 @@ import {
   prepareStatements,
   type Query,
   type SourceRow,
+  type SourceStateRow,
   type Statements,
   type WithBytes,
   type WithReleased,
@@ -101,6 +103,14 @@ class SqliteFileStore implements SqliteStore {
     const rows =
       partner === undefined ? this.#all<SourceRow>('sources') : this.#all<SourceRow>('sourcesOfPartner', partner);
     return rows.map(sourceOf);
+  }
+
+  async sourceStates(partner?: string): Promise<readonly SourceState[]> {
+    const rows =
+      partner === undefined
+        ? this.#all<SourceStateRow>('sourceStates')
+        : this.#all<SourceStateRow>('sourceStatesOfPartner', partner);
+    return rows.map(sourceStateOf);
   }
 
   async delivery(partner: string, groupId: string): Promise<DeliveryRecord | undefined> {
@@ -264,6 +274,16 @@ function sourceOf(row: SourceRow): SourceSummary {
     ...optional('staleSince', row.stale_since),
     ...optional('heldSince', row.held_since),
     ...optional('sent', row.sent),
+  };
+}
+
+function sourceStateOf(row: SourceStateRow): SourceState {
+  return {
+    groupId: row.group_id,
+    partner: row.partner,
+    received: row.received,
+    ...optional('staleSince', row.stale_since),
+    ...optional('heldSince', row.held_since),
   };
 }
 

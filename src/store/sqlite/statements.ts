@@ -29,6 +29,8 @@ export interface SourceRow {
   readonly sent: string | null;
 }
 
+export type SourceStateRow = Pick<SourceRow, 'group_id' | 'partner' | 'received' | 'stale_since' | 'held_since'>;
+
 export interface DeliveryRow {
   readonly partner: string;
   readonly group_id: string;
@@ -79,6 +81,7 @@ export interface WithReleased extends WithBytes {
 
 const keyIs = 'auid = ? AND tree = ? AND xui = ? AND name = ?';
 const documentColumns = 'auid, tree, xui, name, tag, group_id, modified, size';
+const stateColumns = 'group_id, partner, received, stale_since, held_since';
 const sourceColumns =
   'group_id, partner, tag, primary_tag, policy, policy_version, applied_rules, received, stale_since, held_since, sent';
 
@@ -109,6 +112,8 @@ const sql = {
   source: `SELECT ${sourceColumns}, bytes, released FROM source WHERE group_id = ?`,
   sources: `SELECT ${sourceColumns} FROM source ORDER BY group_id`,
   sourcesOfPartner: `SELECT ${sourceColumns} FROM source WHERE partner = ? ORDER BY group_id`,
+  sourceStates: `SELECT ${stateColumns} FROM source ORDER BY partner, group_id`,
+  sourceStatesOfPartner: `SELECT ${stateColumns} FROM source WHERE partner = ? ORDER BY group_id`,
   sourceTag: 'SELECT tag FROM source WHERE group_id = ?',
   putSource: `
     INSERT INTO source (${sourceColumns}, bytes, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
