@@ -1,8 +1,10 @@
 // Operators at two running gateways: testing a partner and comparing both sides, over real TLS and SIP.
+import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { portChooser } from '../demo/free-ports.ts';
 import { groupDocument } from '../documents/documents.testkit.ts';
 import type { PartnerTest, Reconciliation } from '../interconnect/ports.ts';
+import { undocumented } from '../manage/answers.testkit.ts';
 import { managementClient } from '../manage/commands/management-client.ts';
 import { partnerReconcile } from '../manage/commands/partner-reconcile.ts';
 import { partnerTest } from '../manage/commands/partner-test.ts';
@@ -284,3 +286,15 @@ async function groupsOf(client: Client, partner: string): Promise<readonly { rea
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
+
+test('a regrouped group is listed as urgent in the outbox', async () => {
+  await run({ red: { xcapRoots: ['https://127.0.0.1:1/xcap-root'] } });
+  const client = managementClient({ url: red.urls.manage ?? '', token });
+  const groupId = 'sip:border-7@red.example';
+  const body = await readFile(new URL('../../config/groups/border-7.xml', import.meta.url));
+  await client.send({ method: 'PUT', path: `groups/${encodeURIComponent(groupId)}`, body });
+  const answer = await client.json('deliveries');
+  expect(answer).toMatchObject({ deliveries: [{ groupId, urgent: true }] });
+  expect(undocumented('GET', '/api/v1/deliveries', 200, answer)).toEqual([]);
+  await client.close();
+});

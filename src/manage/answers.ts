@@ -229,6 +229,7 @@ export const delivery: Of<ListedDelivery> = z.strictObject({
   notBefore: instant.optional(),
   partnerTag: tag.optional().describe('tag that the last success answered for what the partner holds'),
   outcome: z.string().optional().describe('of the last attempt at this content'),
+  urgent: z.boolean().optional().describe('with regroup markers: it overtakes what is not'),
   queued: instant,
 });
 
