@@ -27,6 +27,8 @@ export type PlacedSelection = Selection & Pick<FileProblem, 'file' | 'line' | 'k
 /** Rules of one policy, those of included files counted. */
 const mostRules = 1000;
 const deepest = 16;
+/** Places that include a file: files that include each other twice multiply. */
+const mostIncludes = 1000;
 
 /** Compiles a policy. Throws PolicyFileError with everything that is wrong. */
 export function compilePolicy(resources: PolicyResources): CompiledPolicy {
@@ -56,6 +58,7 @@ class Compiler {
   readonly #folder: string;
   readonly #names = new Set<string>();
   readonly #polygons = new Map<string, readonly Polygon[]>();
+  #includes = 0;
 
   constructor(resources: PolicyResources) {
     this.#resources = resources;
@@ -170,6 +173,8 @@ class Compiler {
     const file = join(dirname(this.#resources.source.file), target);
     if (stack.includes(file)) return [...stack, file].slice(stack.indexOf(file)).join(' includes ');
     if (stack.length > deepest) return 'includes are nested too deeply';
+    if (this.#includes >= mostIncludes) return `is one include too many: ${mostIncludes} are followed`;
+    this.#includes++;
     const text = this.#text(target);
     return typeof text === 'string' ? { file, target, text } : `${written} ${text.reason}`;
   }

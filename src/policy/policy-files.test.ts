@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { diag } from 'libxml2-wasm';
 import { LoadedPolicy } from './loaded-policy.ts';
 import { blue, blueByThread, groupDocument, policyText, problemsOf, withPolicyFolder } from './policy.testkit.ts';
-import { policyFromSource } from './policy-file.ts';
+import { parsePolicy, policyFromSource } from './policy-file.ts';
 import { PolicyWorkers } from './policy-workers.ts';
 
 const owner = groupDocument('    <m:owner>Red</m:owner>');
@@ -41,6 +41,40 @@ describe('policies include other files', () => {
       async (_, load) => (await load()).digest,
     );
     expect(one).not.toBe(other);
+  });
+
+  test('files that include each other many times are refused at once', async () => {
+    const bomb: Record<string, string> = { 'f9.yaml': 'rules: []\n' };
+    for (let level = 0; level < 9; level++) {
+      bomb[`f${level}.yaml`] = `include: [${Array(9)
+        .fill(`f${level + 1}.yaml`)
+        .join(', ')}]\nrules: []\n`;
+    }
+    const text = file('', 'include: [f0.yaml]\n').replace('rules:\n', 'rules: []\n');
+    await expect(policyFromSource({ file: 'policy.yaml', text, files: bomb })).rejects.toThrow(
+      'is one include too many: 1000 are followed',
+    );
+  });
+
+  test('texts that no file could have are refused from elsewhere, too', async () => {
+    const text = file('', 'include: [a.yaml]\n').replace('rules:\n', 'rules: []\n');
+    const long = { file: 'policy.yaml', text: `${text}#${'x'.repeat(1024 * 1024)}`, files: {} };
+    await expect(policyFromSource(long)).rejects.toThrow('policy.yaml:1: (file): is larger than 1048576 bytes');
+    const wide = { file: 'policy.yaml', text, files: { 'a.yaml': `#${'x'.repeat(8 * 1024 * 1024)}` } };
+    await expect(policyFromSource(wide)).rejects.toThrow('a.yaml:1: (file): is larger than 8388608 bytes');
+    const files = Object.fromEntries(Array.from({ length: 101 }, (_, number) => [`${number}.yaml`, '']));
+    await expect(policyFromSource({ file: 'policy.yaml', text, files })).rejects.toThrow('has more than 100 files');
+  });
+
+  test('a long table is read in time proportional to its length', () => {
+    const table = Array.from({ length: 20_000 }, (_, number) => `k${number}: v`).join(', ');
+    const before = process.cpuUsage();
+    parsePolicy(
+      file(`  - { name: t, map: { select: //mcpttgi:owner, table: { ${table} } } }\n`),
+      'policy.yaml',
+    ).close();
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(4000);
   });
 
   test.each([

@@ -40,8 +40,20 @@ export async function readPolicy(file: string, compile: StylesheetCompiler): Pro
   return withKeysAndStylesheets({ file, text, files }, unreadable, compile);
 }
 
-/** The resources of a policy whose texts are kept elsewhere; its keys are read from the folder of `source.file`. */
-export function resourcesOf(source: PolicySource, compile: StylesheetCompiler): Promise<PolicyResources> {
+/**
+ * The resources of a policy whose texts are kept elsewhere; its keys are read from the folder of `source.file`. Rejects with
+ * PolicyUnreadable for texts that would not be read from files.
+ */
+export async function resourcesOf(source: PolicySource, compile: StylesheetCompiler): Promise<PolicyResources> {
+  const names = Object.keys(source.files);
+  if (names.length > mostFiles) throw new PolicyUnreadable(source.file, `has more than ${mostFiles} files`);
+  const texts: readonly (readonly [string, string, number])[] = [
+    [source.file, source.text, longestPolicy],
+    ...names.map((name) => [name, source.files[name] ?? '', longestFile] as const),
+  ];
+  for (const [name, text, limit] of texts) {
+    if (Buffer.byteLength(text) > limit) throw new PolicyUnreadable(name, `is larger than ${limit} bytes`);
+  }
   return withKeysAndStylesheets(source, new Map(), compile);
 }
 
