@@ -1,22 +1,19 @@
 // Interconnection with partner systems, put together: both roles of TS 23.280 clause 10.2.7 for any number of partners.
 // Faces call it, documents tell it of changes, the store carries everything that must survive.
-import type { Documents, Preconditions, PutOutcome, ServedDocument } from '../documents/documents.ts';
-import { KeyedQueue } from '../documents/keyed-queue.ts';
+import type { Preconditions, PutOutcome, ServedDocument } from '../documents/documents.ts';
 import type { PartnerPrincipal, Principal } from '../identity/principal.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
-import type { DeliveryRecord, Store } from '../store/store.ts';
+import type { DeliveryRecord } from '../store/store.ts';
 import { composeCanaryGroup } from '../xml/canary-group.ts';
 import { Acceptance } from './accept.ts';
+import { Admission } from './admission.ts';
 import { nextTurn } from './agreement.ts';
-import { Brake } from './brake.ts';
-import { type Clock, systemClock } from './clock.ts';
 import type { CurrentSettings, InterconnectionContext } from './context.ts';
-import { Derivations } from './derivations.ts';
 import { deriveAgain, releaseForeign } from './foreign.ts';
+import { type InterconnectionOptions, interconnectionContext } from './make-context.ts';
 import { Operations } from './operations.ts';
 import { OutboundViews } from './outbound.ts';
-import type { DeliveryAttempt } from './outbox.ts';
 import { Outboxes } from './outboxes.ts';
 import { OwnReading } from './own-reading.ts';
 import { PartnerReading } from './partner-reading.ts';
@@ -30,7 +27,6 @@ import type {
   PartnerAdmission,
   PartnerCopies,
   PartnerFacing,
-  PartnerGms,
   PartnerTest,
   PartnerView,
   PartnerWatch,
@@ -42,31 +38,10 @@ import type {
 import { Primary } from './primary.ts';
 import { Pulls } from './pull.ts';
 import { type ReconcileOrder, Reconciliations } from './reconcile.ts';
-import { RefusalJournal } from './refusal-journal.ts';
 import { Repair } from './repair.ts';
-import { type PartnerAsked, Requests } from './request.ts';
+import { Requests } from './request.ts';
 import { Revalidation } from './revalidate.ts';
-import { Staleness } from './staleness.ts';
 import { StayCurrent } from './stay-current.ts';
-import { PartnerTraffic } from './traffic.ts';
-
-export interface InterconnectionOptions {
-  readonly documents: Documents;
-  readonly store: Store;
-  readonly gms: PartnerGms;
-  readonly settings: InterconnectionSettings;
-  readonly clock?: Clock | undefined;
-  /** In [0, 1). */
-  readonly random?: (() => number) | undefined;
-  /** Hears of every delivery attempt that reached out to a partner, for metrics. */
-  readonly onAttempt?: ((attempt: DeliveryAttempt) => void) | undefined;
-  /** Hears of every request for a group that reached out to a partner, for metrics. */
-  readonly onAsked?: ((asked: PartnerAsked) => void) | undefined;
-  /** Hears of everything that a partner was refused, by stable code or cause, for metrics. */
-  readonly onRefused?: ((partner: string, code: string) => void) | undefined;
-  /** Hears of faults of our own in work that nobody waits for; never of what partners do. */
-  readonly onFault: (fault: unknown) => void;
-}
 
 /** How long requests of ours may go on when the gateway stops, milliseconds. */
 const stopPatience = 8_000;
@@ -74,7 +49,7 @@ const stopPatience = 8_000;
 export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdmission, OwnFacing {
   readonly #context: InterconnectionContext;
   readonly #views: OutboundViews;
-  readonly #traffic: PartnerTraffic;
+  readonly #admission: Admission;
   readonly #primary: Primary;
   readonly #acceptance: Acceptance;
   readonly #requests: Requests;
@@ -99,42 +74,8 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
   /** Registers itself with the documents for the deliveries that changes cause. */
   constructor(options: InterconnectionOptions) {
     this.#current = { settings: options.settings, partners: new Partners(options.settings) };
-    this.#context = {
-      documents: options.documents,
-      store: options.store,
-      gms: options.gms,
-      clock: options.clock ?? systemClock,
-      random: options.random ?? Math.random,
-      current: () => this.#current,
-      brake: new Brake(
-        () => this.#current.settings.interconnect.brake,
-        () => (options.clock ?? systemClock).now(),
-        {
-          load: (name) => options.store.memo(name),
-          save: async (name, value) => {
-            await options.store.commit({ memos: [{ name, value }] });
-          },
-        },
-      ),
-      refusals: new RefusalJournal({
-        store: options.store,
-        clock: options.clock ?? systemClock,
-        onRefused: options.onRefused,
-        onFault: options.onFault,
-      }),
-      staleness: new Staleness({
-        documents: options.documents,
-        store: options.store,
-        clock: options.clock ?? systemClock,
-      }),
-      derivations: new Derivations(),
-      foreignWrites: new KeyedQueue(),
-      onFault: options.onFault,
-    };
-    this.#traffic = new PartnerTraffic({
-      limitsOf: (partner) => this.#current.partners.named(partner)?.configuration.limits,
-      now: () => this.#context.clock.now(),
-    });
+    this.#context = interconnectionContext(options, () => this.#current);
+    this.#admission = new Admission(this.#context);
     this.#views = new OutboundViews(this.#context);
     this.#primary = new Primary(this.#context, this.#views);
     this.#outboxes = new Outboxes(this.#context, this.#primary, options.onAttempt);
@@ -268,26 +209,15 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
   }
 
   admitRequest(from: PartnerPrincipal): () => void {
-    return this.#admitted(from, () => this.#traffic.beginRequest(from.partner));
+    return this.#admission.admitRequest(from);
   }
 
   admitConnection(from: PartnerPrincipal, open: number): void {
-    this.#admitted(from, () => this.#traffic.checkConnection(from.partner, open));
+    this.#admission.admitConnection(from, open);
   }
 
   admitSubscribe(from: PartnerPrincipal, others: number): void {
-    this.#admitted(from, () => this.#traffic.checkSubscribe(from.partner, others));
-  }
-
-  // A flood must not wait for the journal, nor the journal grow with it.
-  #admitted<Result>(from: PartnerPrincipal, admit: () => Result): Result {
-    try {
-      return admit();
-    } catch (error) {
-      const { onFault, refusals } = this.#context;
-      refusals.note(from, 'traffic-refused', `refusals:${from.partner}`, error).catch(onFault);
-      throw error;
-    }
+    this.#admission.admitSubscribe(from, others);
   }
 
   copyForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView | undefined> {
