@@ -25,7 +25,7 @@ describe('parseParameterised', () => {
     expect(parseParameterised('multipart/mixed;boundary="a;b=\\"c"')?.parameters.get('boundary')).toBe('a;b="c');
   });
 
-  test.each(['', ';id=1', 'xcap-diff, presence', 'a;b=1;b=2', 'a;=1', 'a;b="open', 'a b', 'a;b=1 c'])(
+  test.each(['', ';id=1', 'xcap-diff, presence', 'a;b=1;b=2', 'a;=1', 'a;b="open', 'a b', 'a;b=1 c', 'a;b=c"d'])(
     'RFC 3261 25.1: %p breaks the grammar',
     (text) => {
       expect(parseParameterised(text)).toBeUndefined();
@@ -50,6 +50,10 @@ describe('accepts', () => {
     ['APPLICATION/XCAP-DIFF+XML', true],
     ['application/pidf+xml', false],
     ['application/xcap-diff+xml;q=0', false],
+    ['application/xcap-diff+xml;q=0, */*', false],
+    ['*/*;q=0, application/xcap-diff+xml;q=0.001', true],
+    ['application/*;q=0.0, */*', false],
+    ['text/plain;q=0, */*;q=0.1', true],
   ])('RFC 5875 4.4, RFC 3261 20.1: Accept %p answers %p', (accept, expected) => {
     expect(accepts(accept, 'application/xcap-diff+xml')).toBe(expected);
   });

@@ -82,19 +82,21 @@ export function parseParameterised(text: string): ParameterisedValue | undefined
 
 /**
  * Whether an Accept field lets this media type through. Absent means the default of the event package; empty, that nothing is acceptable
- * (RFC 3261 clause 20.1).
- * Ranges (`application/*`, `*` + `/*`) count; a type with `q=0` does not.
+ * (RFC 3261 clause 20.1). Of ranges (`application/*`, `*` + `/*`) and the type itself the most specific decides; `q=0` there says no.
  */
 export function accepts(accept: string | undefined, mediaType: string): boolean {
   if (accept === undefined) return true;
-  const range = `${mediaType.slice(0, mediaType.indexOf('/'))}/*`;
+  const ranges = ['*/*', `${mediaType.slice(0, mediaType.indexOf('/'))}/*`, mediaType];
+  const wanted = ranges.map(() => 0);
+  let most = -1;
   for (const item of splitValues(accept)) {
     const parsed = parseParameterised(item);
-    if (parsed === undefined || Number(parsed.parameters.get('q') ?? '1') === 0) continue;
-    const type = parsed.value.toLowerCase();
-    if (type === mediaType || type === range || type === '*/*') return true;
+    const place = parsed === undefined ? -1 : ranges.indexOf(parsed.value.toLowerCase());
+    if (parsed === undefined || place < 0) continue;
+    most = Math.max(most, place);
+    wanted[place] = Math.max(wanted[place] ?? 0, Number(parsed.parameters.get('q') ?? '1'));
   }
-  return false;
+  return (wanted[most] ?? 0) > 0;
 }
 
 /** Tokens of a comma separated field such as Require, in lower case; empty when the field is absent. */

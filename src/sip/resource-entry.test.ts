@@ -18,8 +18,18 @@ describe('TS 24.481 7.2.10.2: a group by its ID', () => {
     `/xcap-root/${group}`,
     `${root}${group}`,
     `HTTP://XCAP.blue.example/xcap-root/${group}`,
+    `http://xcap.blue.example:80/xcap-root/${group}`,
+    `http://xcap.blue.example:/xcap-root/${group}`,
   ])('%s', (uri) => {
     expect(watchOf(uri)).toBe('group sip:tg1@red.example');
+  });
+
+  test.each([
+    `http://xcap.blue.example:443/xcap-root/${group}`,
+    `https://xcap.blue.example/xcap-root/${group}`,
+    `http://xcap.blue.example:8080/xcap-root/${group}`,
+  ])('RFC 3986 6.2.3: only the port of the scheme is no difference: %s', (uri) => {
+    expect(watchOf(uri)).toBeUndefined();
   });
 
   test('RFC 5875 4.6: sel repeats the octets of the entry', () => {

@@ -191,13 +191,19 @@ function relativeTo(uri: string, xcapRoot: string): string | undefined {
   const rootAuthority = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/]*/.exec(xcapRoot)?.[0] ?? '';
   const rootPath = xcapRoot.slice(rootAuthority.length);
   if (authority !== undefined) {
-    if (authority.toLowerCase() !== rootAuthority.toLowerCase()) return undefined;
+    if (normalAuthority(authority) !== normalAuthority(rootAuthority)) return undefined;
     const path = uri.slice(authority.length);
     return path.startsWith(rootPath) ? path.slice(rootPath.length) : undefined;
   }
   // RFC 3986 4.2: a leading slash means the authority's root; clients also write it for the XCAP root.
   if (uri.startsWith(rootPath)) return uri.slice(rootPath.length);
   return uri.replace(/^\/+/, '');
+}
+
+/** RFC 3986 6.2.2.1, 6.2.3: case does not matter here, nor a port that the scheme has anyway. */
+function normalAuthority(written: string): string {
+  const authority = written.toLowerCase();
+  return authority.replace(authority.startsWith('https:') ? /:(443)?$/ : /:(80)?$/, '');
 }
 
 function decodeSegment(segment: string): string | undefined {

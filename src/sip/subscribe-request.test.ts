@@ -9,14 +9,21 @@ interface Sketch {
   readonly contact?: string;
   readonly transport?: string;
   readonly recordRoute?: string;
+  readonly event?: string;
 }
 
-function request({ uri = 'sip:gms@red.example', contact, transport = 'tls', recordRoute }: Sketch): IncomingRequest {
+function request({
+  uri = 'sip:gms@red.example',
+  contact,
+  transport = 'tls',
+  recordRoute,
+  event,
+}: Sketch): IncomingRequest {
   return {
     method: 'SUBSCRIBE',
     uri,
     headers: {
-      event: 'xcap-diff',
+      event: event ?? 'xcap-diff',
       contact: contact ?? '<sip:joe@192.0.2.1>',
       'record-route': recordRoute,
       'content-type': 'application/resource-lists+xml',
@@ -54,6 +61,19 @@ describe('SIPS URIs', () => {
   ])('RFC 3261 12.1.1: whether our Contact must be sips: for %j', (sketch, expected) => {
     const asked = request(sketch);
     expect(needsSips(asked, /^<(.*)>$/.exec(asked.headers.contact ?? '')?.[1])).toBe(expected);
+  });
+});
+
+describe('RFC 6665 8.4: the id of Event', () => {
+  test.each(['xcap-diff;id="a b"', 'xcap-diff;id="1;x=2"', 'xcap-diff;id', 'xcap-diff;id=""'])(
+    '%s is no token, and refused: it could not stand in a NOTIFY',
+    async (event) => {
+      expect(await codeOf(() => readSubscribe(request({ event }), 10))).toBe('bad-request');
+    },
+  );
+
+  test('a token is kept as it is', () => {
+    expect(readSubscribe(request({ event: "xcap-diff;id=A-7.`~'" }), 10).eventId).toBe("A-7.`~'");
   });
 });
 

@@ -5,7 +5,7 @@ import { Refusal } from '../refusals.ts';
 import { type DiffProcessing, readDiffProcessing } from './document-patches.ts';
 import { parseAddress, parseSipUri } from './engine/address.ts';
 import type { DialogRecord } from './engine/dialog-record.ts';
-import { splitValues } from './engine/grammar.ts';
+import { isToken, splitValues } from './engine/grammar.ts';
 import type { TransportName } from './engine/transport.ts';
 import { accepts, deltaSeconds, type HeaderFields, hdr, parseParameterised, tokenList } from './headers.ts';
 import { type Rates, readRates } from './rate-control.ts';
@@ -92,6 +92,9 @@ export function readSubscribe(request: IncomingRequest, mostEntries: number): Su
   // RFC 6665 8.2.1: the package name is compared octet by octet
   const event = parseParameterised(hdr(headers, 'event') ?? '');
   if (event?.value !== eventPackage) throw new Refusal('bad-event');
+  // RFC 6665 8.4: NOTIFYs repeat it
+  const id = event.parameters.get('id');
+  if (id !== undefined && !isToken(id)) throw new Refusal('bad-request', { phrase: 'The id of Event is no token' });
   if (!accepts(hdr(headers, 'accept'), notifyBodyType)) throw new Refusal('not-acceptable');
   const expires = hdr(headers, 'expires');
   const seconds = expires === undefined ? defaultExpires : deltaSeconds(expires);
@@ -105,7 +108,7 @@ export function readSubscribe(request: IncomingRequest, mostEntries: number): Su
     mostEntries,
   );
   return {
-    eventId: event.parameters.get('id') ?? '',
+    eventId: id ?? '',
     expires: seconds,
     contact: contactOf(request),
     body,
