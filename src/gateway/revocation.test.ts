@@ -69,6 +69,7 @@ async function provided(checking: 'red' | 'blue', refused: (delivery: ListedDeli
     () => deliveryOf(red),
     (delivery) => delivery !== undefined && refused(delivery),
     'the refusal',
+    20_000,
   );
 
   await writeList(checker, []);
@@ -78,11 +79,18 @@ async function provided(checking: 'red' | 'blue', refused: (delivery: ListedDeli
     () => deliveryOf(red),
     (delivery) => delivery?.state === 'delivered',
     'the delivery',
+    20_000,
   );
 }
 
-test('RFC 5280 6.3: a caller whose certificate is revoked is refused, until a list without it is reloaded', () =>
-  provided('blue', ({ state, outcome }) => state === 'parked' && (outcome ?? '').startsWith('refused with 403')));
+test(
+  'RFC 5280 6.3: a caller whose certificate is revoked is refused, until a list without it is reloaded',
+  () => provided('blue', ({ state, outcome }) => state === 'parked' && (outcome ?? '').startsWith('refused with 403')),
+  60_000,
+);
 
-test('RFC 5280 6.3: nothing is sent to a partner whose certificate is revoked, until a list without it is reloaded', () =>
-  provided('red', ({ state, attempts }) => state === 'queued' && attempts >= 2));
+test(
+  'RFC 5280 6.3: nothing is sent to a partner whose certificate is revoked, until a list without it is reloaded',
+  () => provided('red', ({ state, attempts }) => state === 'queued' && attempts >= 2),
+  60_000,
+);
