@@ -27,6 +27,8 @@ export function notifyBody(xcapRoot: string, changes: readonly ToldResource[]): 
       step.previousTag,
       step.newTag,
       step.patch === undefined ? '' : 'patch',
+      // Left out where it is too large for the subscriber
+      change.node?.kind === 'element' && change.node.shown === undefined ? 'not shown' : '',
     ]),
   ].join('\n');
   // One change concerns many subscribers who are told the same.

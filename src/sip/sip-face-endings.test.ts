@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { administrator, groupDocument, homeKey } from '../documents/documents.testkit.ts';
 import type { Documents } from '../documents/documents.ts';
 import { Refusal } from '../refusals.ts';
-import { changesOf, eventually, groups } from './face.testkit.ts';
+import { changesOf, componentsOf, eventually, groups } from './face.testkit.ts';
 import { alpha, document, faceRoom, key, sel, testOnOwnEngine, withInterval } from './face-room.testkit.ts';
 
 const at = faceRoom();
@@ -67,6 +67,21 @@ describe('RFC 6665 4.2.2: answers to NOTIFY', () => {
     const again = await subscriber.notify();
     expect(again.body).not.toContain('xx');
     expect(changesOf(again)).toEqual(changesOf(refused));
+  });
+
+  test('RFC 5875 4.7: after 413 an element is named without its content, and told in whole to others', async () => {
+    const element = `${sel}/~~/group/list-service/display-name`;
+    await at.put(document('one'));
+    const subscriber = await at.open();
+    await subscriber.subscribe([element]);
+    await subscriber.notify();
+    subscriber.answer = '413 Too Large\r\nRetry-After: 1';
+    await at.put(document('x'.repeat(700)));
+    expect(componentsOf(await subscriber.notify())).toEqual([[element, expect.stringContaining('x'.repeat(700))]]);
+    subscriber.answer = '200 OK';
+    expect(componentsOf(await subscriber.notify())).toEqual([[element, 'exists']]);
+    const [, whole] = await at.subscribed([element]);
+    expect(componentsOf(whole)).toEqual([[element, expect.stringContaining('x'.repeat(700))]]);
   });
 
   test('500 keeps the subscription; what was refused is told again', async () => {
