@@ -15,7 +15,15 @@ export interface DigestAuthorization {
   /** As sent; RFC 7616 clause 3.3: MD5 when absent. */
   readonly algorithm: string;
   /** Undefined when the client knows no quality of protection (RFC 2069). */
-  readonly protection: { readonly qop: string; readonly nc: number; readonly cnonce: string } | undefined;
+  readonly protection: DigestProtection | undefined;
+}
+
+/** What a client that knows a quality of protection adds; `nc` counts the requests of a nonce, `nonceCount` is its text as sent. */
+export interface DigestProtection {
+  readonly qop: string;
+  readonly nc: number;
+  readonly nonceCount: string;
+  readonly cnonce: string;
 }
 
 /** Longest header field looked at, characters. */
@@ -137,10 +145,11 @@ function parseProtection(parameters: ReadonlyMap<string, string>): DigestAuthori
   const [qop, nc, cnonce] = ['qop', 'nc', 'cnonce'].map((name) => parameters.get(name));
   if (qop === undefined) return undefined;
   // RFC 7616 3.5: exactly eight digits; RFC 7616 3.4: the first request counts as one
-  const count = Number.parseInt(matching(/^[0-9a-f]{8}$/i, 'nc', nc ?? ''), 16);
+  const nonceCount = matching(/^[0-9a-f]{8}$/i, 'nc', nc ?? '');
+  const count = Number.parseInt(nonceCount, 16);
   if (count === 0) throw malformed('nc is malformed');
   if (cnonce === undefined) throw malformed('cnonce is missing');
-  return { qop: qop.toLowerCase(), nc: count, cnonce };
+  return { qop: qop.toLowerCase(), nc: count, nonceCount, cnonce };
 }
 
 function parseFlag(value: string | undefined): boolean {

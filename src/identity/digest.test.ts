@@ -262,6 +262,13 @@ describe('RFC 7616 5.4 and 5.5: nonces', () => {
     expect(verify(answer({ nonce, nc: '0000000b' })).name).toBe('alice');
   });
 
+  test('RFC 7616 3.4: nc in capital letters counts and is hashed as it was sent', () => {
+    const { verify, answer, newNonce } = system();
+    const nonce = newNonce();
+    expect(verify(answer({ nonce, nc: '0000000A' })).name).toBe('alice');
+    expect(stale(() => verify(answer({ nonce, nc: '0000000a' })))).toBe(true);
+  });
+
   test('a wrong response with a larger count does not use up the nonce of the user', () => {
     const { verify, answer, newNonce } = system();
     const nonce = newNonce();
@@ -380,7 +387,7 @@ describe('RFC 9110 11.4 and RFC 7616 3.4: the header field', () => {
       uri: '/x',
       response: '00ff',
       algorithm: 'MD5',
-      protection: { qop: 'auth', nc: 31, cnonce: 'c' },
+      protection: { qop: 'auth', nc: 31, nonceCount: '0000001F', cnonce: 'c' },
     });
   });
 

@@ -71,8 +71,9 @@ export function digestResponse(
   const hash = (text: string): string => digestHash(algorithm, Buffer.from(text, 'latin1'));
   const a2 = hash(`${method}:${uri}`);
   if (protection === undefined) return hash(`${secret}:${nonce}:${a2}`);
-  const { nc, cnonce, qop } = protection;
-  return hash([secret, nonce, nc.toString(16).padStart(8, '0'), cnonce, qop, a2].join(':'));
+  // Some clients count in capitals; what they sent is what they hashed
+  const { nonceCount, cnonce, qop } = protection;
+  return hash([secret, nonce, nonceCount, cnonce, qop, a2].join(':'));
 }
 
 /** The user, or why the credentials are wrong, for the journal. */

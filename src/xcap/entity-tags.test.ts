@@ -14,6 +14,8 @@ describe('RFC 9110 13.1: If-Match and If-None-Match', () => {
     ['a, "b"', ['a', 'b']],
     ['""', ['']],
     ['"W/x"', ['W/x']],
+    ['"*"', ['*']],
+    ['"a", "*"', ['a', '*']],
   ])('%j', (value, tags) => {
     expect(parseEntityTagList(value, 'strong')).toEqual(tags);
   });
@@ -24,9 +26,12 @@ describe('RFC 9110 13.1: If-Match and If-None-Match', () => {
     expect(parseEntityTagList('W/"a"', 'strong')).toEqual([]);
   });
 
-  test.each(['', ',', '"a', 'a"', '"a" "b"', '*, "a"', '"a", *', '"a\u0000"', 'a b'])('%j is malformed', (value) => {
-    expect(() => parseEntityTagList(value, 'weak')).toThrow('malformed');
-  });
+  test.each(['', ',', '"a', 'a"', '"a" "b"', '*, "a"', '"a", *', 'W/*', '"a\u0000"', 'a b'])(
+    '%j is malformed',
+    (value) => {
+      expect(() => parseEntityTagList(value, 'weak')).toThrow('malformed');
+    },
+  );
 
   test('a field that is absent is no empty list', () => {
     expect(preconditionsOf({})).toEqual({});

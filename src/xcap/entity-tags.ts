@@ -27,7 +27,8 @@ export function parseEntityTagList(value: string, comparison: 'strong' | 'weak')
   while (item.lastIndex < text.length) {
     const [all, weak, quoted, bare] = item.exec(text) ?? [];
     const tag = quoted ?? bare;
-    if (all === undefined || tag === '*') throw malformed();
+    // RFC 9110 8.8.3: within quotes an asterisk is a tag like any other
+    if (all === undefined || bare === '*') throw malformed();
     if (tag === undefined) continue;
     seen = true;
     if (weak === undefined || comparison === 'weak') tags.push(tag);

@@ -89,7 +89,7 @@ export async function startXcapFace(options: XcapFaceOptions): Promise<HttpListe
         const { method = '', url: target = '' } = request;
         const isNoted = error instanceof Refusal && (writing.has(method) || error.code === 'forbidden');
         if (isNoted) options.onRefusal?.(principal, { method, target }, error);
-        throw error;
+        throw error instanceof Refusal ? withAbsoluteAncestor(error, options.root) : error;
       }
     },
   });
@@ -207,7 +207,7 @@ async function readGroup({ groups }: Face, principal: Principal, groupId: string
   }
 }
 
-async function answerNodeOf(
+function answerNodeOf(
   face: Face,
   exchange: Exchange,
   principal: Principal,
@@ -220,20 +220,11 @@ async function answerNodeOf(
     const read = (): Promise<ServedDocument> => readGroup(face, principal, resource.groupId);
     // those of another system's group by our administrators, into an overlay on the copy that is served here
     const isLocalEdit = principal.role === 'administrator' && !face.knowsXui(resource.groupId);
-    const writable = isLocalEdit ? groupKey(resource.groupId) : undefined;
-    try {
-      return await answerNode({ ...about, read, writable });
-    } catch (error) {
-      throw error instanceof Refusal ? withAbsoluteAncestor(error, face.root) : error;
-    }
+    return answerNode({ ...about, read, writable: isLocalEdit ? groupKey(resource.groupId) : undefined });
   }
   const { key } = resource;
   const read = (): Promise<ServedDocument> => documents.read(principal, key);
-  try {
-    return await answerNode({ ...about, read, writable: isReadOnly(key, usage) ? undefined : key });
-  } catch (error) {
-    throw error instanceof Refusal ? withAbsoluteAncestor(error, face.root) : error;
-  }
+  return answerNode({ ...about, read, writable: isReadOnly(key, usage) ? undefined : key });
 }
 
 // RFC 4825 11.1: the URI of the closest ancestor is given in full, so that nobody needs to know what it is relative to

@@ -17,6 +17,8 @@ describe('RFC 4825 6.4: namespace bindings', () => {
     ['xmlns(a=http://x/?q=(1)^^^))', [['a', 'http://x/?q=(1)^)']]],
     ['xpointer(id("x"))xmlns(a=urn:x)element(/1/2)', [['a', 'urn:x']]],
     ['shorthand', []],
+    // Namespaces in XML 3: these prefixes are bound by definition
+    ['xmlns(xml=urn:x)xmlns(xmlns=urn:x)xmlns(xml2=urn:x)', [['xml2', 'urn:x']]],
   ])('%j', (query, bindings) => {
     expect(parseNamespaceBindings(query).map(({ prefix, namespace }) => [prefix, namespace])).toEqual(bindings);
   });

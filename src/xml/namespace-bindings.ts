@@ -34,6 +34,8 @@ function bind(bindings: Map<string, string>, data: string): void {
   const equals = data.indexOf('=');
   const prefix = data.slice(0, Math.max(equals, 0)).trim();
   if (!/^[\p{L}_][\p{L}\p{N}._-]*$/u.test(prefix)) throw notUnderstood();
+  // Namespaces in XML 3: these two are bound by definition, and no pointer part can bind them to anything else
+  if (prefix === 'xml' || prefix === 'xmlns') return;
   bindings.set(prefix, data.slice(equals + 1).trim());
 }
 

@@ -90,6 +90,15 @@ describe('RFC 4825 8.2.1 and 11.1: no-parent names the closest ancestor as a URI
     expect(ancestorOf(answer.body)).toBe(`${server.root}/org.example.plain/users/${keeper}`);
   });
 
+  test('for a directory that is not there, the closest one that is; in full, like all others', async () => {
+    const { status, body } = await server.send('PUT', own('org.example.plain', 'folder/none.xml'), {
+      type: 'application/vnd.example.plain+xml',
+      body: '<a/>',
+    });
+    expect(status).toBe(409);
+    expect(ancestorOf(body)).toBe(`${server.root}/org.example.plain/users/${keeper}`);
+  });
+
   test('another document element has no ancestor', async () => {
     const { path } = await stored(server, document);
     const answer = await server.send('PUT', `${path}/~~/other/b`, { type: elementType, body: '<b/>' });
