@@ -278,6 +278,10 @@ export const journalVerdict = z.strictObject({
   first: z.int().optional(),
   last: z.int().optional(),
   anchor: z.string().describe('to be kept elsewhere: proves later that nothing up to here was changed or removed'),
+  anchorRemoved: z
+    .literal(true)
+    .optional()
+    .describe('the entry of the anchor that was given is older than what is kept: it proves nothing any more'),
   broken: z
     .strictObject({ sequence: z.int(), why: z.string() })
     .optional()

@@ -9,7 +9,8 @@ export type PersonalField = (typeof personalFields)[number];
 
 /** Characters of the salt of one field: 96 random bits in base64url. */
 const fieldSaltLength = 16;
-const saltLength = fieldSaltLength * personalFields.length;
+/** Characters of the salts of one entry. */
+export const saltLength = fieldSaltLength * personalFields.length;
 
 /** The hash before the first entry of a journal. */
 export const chainStart = '';

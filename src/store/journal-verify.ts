@@ -1,7 +1,7 @@
 // Goes through the hash chain of the journal and names the first entry that is not as it was written.
 // What the store itself cannot know, a journal cut and sealed anew, is found by an anchor that was kept elsewhere.
 import { setImmediate } from 'node:timers/promises';
-import { type ChainedEntry, type ChainLink, entryHash, personalFields } from './journal-chain.ts';
+import { type ChainedEntry, type ChainLink, entryHash, personalFields, saltLength } from './journal-chain.ts';
 import type { Store } from './store.ts';
 
 export interface JournalVerdict {
@@ -15,6 +15,8 @@ export interface JournalVerdict {
   readonly last?: number | undefined;
   /** To be kept elsewhere: proves later that nothing up to here was changed or removed. */
   readonly anchor: ChainLink;
+  /** The entry of the anchor that was given is older than what is kept: it proves nothing any more. */
+  readonly anchorRemoved?: true | undefined;
   /** The first entry that is not as it was written, and why. */
   readonly broken?: { readonly sequence: number; readonly why: string } | undefined;
 }
@@ -43,7 +45,8 @@ export async function verifyJournal(
   let anchored = anchor === undefined || isAt(base, anchor);
   const verdict = (broken?: JournalVerdict['broken']): JournalVerdict => {
     const range = entries === 0 ? {} : { first: previous.sequence - entries + 1, last: previous.sequence };
-    return { intact: broken === undefined, entries, erased, ...range, anchor: previous, broken };
+    const removed = anchor !== undefined && anchor.sequence < base.sequence ? { anchorRemoved: true as const } : {};
+    return { intact: broken === undefined, entries, erased, ...range, anchor: previous, ...removed, broken };
   };
   while (previous.sequence < head.sequence) {
     const rows = await store.journalChain(previous.sequence, slice);
@@ -94,6 +97,8 @@ function isAt(link: ChainLink, anchor: ChainLink): boolean {
 }
 
 function faultOf(previous: ChainLink, row: ChainedEntry): string | undefined {
+  // Else a character could move from a salt to the text behind it, and the digest of both would stay.
+  if (row.salt.length !== saltLength) return 'its salt is not as long as it was written';
   for (const field of personalFields) {
     // Nobody may write something else under the digest of what was erased.
     if (row.erased[field] !== undefined && row[field] !== null)

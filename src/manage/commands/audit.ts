@@ -108,7 +108,12 @@ export async function auditErase(client: ManagementClient, person: string, termi
 type Shown = Omit<JournalVerdict, 'anchor'> & { readonly anchor: string };
 
 function show(verdict: Shown, json: boolean, terminal: Terminal): number {
-  const { intact, entries, erased, first, last, anchor, broken } = verdict;
+  const { intact, entries, erased, first, last, anchor, anchorRemoved, broken } = verdict;
+  if (!json && anchorRemoved === true) {
+    terminal.err(
+      'the entry of the anchor is older than what is kept: nothing is proved about entries before the first one',
+    );
+  }
   if (json) terminal.out(JSON.stringify(verdict, null, 2));
   else if (broken === undefined) {
     const range = first === undefined ? '' : ` (${first} to ${last}, ${erased} with erased texts)`;

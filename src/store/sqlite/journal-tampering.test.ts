@@ -78,6 +78,14 @@ describe('the first entry that is not as it was written is named', () => {
       7,
     ],
     [
+      'a character moved from a salt to the text behind it',
+      'UPDATE journal SET detail = substr(salt, 43) || detail, salt = substr(salt, 1, 42) WHERE sequence = 4',
+      4,
+    ],
+    ['a longer salt', "UPDATE journal SET salt = salt || 'x' WHERE sequence = 4", 4],
+    ['digests that cannot be read', "UPDATE journal SET erased = '{' WHERE sequence = 4", 4],
+    ['digests that are none', "UPDATE journal SET erased = 'null' WHERE sequence = 4", 4],
+    [
       'an entry added behind the end',
       "INSERT INTO journal (at, action, actor, subject, salt, hash) VALUES ('', '', '', '', '', '')",
       11,
@@ -86,6 +94,26 @@ describe('the first entry that is not as it was written is named', () => {
     tamper(sql);
     const { intact, broken } = await verdict();
     expect([intact, broken?.sequence]).toEqual([false, sequence]);
+  });
+
+  test('a detail that cannot be read hides no other entry', async () => {
+    tamper("UPDATE journal SET detail = '{bad' WHERE sequence = 4");
+    const store = await openSqliteStore(file);
+    const found = await store.journal();
+    await store.close();
+    expect(found).toHaveLength(10);
+    expect(found[3]?.detail).toEqual({ unreadable: '{bad' });
+  });
+
+  test('an anchor older than what is kept is said to prove nothing', async () => {
+    const store = await openSqliteStore(file);
+    const [third] = await store.journalChain(2, 1);
+    if (third === undefined) throw new Error('three entries were written');
+    const anchor = { sequence: 3, hash: third.hash };
+    expect(await verifyJournal(store, anchor)).not.toHaveProperty('anchorRemoved');
+    await store.pruneJournal({ before: '', rows: 4, limit: 100 });
+    expect(await verifyJournal(store, anchor)).toMatchObject({ intact: true, entries: 4, anchorRemoved: true });
+    await store.close();
   });
 
   test('an entry that was hashed anew is told by the next one', async () => {

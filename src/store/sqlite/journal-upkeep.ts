@@ -44,8 +44,19 @@ export function eraseJournal(statements: Statements, { texts, after, limit }: Jo
 /** A row of the journal with all that its hash is made of. */
 export function chainedOf(row: JournalRow): ChainedEntry {
   const { sequence, at, actor, action, subject, detail, salt, hash } = row;
-  const erased = row.erased === null ? {} : (JSON.parse(row.erased) as ChainedEntry['erased']);
+  const erased = row.erased === null ? {} : digestsIn(row.erased);
   return { sequence, at, actor, action, subject, detail, salt, hash, erased };
+}
+
+// Nobody but us writes anything else there: what cannot be read stands for texts that are not there, and does not fit what is.
+function digestsIn(text: string): ChainedEntry['erased'] {
+  try {
+    const digests: unknown = JSON.parse(text);
+    if (typeof digests === 'object' && digests !== null) return digests;
+  } catch {
+    // told below
+  }
+  return Object.fromEntries(personalFields.map((field) => [field, '']));
 }
 
 function inTransaction<Result>(statements: Statements, work: () => Result): Result {

@@ -308,7 +308,7 @@ const erasedText = '(erased)';
 
 function journalOf(row: JournalRow): JournalRecord {
   const { sequence, at, action } = row;
-  const detail = row.detail === null ? undefined : (JSON.parse(row.detail) as NonNullable<JournalRecord['detail']>);
+  const detail = row.detail === null ? undefined : detailIn(row.detail);
   const actor = row.actor ?? erasedText;
   const subject = row.subject ?? erasedText;
   return { sequence, at, actor, action, subject, ...(detail === undefined ? {} : { detail }) };
@@ -316,4 +316,13 @@ function journalOf(row: JournalRow): JournalRecord {
 
 function optional<Name extends string>(name: Name, value: string | null): { readonly [name in Name]?: string } {
   return value === null ? {} : ({ [name]: value } as { readonly [name in Name]: string });
+}
+
+// What somebody else wrote there is told as it is: one entry shall not hide all others.
+function detailIn(text: string): NonNullable<JournalRecord['detail']> {
+  try {
+    return JSON.parse(text) as NonNullable<JournalRecord['detail']>;
+  } catch {
+    return { unreadable: text };
+  }
 }
