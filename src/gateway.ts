@@ -34,7 +34,7 @@ import { managementApi } from './manage/management-api.ts';
 import { startManagementListener } from './manage/management-listener.ts';
 import { createMetrics } from './manage/metrics.ts';
 import { configuredOperators } from './manage/operators.ts';
-import type { Prepared } from './manage/prepare.ts';
+import { type Prepared, policyDigestOnDisk } from './manage/prepare.ts';
 import { drainTime, type RunningGateway } from './manage/running-gateway.ts';
 import { endToEndChange } from './policy/end-to-end-change.ts';
 import { policyFromSource } from './policy/policy-file.ts';
@@ -103,7 +103,12 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   });
   opened.add('journal retention', endRetention);
   const documents = await openDocuments(site, store);
-  const policies = new PolicyVersions({ store, clock: systemClock, compile: (source) => policyFromSource(source) });
+  const policies = new PolicyVersions({
+    store,
+    clock: systemClock,
+    compile: (source) => policyFromSource(source),
+    onDisk: policyDigestOnDisk,
+  });
   let inForce = await policies.inForce(interconnectionSettings({ ...prepared, configuration }));
   // Another version than that of the file may be in force.
   closeUnused(prepared.policies.values(), inForce);

@@ -5,6 +5,7 @@ import { schemas } from '../documents/documents.testkit.ts';
 import { DocumentService } from '../documents/service.ts';
 import type { AdministratorPrincipal, PartnerPrincipal } from '../identity/principal.ts';
 import { servedUsers } from '../identity/served.ts';
+import type { Policy } from '../policy/policy.ts';
 import { passThroughPolicy, policyFromSource } from '../policy/policy-file.ts';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
@@ -39,7 +40,7 @@ const configuration = configurationSchema.parse({
 const failed = async (): Promise<{ outcome: 'failed'; reason: string }> => ({ outcome: 'failed', reason: 'no link' });
 
 /** A system blue on a store in a folder; everything but the folder goes with `crash`. */
-export async function openBlue(folder: string, clock: TestClock) {
+export async function openBlue(folder: string, clock: TestClock, file: Policy = passThroughPolicy) {
   const store: SqliteStore = await openSqliteStore(join(folder, 'store.db'));
   const documents = new DocumentService({
     store,
@@ -50,12 +51,18 @@ export async function openBlue(folder: string, clock: TestClock) {
     system: configuration.system,
     now: () => new Date(clock.now()),
   });
-  const versions = new PolicyVersions({ store, clock, compile: (source) => policyFromSource(source) });
+  const onDisk = { inbound: file };
+  const versions = new PolicyVersions({
+    store,
+    clock,
+    compile: (source) => policyFromSource(source),
+    onDisk: async (_partner, direction) => (direction === 'inbound' ? (onDisk.inbound.digest ?? '') : ''),
+  });
   const settings = await versions.inForce({
     system: configuration.system,
     partners: configuration.partners.map((partner) => ({
       configuration: partner,
-      inbound: passThroughPolicy,
+      inbound: file,
       outbound: passThroughPolicy,
     })),
     interconnect: {
@@ -86,7 +93,7 @@ export async function openBlue(folder: string, clock: TestClock) {
   );
   const edits = interconnection.extend((context) => new LocalEdits(context));
   interconnection.start();
-  return { store, documents, versions, interconnection, edits, faults };
+  return { store, documents, versions, interconnection, edits, faults, onDisk };
 }
 
 export type Blue = Awaited<ReturnType<typeof openBlue>>;

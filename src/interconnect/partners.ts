@@ -4,6 +4,7 @@ import type { Configuration, PartnerConfiguration, SystemConfiguration } from '.
 import { servedUsers } from '../identity/served.ts';
 import { canonicalUri, uriDomain } from '../identity/uri.ts';
 import type { Policy } from '../policy/policy.ts';
+import { Refusal } from '../refusals.ts';
 import { type GroupFacts, memberIdentities } from '../xml/group-document.ts';
 import { isCovered } from './agreement.ts';
 
@@ -23,6 +24,13 @@ export interface InterconnectionSettings {
     NonNullable<Configuration['interconnect']>,
     'brake' | 'catchUpRate' | 'failureMemory' | 'patience' | 'retry' | 'revalidate'
   >;
+}
+
+/** What an operator is told who names a partner that is not configured: `partner-unknown` with those that are. */
+export function unknownPartner(name: string, configured: readonly Pick<PartnerConfiguration, 'name'>[]): Refusal {
+  const there =
+    configured.length === 0 ? 'there are none' : `there are ${configured.map((one) => one.name).join(', ')}`;
+  return new Refusal('partner-unknown', { phrase: `No partner ${name}: ${there}` });
 }
 
 export class Partners {

@@ -143,6 +143,31 @@ test('a version that cannot be compiled any more keeps the gateway from starting
   blue = await openBlue(folder, clock);
 });
 
+test('what was rolled back to stays over a restart, though the file holds what was activated', async () => {
+  await crash(blue);
+  blue = await openBlue(folder, clock, policy(1));
+  // The operator writes version 2 into the file and activates it instead of reloading.
+  blue.onDisk.inbound = policy(2);
+  await activate(2);
+  expect((await blue.versions.list())[0]).toMatchObject({ active: { version: 2 }, differsFromFile: false });
+  await blue.versions.rollback(inbound, 'operator');
+  expect((await blue.versions.list())[0]).toMatchObject({ active: { version: 1 }, differsFromFile: true });
+  await crash(blue);
+  blue = await openBlue(folder, clock, policy(2));
+  expect((await blue.versions.list())[0]).toMatchObject({ active: { version: 1, how: 'rolled-back' } });
+  await crash(blue);
+  blue = await openBlue(folder, clock, policy(3));
+  expect((await blue.versions.list())[0]).toMatchObject({ active: { version: 3, how: 'file' } });
+});
+
+test('a file that comes to hold what was activated from elsewhere has been seen', async () => {
+  await activate(1);
+  blue.onDisk.inbound = policy(1);
+  await activate(1);
+  const [listed] = await blue.versions.list();
+  expect([listed?.differsFromFile, listed?.active.version, listed?.earlier.length]).toEqual([false, 1, 1]);
+});
+
 test('a rollback without a version before, and a policy that nobody has, are refused', async () => {
   expect((await refusalOf(blue.versions.rollback(inbound, 'operator'))).code).toBe('not-found');
   expect((await refusalOf(blue.versions.activate(policy(1), {}, 'operator'))).code).toBe('not-found');

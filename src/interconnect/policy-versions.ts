@@ -1,5 +1,6 @@
 // Versions of the partners' policies: which one is in force for each partner and direction, which were before, and how that changes.
 // A file that has changed on disk since it was last seen comes into force; else what an operator activated or rolled back to stays.
+import type { PartnerConfiguration } from '../config/schema.ts';
 import type { Policy, PolicyContext, PolicySource } from '../policy/policy.ts';
 import { passThroughPolicy } from '../policy/policy-file.ts';
 import { Refusal } from '../refusals.ts';
@@ -8,7 +9,7 @@ import type { Clock } from './clock.ts';
 import { isoTime } from './clock.ts';
 import type { DerivationProgress, Derivations } from './derivations.ts';
 import { entry } from './journal.ts';
-import type { InterconnectionSettings, PartnerSettings } from './partners.ts';
+import { type InterconnectionSettings, type PartnerSettings, unknownPartner } from './partners.ts';
 import type { PreviewedGroup } from './policy-preview.ts';
 
 type Direction = PolicyContext['direction'];
@@ -59,6 +60,8 @@ export interface PolicyVersionsOptions {
   readonly clock: Clock;
   /** Compiles texts that were kept. Rejects with an Error that says what is wrong. */
   readonly compile: (source: PolicySource) => Promise<Policy>;
+  /** Digest of a partner's file as it is on disk now; empty where none is configured, undefined when it cannot be read. */
+  readonly onDisk: (partner: PartnerConfiguration, direction: Direction) => Promise<string | undefined>;
 }
 
 /** What the store keeps of a partner and direction. */
@@ -166,8 +169,13 @@ export class PolicyVersions {
       for (const { partner, direction } of chosen) {
         const { name } = partner.configuration;
         const { slot } = await this.#slot(name, direction);
-        if (slot?.history.at(-1)?.digest === version.digest) continue;
-        writes.push(...this.#writes(name, direction, policy, pushed(slot, version, slot?.disk ?? '')));
+        // A file that is activated has been seen: after a rollback the next start must not take it for a changed one.
+        const isFile = (await this.#options.onDisk(partner.configuration, direction)) === version.digest;
+        const disk = isFile ? version.digest : (slot?.disk ?? '');
+        const isInForce = slot?.history.at(-1)?.digest === version.digest;
+        if (isInForce && slot.disk === disk) continue;
+        writes.push(...this.#writes(name, direction, policy, pushed(slot, version, disk)));
+        if (isInForce) continue;
         journal.push(this.#entry('policy-activated', name, direction, version));
       }
       if (writes.length > 0) await this.#options.store.commit({ records: writes, journal });
@@ -215,7 +223,10 @@ export class PolicyVersions {
   #chosen(policy: Policy | undefined, { partner: name, direction: only }: PolicyScope): readonly Chosen[] {
     const { partners } = this.#required().settings();
     if (name !== undefined && !partners.some(({ configuration }) => configuration.name === name)) {
-      throw new Refusal('partner-unknown');
+      throw unknownPartner(
+        name,
+        partners.map(({ configuration }) => configuration),
+      );
     }
     const chosen = partners.flatMap((partner) =>
       directions

@@ -203,7 +203,9 @@ describe('policies', () => {
 
   test('what cannot be meant is refused before anything happens', async () => {
     const quiet = { out: String, err: String };
-    await expect(policyPlan(atBlue, 'green', plain, quiet)).rejects.toThrow('partner-unknown');
+    await expect(policyPlan(atBlue, 'green', plain, quiet)).rejects.toThrow(
+      'partner-unknown: No partner green: there are red',
+    );
     await expect(policyPlan(atBlue, 'red', plain, quiet)).rejects.toThrow('No policy file is configured');
     const other = file('other.yaml', policy(1, ceiling(1)).replace('from-red', 'other'));
     await expect(policyActivate(atBlue, other, waiting, quiet)).rejects.toThrow('No policy in force is called other');

@@ -3,6 +3,7 @@ import express, { type Request, Router } from 'express';
 import type { PartnerConfiguration } from '../config/schema.ts';
 import { uriDomain } from '../identity/uri.ts';
 import { inactivity } from '../interconnect/agreement.ts';
+import { unknownPartner } from '../interconnect/partners.ts';
 import type { DeliveryProgress } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord } from '../store/store.ts';
@@ -174,7 +175,7 @@ async function listPartners({ own, partners, store, now }: ManagementContext): P
 function partnerOf({ partners }: ManagementContext, request: Request): PartnerConfiguration {
   const name = pathValue(request, 'partner');
   const partner = partners().find((one) => one.name === name);
-  if (partner === undefined) throw new Refusal('partner-unknown');
+  if (partner === undefined) throw unknownPartner(name, partners());
   return partner;
 }
 

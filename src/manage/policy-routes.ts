@@ -1,6 +1,7 @@
 // Policy versions in the management API: which are in force, what another would do, bringing one into force, and back.
 import { setImmediate } from 'node:timers/promises';
 import express, { type Request, Router } from 'express';
+import { unknownPartner } from '../interconnect/partners.ts';
 import type { PreviewedGroup } from '../interconnect/policy-preview.ts';
 import type { PolicyScope } from '../interconnect/policy-versions.ts';
 import type { Policy, PolicySource } from '../policy/policy.ts';
@@ -65,7 +66,7 @@ async function policiesOf(context: ManagementContext, request: Request): Promise
   const configuration = context.partners().find(({ name }) => name === scope.partner);
   if (scope.partner === undefined)
     throw new Refusal('bad-request', { phrase: 'The body must have a source or name a partner' });
-  if (configuration === undefined) throw new Refusal('partner-unknown');
+  if (configuration === undefined) throw unknownPartner(scope.partner, context.partners());
   const files = { inbound: configuration.inboundPolicy, outbound: configuration.outboundPolicy };
   const planned: Planned[] = [];
   for (const direction of ['inbound', 'outbound'] as const) {

@@ -2,8 +2,8 @@
 // `serve`, SIGHUP and `check` all see the same problems.
 import { type ConfigurationProblem, inOrder, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
 import { revocationChecks } from '../config/revocation-checks.ts';
-import type { Configuration } from '../config/schema.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { Configuration, PartnerConfiguration } from '../config/schema.ts';
+import type { Policy, PolicyContext } from '../policy/policy.ts';
 import { loadPolicy, PolicyFileError, PolicyUnreadable } from '../policy/policy-file.ts';
 import { schemaFileProblem } from '../xml/schema.ts';
 
@@ -59,6 +59,25 @@ export async function prepare(file: string, now: number): Promise<Preparation> {
 }
 
 /** The keys that name each policy file. */
+/**
+ * Digest of the policy file of a partner as it is now; empty where none is configured, undefined when the file cannot be used.
+ */
+export async function policyDigestOnDisk(
+  { inboundPolicy, outboundPolicy }: PartnerConfiguration,
+  direction: PolicyContext['direction'],
+): Promise<string | undefined> {
+  const file = direction === 'inbound' ? inboundPolicy : outboundPolicy;
+  if (file === undefined) return '';
+  try {
+    const policy = await loadPolicy(file);
+    policy.close();
+    return policy.digest;
+  } catch (error) {
+    if (!(error instanceof PolicyFileError || error instanceof PolicyUnreadable)) throw error;
+    return undefined;
+  }
+}
+
 function policyFiles({ sections }: LoadedConfiguration): ReadonlyMap<string, readonly (readonly PropertyKey[])[]> {
   const files = new Map<string, (readonly PropertyKey[])[]>();
   for (const [index, partner] of sections.partners.entries()) {
