@@ -118,6 +118,17 @@ describe('TS 23.280 10.2.7: a group of a partner system', () => {
     expect(room.events.at(-1)?.changes).toMatchObject([{ previousTag: entityTag(served), tag: entityTag(source) }]);
   });
 
+  test('a source that is derived anew did not arrive anew', async () => {
+    const sent = '2026-01-02T03:04:05.000Z';
+    await room.documents.putForeign(group({ sent }), {});
+    const arrived = (await room.documents.findSource(groupId))?.received;
+    room.clock.set('2026-01-02T03:05:05.000Z');
+    await room.documents.putForeign(group({ sent, served: source, policyVersion: 2 }), {});
+    expect(await room.documents.findSource(groupId)).toMatchObject({ policyVersion: 2, received: arrived });
+    await room.documents.putForeign(group({ sent: '2026-01-02T03:05:05.000Z' }), {});
+    expect((await room.documents.findSource(groupId))?.received).toBe('2026-01-02T03:05:05.000Z');
+  });
+
   test('If-Match and If-None-Match compare the tag of the source, before anything is judged', async () => {
     await room.documents.putForeign(group(), { ifNoneMatch: '*' });
     const broken = group({ served: Buffer.from('no xml') });

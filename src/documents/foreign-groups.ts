@@ -175,7 +175,7 @@ export class ForeignGroups {
       const overlay = await this.#overlaid(group, derived, judgedDerived, kept);
       const { served, judged } = overlay;
       const servedTag = served.tag;
-      const source = waiting(group, previous) ?? sourceOf(group, now().toISOString());
+      const source = waiting(group, previous) ?? sourceOf(group, arrival(group, previous) ?? now().toISOString());
       const outcomeOf = (changed: boolean): ForeignPutOutcome => {
         return { created: previous === undefined, changed, tag: source.tag, servedTag };
       };
@@ -312,6 +312,12 @@ function sourceOf(group: ForeignGroup, received: string): SourceRecord {
     received,
     sent: group.sent,
   };
+}
+
+/** When the message came that is kept already: deriving or releasing it anew is no arrival. */
+function arrival({ source, sent }: ForeignGroup, previous: SourceRecord | undefined): string | undefined {
+  const isKept = previous !== undefined && previous.sent === sent && Buffer.compare(previous.bytes, source) === 0;
+  return isKept ? previous.received : undefined;
 }
 
 /** What is served while newer bytes are held: those released last. */
