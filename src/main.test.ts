@@ -92,6 +92,7 @@ test('a gateway that cannot be reached exits 1 and names it', async () => {
   const { code, err } = await mcgw('partner', 'list', '--url', 'http://127.0.0.1:9', '--token', 'whatever');
   expect(code).toBe(1);
   expect(err).toContain('cannot reach the gateway at http://127.0.0.1:9');
+  expect(err).toContain('is it running (mcgw serve)?');
 });
 
 test('certificates are written once, and again only by force', async () => {

@@ -33,8 +33,13 @@ export function authorised(operators: () => readonly OperatorToken[]): RequestHa
       return;
     }
     response.set('WWW-Authenticate', given === undefined ? 'Bearer' : 'Bearer error="invalid_token"');
-    answerRefusal(response, new Refusal(given === undefined ? 'credentials-required' : 'token-invalid'));
+    answerRefusal(response, given === undefined ? new Refusal('credentials-required') : wrongToken());
   };
+}
+
+function wrongToken(): Refusal {
+  const phrase = 'The token is neither manage.token nor one of manage.operators of this gateway';
+  return new Refusal('token-invalid', { phrase });
 }
 
 /** Who asks, behind `authorised`. */

@@ -72,7 +72,7 @@ export function managementClient(address: GatewayAddress): ManagementClient {
         ...(asked.body === undefined ? {} : { body: asked.body }),
       });
     } catch (error) {
-      throw new GatewayUnreachable(`cannot reach the gateway at ${url}: ${(error as Error).message}`);
+      throw new GatewayUnreachable(unreachable(url, error as NodeJS.ErrnoException));
     }
     if (response.statusCode < 300) return response;
     throw new ManagementFailure(refusalText(response.statusCode, await response.body.text()));
@@ -99,7 +99,8 @@ function resolveAddress({ config, url, token, ca }: GatewayAddress): {
   const authority = ca === undefined ? undefined : readText(ca);
   if (config === undefined) {
     if (url === undefined || token === undefined) {
-      throw new AddressProblem('say which gateway: --config FILE, or --url URL and --token TOKEN');
+      const told = url === undefined ? '' : ' (--url alone: the token is missing)';
+      throw new AddressProblem(`say which gateway: --config FILE, or --url URL and --token TOKEN${told}`);
     }
     return { url: managementUrl(url), token, ca: authority };
   }
@@ -116,6 +117,11 @@ function resolveAddress({ config, url, token, ca }: GatewayAddress): {
     token: token ?? manage.token,
     ca: authority,
   };
+}
+
+function unreachable(url: string, { code, message }: NodeJS.ErrnoException): string {
+  const advice = code === 'ECONNREFUSED' ? '; nothing listens there: is it running (mcgw serve)?' : '';
+  return `cannot reach the gateway at ${url}: ${message}${advice}`;
 }
 
 function managementUrl(url: string): string {
