@@ -119,6 +119,35 @@ describe('permissions: RFC 4745 only grants, so a rule that covers more users th
     expect([...text.matchAll(/<cp:rule id="([^"]*)"/g)].map(([, id]) => id)).toEqual(['r', 'r-3', 'r-2']);
   });
 
+  const listPolicy = 'urn:oma:xml:poc:list-service';
+  const commonPolicy = 'urn:ietf:params:xml:ns:common-policy';
+  const groupInfo = 'urn:3gpp:ns:mcpttGroupInfo:1.0';
+  const declared: readonly (readonly [string, string])[] = [
+    [
+      'a default namespace at the rule',
+      `<rule xmlns="${commonPolicy}" id="r"><conditions><is-list-member xmlns="${listPolicy}"/></conditions><actions><m:${call}>true</m:${call}></actions></rule>`,
+    ],
+    [
+      'prefixes at the rule and its actions',
+      `<k:rule xmlns:k="${commonPolicy}" xmlns:l="${listPolicy}" id="r"><k:conditions><l:is-list-member/></k:conditions><k:actions xmlns:z="${groupInfo}"><z:${call}>true</z:${call}></k:actions></k:rule>`,
+    ],
+    [
+      'prefixes at conditions and identity',
+      `<cp:rule id="r"><c:conditions xmlns:c="${commonPolicy}"><c:identity xmlns:d="${commonPolicy}"><d:one id="sip:ines@red.example"/><d:many/></c:identity></c:conditions><cp:actions><m:${call}>true</m:${call}></cp:actions></cp:rule>`,
+    ],
+    [
+      'default namespaces at identity, and one taken away',
+      `<cp:rule id="r"><cp:conditions xmlns=""><identity xmlns="${commonPolicy}"><many><except domain="green.example"/></many></identity></cp:conditions><cp:actions xmlns="${groupInfo}"><${call}>true</${call}></cp:actions></cp:rule>`,
+    ],
+  ];
+  test.each(declared)('the new rule means what the old one meant: %s', async (_name, markup) => {
+    const document = documentOf(markup);
+    expect(holders(document, call)).toContain('sip:omar@blue.example');
+    const { text } = await applyRules([denial], document);
+    expect(holders(text, call)).toEqual(holders(document, call).filter((user) => !blueUsers(user)));
+    expect(holders(text, call)).toContain('sip:ines@red.example');
+  });
+
   test('what is granted to whoever no other rule names does not shrink when rules are split', async () => {
     const document = documentOf(rule('r', '<is-list-member/>', call), rule('o', '<ocp:other-identity/>', alert));
     const { text } = await applyRules([denial], document);

@@ -3,6 +3,7 @@
 import { Refusal } from '../refusals.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
+import { copiedMarkup, ownDeclarations } from './copied-markup.ts';
 import { type ElementPaths, insertion, insertionBehind, type PolicyEdit, prefixFor, removal } from './edits.ts';
 import { authorisationRules, listServices } from './group-parts.ts';
 import { conditionsOf } from './identity-positions.ts';
@@ -90,18 +91,17 @@ function ruleForOthers(scene: Scene, rule: ElementId, actions: readonly ElementI
       ? users.others(cp, members && othersCount)
       : index
           .children(identity)
-          .map((matcher) => users.othersOf(matcher, cp, members))
+          .map((matcher) => users.othersOf(matcher, rule, cp, members))
           .join('');
   const kept = conditionsOf(index, rule).filter((condition) => condition !== identity);
-  const conditions = kept
-    .map((condition) => index.source(index.outerStart(condition), index.outerEnd(condition)))
-    .join('');
+  const conditions = kept.map((condition) => copiedMarkup(index, condition, rule)).join('');
+  const declarations = ownDeclarations(index, rule);
   const rules: string[] = [];
   const write = (inner: string): void => {
     const id = scene.freshId(index.attribute(rule, 'id') ?? 'rule');
-    const content = actions.map((action) => index.source(index.outerStart(action), index.outerEnd(action))).join('');
+    const content = actions.map((action) => copiedMarkup(index, action, rule)).join('');
     rules.push(
-      `<${cp}rule id="${id}"><${cp}conditions>${inner}</${cp}conditions><${cp}actions>${content}</${cp}actions></${cp}rule>`,
+      `<${cp}rule${declarations} id="${id}"><${cp}conditions>${inner}</${cp}conditions><${cp}actions>${content}</${cp}actions></${cp}rule>`,
     );
   };
   if (matchers !== '') write(`${conditions}<${cp}identity>${matchers}</${cp}identity>`);

@@ -4,6 +4,7 @@ import { canonicalUri, matchesPattern, uriDomain } from '../identity/uri.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
 import { escapeAttributeValue } from '../xml/splice.ts';
+import { copiedMarkup, missingDeclarations } from './copied-markup.ts';
 import { isEntry, isUnresolved, listItems } from './group-parts.ts';
 import { canonicalDomain, foldedText, participantType, refuseUnresolved } from './identity-filter.ts';
 import { identityElements, type ManyPosition, readMany } from './identity-positions.ts';
@@ -81,12 +82,12 @@ export class UserGroup {
   }
 
   /**
-   * Markup of identity conditions that cover those of a matcher who do not belong, '' when there are none. `asListed` says that only listed
-   * members matter. Throws Refusal `constraint-failure` when no condition covers exactly them.
+   * Markup, for a copy of its rule, of identity conditions that cover those of a matcher who do not belong, '' when there are none.
+   * `asListed` says that only listed members matter. Throws Refusal `constraint-failure` when no condition covers exactly them.
    */
-  othersOf(matcher: ElementId, prefix: string, asListed: boolean): string {
+  othersOf(matcher: ElementId, rule: ElementId, prefix: string, asListed: boolean): string {
     const index = this.#index;
-    const verbatim = index.source(index.outerStart(matcher), index.outerEnd(matcher));
+    const verbatim = copiedMarkup(index, matcher, rule);
     const part = this.shareOf(matcher);
     if (part === 'none') return verbatim;
     if (part === 'all') return '';
@@ -99,7 +100,7 @@ export class UserGroup {
         ? verbatim
         : this.#withExcepts(
             matcher,
-            prefix,
+            rule,
             left.map((id) => ` id="${escaped(id)}"`),
           );
     }
@@ -108,7 +109,7 @@ export class UserGroup {
     if (!this.#isWholeDomain()) refuseUnresolved(`a cp:many without a list of its users`);
     if (domain !== undefined) return ones(prefix, staying);
     const own = staying.filter((identity) => uriDomain(identity) === this.#who.domain);
-    return this.#withExcepts(matcher, prefix, [` domain="${escaped(this.#who.domain ?? '')}"`]) + ones(prefix, own);
+    return this.#withExcepts(matcher, rule, [` domain="${escaped(this.#who.domain ?? '')}"`]) + ones(prefix, own);
   }
 
   /** Markup of identity conditions that cover everybody who does not belong. Throws as othersOf. */
@@ -189,15 +190,19 @@ export class UserGroup {
     });
   }
 
-  #withExcepts(many: ElementId, prefix: string, attributes: readonly string[]): string {
+  #withExcepts(many: ElementId, rule: ElementId, attributes: readonly string[]): string {
     const index = this.#index;
-    const excepts = attributes.map((attribute) => `<${prefix}except${attribute}/>`).join('');
-    const open = index.source(index.outerStart(many), index.openEnd(many));
+    const nameEnd = index.tagNameEnd(many);
+    const name = index.source(index.outerStart(many) + 1, nameEnd);
+    // Inside the copy its own prefix means common policy, whatever that of the rule means there.
+    const except = `${name.slice(0, name.indexOf(':') + 1)}except`;
+    const excepts = attributes.map((attribute) => `<${except}${attribute}/>`).join('');
+    const open = `<${name}${missingDeclarations(index, many, rule)}${index.source(nameEnd, index.openEnd(many))}`;
     if (!index.isEmptyTag(many)) {
       const content = index.source(index.openEnd(many), index.closeStart(many));
       return `${open}${content}${excepts}${index.source(index.closeStart(many), index.outerEnd(many))}`;
     }
-    return `${open.slice(0, -2)}>${excepts}</${index.source(index.outerStart(many) + 1, index.tagNameEnd(many))}>`;
+    return `${open.slice(0, -2)}>${excepts}</${name}>`;
   }
 
   #member(entry: ElementId): Member {
