@@ -42,6 +42,8 @@ export interface PartnerCredentials extends AssertedIdentities {
   readonly authorization?: string | undefined;
   /** Undefined when the peer presented none, or none that chains to a trusted CA. */
   readonly certificate: CertificateFacts | undefined;
+  /** Why the certificate that was presented counts for nothing, in the words of TLS, such as `CERT_REVOKED`; for the log. */
+  readonly certificateFault?: string | undefined;
 }
 
 export interface SipCredentials {
@@ -100,6 +102,10 @@ export interface Authenticator {
 
 /** Principals remembered by header value, for speed alone. */
 const mostPrincipals = 2000;
+
+function noCertificate(fault: string | undefined): string {
+  return `no certificate that a trusted CA vouches for${fault === undefined ? '' : `: ${fault}`}`;
+}
 
 /** Builds the three checks from configuration. Throws an Error when an address list or a PSI cannot be understood. */
 export function authenticator(settings: AuthenticationSettings): Authenticator {
@@ -164,11 +170,10 @@ export function authenticator(settings: AuthenticationSettings): Authenticator {
       return userPrincipal(await authorizedIdentities(schemes, authorization, credentials));
     },
 
-    partner({ authorization, certificate, ...asserted }) {
+    partner({ authorization, certificate, certificateFault, ...asserted }) {
       if (authorization !== undefined)
         throw refused('credentials-refused', 'a partner sent an Authorization header field');
-      if (certificate === undefined)
-        throw refused('credentials-refused', 'no certificate that a trusted CA vouches for');
+      if (certificate === undefined) throw refused('credentials-refused', noCertificate(certificateFault));
       const holders = partners.filter((partner) => certificateMatches(certificate, partner.holder));
       const [holder] = holders;
       if (holder === undefined || holders.length > 1) {

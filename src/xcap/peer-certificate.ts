@@ -18,6 +18,16 @@ export function peerCertificate(socket: Socket): CertificateFacts | undefined {
   return facts;
 }
 
+/** Why the certificate of the peer was not believed, in the words of TLS: `CERT_REVOKED`; undefined when it was, or none was shown. */
+export function peerCertificateFault(socket: Socket): string | undefined {
+  if (!(socket instanceof TLSSocket) || socket.authorized || socket.getPeerX509Certificate() === undefined) {
+    return undefined;
+  }
+  // Typed as an Error, but at a server Node.js leaves the code there.
+  const fault = socket.authorizationError as Error | string | undefined;
+  return fault instanceof Error ? fault.message : fault;
+}
+
 /** Identities in the peer's certificate; undefined without TLS, without certificate, or when it does not chain to a trusted CA. */
 export function peerIdentities(socket: Socket): CertificateIdentities | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
