@@ -3,7 +3,7 @@
 import type { PartnerPrincipal } from '../identity/principal.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
-import { inactivity, isCovered, listsOf } from './agreement.ts';
+import { inactivity, isCovered, listsOf, notActive } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
 import type { DirectoryEntry, PartnerView } from './ports.ts';
 import type { Primary } from './primary.ts';
@@ -25,7 +25,8 @@ export class PartnerReading {
     if (canonical === undefined || home?.configuration.name !== from.partner) return undefined;
     const { agreement } = home.configuration;
     if (!isCovered(agreement, listsOf.inbound, canonical)) return undefined;
-    if (inactivity(agreement, this.#context.clock.now()) !== undefined) return undefined;
+    const inactive = inactivity(agreement, this.#context.clock.now());
+    if (inactive !== undefined) throw notActive(inactive);
     const held = await this.#context.documents.findSource(canonical);
     // The home asks what we hold of its group: that we hold nothing is the answer, not that the agreement covers nothing.
     if (held === undefined || held.partner !== from.partner) {

@@ -161,6 +161,16 @@ describe('who gets in: certificate and asserted identity of one partner', () => 
     expect(JSON.stringify(log.entries)).toContain('the asserted identity is not the PSI of red');
   });
 
+  test.each([
+    ['an expired certificate', 'vouches for: CERT_HAS_EXPIRED'],
+    ['a certificate of an unknown CA', 'vouches for: UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+    ['no certificate', 'vouches for"'],
+  ])('why %s counts for nothing is in the log only', async (name, cause) => {
+    const answer = await exchange(face.url, rawRequest('GET', fire, asserted), as(await certificates[name]?.()));
+    expect(answer.body).toBe('credentials-refused: The credentials of the request are not accepted\n');
+    expect(JSON.stringify(log.entries)).toContain(cause);
+  });
+
   test('without TLS nobody is recognised', async () => {
     const plain = await startFace({}, false);
     expect(await exchange(plain.url, rawRequest('GET', fire, asserted))).toMatchObject({ status: 403 });
@@ -208,21 +218,30 @@ describe('TS 23.280 10.2.7: group information request', () => {
     });
   });
 
+  test.each(['not-found', 'agreement-does-not-cover', 'no-member-of-partner', 'partner-unknown'] as const)(
+    'what is outside the agreement (%s) is the same 404 to a read',
+    async (code) => {
+      const absent = withoutDate(await send('GET', `${byGroupId}/sip:none@red.example`));
+      failure = new Refusal(code, { phrase: 'tell-tale', cause: 'the true reason' });
+      const answer = await send('GET', fire);
+      expect(withoutDate(answer)).toBe(absent);
+      expect(answer).toMatchObject({ status: 404, body: 'not-found: No such resource\n' });
+      expect(JSON.stringify(log.entries)).toContain('the true reason');
+    },
+  );
+
   test.each([
-    'not-found',
-    'forbidden',
-    'agreement-does-not-cover',
-    'agreement-not-active',
-    'group-not-homed-here',
-    'no-member-of-partner',
-  ] as const)('whatever keeps a group from the partner (%s), a read is the same 404', async (code) => {
-    const absent = withoutDate(await send('GET', `${byGroupId}/sip:none@red.example`));
-    failure = new Refusal(code, { phrase: 'tell-tale', cause: 'the true reason' });
-    const answer = await send('GET', fire);
-    expect(withoutDate(answer)).toBe(absent);
-    expect(answer).toMatchObject({ status: 404, body: 'not-found: No such resource\n' });
-    expect(JSON.stringify(log.entries)).toContain('the true reason');
-  });
+    ['agreement-not-active', 403],
+    ['forbidden', 403],
+    ['group-not-homed-here', 404],
+  ] as const)(
+    'what stands against it inside the agreement (%s) is told to a read, its cause is not',
+    async (code, status) => {
+      failure = new Refusal(code, { phrase: 'what is told', cause: 'the true reason' });
+      expect(await send('GET', fire)).toMatchObject({ status, body: `${code}: what is told\n` });
+      expect(JSON.stringify(log.entries)).toContain('the true reason');
+    },
+  );
 });
 
 describe('TS 23.280 10.2.7: group information provision', () => {

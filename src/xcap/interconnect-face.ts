@@ -15,7 +15,7 @@ import type { CertificateFacts } from '../identity/certificates.ts';
 import type { PartnerPrincipal } from '../identity/principal.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import type { PartnerAdmission, PartnerCopies, PartnerFacing } from '../interconnect/ports.ts';
-import { Refusal } from '../refusals.ts';
+import { Refusal, type RefusalCode } from '../refusals.ts';
 import { composeXcapCaps } from '../xml/compose.ts';
 import { composingDirectory } from '../xml/group-directory.ts';
 import { inTurns } from '../xml/turns.ts';
@@ -33,7 +33,7 @@ import {
   type ListenOptions,
   startHttpListener,
 } from './http-listener.ts';
-import { peerCertificate } from './peer-certificate.ts';
+import { peerCertificate, peerCertificateFault } from './peer-certificate.ts';
 import { type Content, contentAnswer } from './read-answer.ts';
 import { headerValues } from './request-headers.ts';
 import { parseRequestTarget, type XcapRoot, xcapRoot } from './resource.ts';
@@ -189,7 +189,10 @@ function sentAt({ headers }: IncomingMessage): string | undefined {
   return Number.isNaN(time) ? undefined : new Date(time).toISOString();
 }
 
-// Whatever keeps a group from a partner, a read says only that it is not there
+/** What is told inside the patterns of the agreement: the partner keeps what it holds, which a 404 would make it remove. */
+const toldInside: ReadonlySet<RefusalCode> = new Set(['agreement-not-active', 'forbidden', 'group-not-homed-here']);
+
+// Whatever else keeps a group from a partner, a read says only that it is not there
 async function readGroup(
   groups: InterconnectFaceOptions['groups'],
   from: PartnerPrincipal,
@@ -199,7 +202,8 @@ async function readGroup(
     const copy = await groups.copyForPartner?.(from, groupId);
     return copy ?? (await groups.groupForPartner(from, groupId));
   } catch (error) {
-    if (error instanceof Refusal && error.row.status >= 400 && error.row.status < 500) {
+    if (!(error instanceof Refusal) || toldInside.has(error.code)) throw error;
+    if (error.row.status >= 400 && error.row.status < 500) {
       throw new Refusal('not-found', { cause: error.detail.cause ?? error.code });
     }
     throw error;
@@ -232,6 +236,7 @@ function credentialsOf(request: IncomingMessage, edge: EdgeProxies | undefined):
     xAssertedIdentity: headerValues(headers['x-3gpp-asserted-identity']),
     pAssertedIdentity: headerValues(headers['p-asserted-identity']),
     certificate: certificateOf(request, edge),
+    certificateFault: isEdge(request, edge) ? undefined : peerCertificateFault(request.socket),
   };
 }
 
@@ -242,13 +247,17 @@ function certificateOf(request: IncomingMessage, edge: EdgeProxies | undefined):
     clientCert: headerValues(headers['client-cert']),
     clientCertChain: headerValues(headers['client-cert-chain']),
   };
-  if (edge?.isEdge(socket.remoteAddress) === true) return edge.certificate(fields);
+  if (edge !== undefined && isEdge(request, edge)) return edge.certificate(fields);
   if (fields.clientCert !== undefined || fields.clientCertChain !== undefined) {
     throw new Refusal('credentials-refused', {
       cause: `Client-Cert from ${socket.remoteAddress}, which is no edge proxy`,
     });
   }
   return peerCertificate(socket);
+}
+
+function isEdge({ socket }: IncomingMessage, edge: EdgeProxies | undefined): boolean {
+  return edge?.isEdge(socket.remoteAddress) === true;
 }
 
 function partnerCapabilities(withDirectory: boolean): Content {
