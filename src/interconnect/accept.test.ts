@@ -58,6 +58,30 @@ test('a provision that was sent before a withdrawal brings nothing back; sent ag
   expect(await give(2)).toMatchObject({ created: true });
 });
 
+test('a withdrawal that was held up on its way does not remove what was provided after it', async () => {
+  await open();
+  const at = (second: number): string => `2026-01-02T03:04:0${second}.000Z`;
+  const withdraw = (second: number) =>
+    systems.blue.interconnection.acceptWithdrawal(systems.red.asPartner, group, {}, at(second));
+  await systems.blue.interconnection.acceptProvision(systems.red.asPartner, group, body, {}, at(3));
+  expect((await refusalOf(withdraw(2))).code).toBe('precondition-failed');
+  expect(await systems.blue.store.sources()).toHaveLength(1);
+  expect(await systems.blue.journal('withdrawal-refused')).toHaveLength(1);
+  await withdraw(3);
+  expect(await systems.blue.store.sources()).toEqual([]);
+});
+
+test('of two withdrawals the later one counts, in whatever order they come', async () => {
+  await open();
+  const at = (second: number): string => `2026-01-02T03:04:0${second}.000Z`;
+  for (const second of [4, 2]) {
+    const withdrawn = systems.blue.interconnection.acceptWithdrawal(systems.red.asPartner, group, {}, at(second));
+    expect((await refusalOf(withdrawn)).code).toBe('not-found');
+  }
+  const late = systems.blue.interconnection.acceptProvision(systems.red.asPartner, group, body, {}, at(3));
+  expect((await refusalOf(late)).code).toBe('precondition-failed');
+});
+
 describe('content that was sent before what is held', () => {
   const at = (second: number): string => `2026-01-02T03:04:0${second}.000Z`;
   const give = (name: string, sent?: string) =>

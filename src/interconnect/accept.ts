@@ -6,7 +6,7 @@ import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import { isToBeUndone, judgeAgreement, notActive } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
-import { storeForeign } from './foreign.ts';
+import { isOlder, storeForeign } from './foreign.ts';
 import type { PartnerSettings } from './partners.ts';
 import type { RefusedAction } from './refusal-journal.ts';
 import { Withdrawals } from './withdrawals.ts';
@@ -49,7 +49,10 @@ export class Acceptance {
     });
   }
 
-  /** Removes a group that its home has deleted or no longer provides. `sent`: when the sender originated the message, ISO 8601. */
+  /**
+   * Removes a group that its home has deleted or no longer provides. `sent`: when the sender originated the message, ISO 8601; one that
+   * was held up on its way does not remove what was provided after it.
+   */
   async withdrawal(
     from: PartnerPrincipal,
     groupId: string,
@@ -59,9 +62,15 @@ export class Acceptance {
     return this.#journalled(from, groupId, 'withdrawal-refused', async () => {
       const { canonical } = this.#authorise(from, groupId, 'removes');
       this.#withdrawals.note(canonical, sent);
-      await this.#context.foreignWrites.run(canonical, () =>
-        this.#context.documents.deleteForeign(canonical, from.identity, preconditions),
-      );
+      await this.#context.foreignWrites.run(canonical, async () => {
+        const held = await this.#context.documents.findSource(canonical);
+        if (isOlder(sent, held)) {
+          throw new Refusal('precondition-failed', {
+            cause: `sent ${sent}, but what is held was sent ${held?.sent}`,
+          });
+        }
+        await this.#context.documents.deleteForeign(canonical, from.identity, preconditions);
+      });
     });
   }
 

@@ -110,8 +110,8 @@ function later(one: string | undefined, other: string | undefined): string | und
 /** A sender whose clock was ahead by more than this when it sent what is held cannot be compared with, milliseconds. */
 const clockTolerance = 60_000;
 
-/** True for content that its sender originated before what is held: a message that was replayed, or held up on its way. */
-function isOlder(sent: string | undefined, held: SourceRecord | undefined): boolean {
+/** True for a message that its sender originated before what is held, ISO 8601: it was replayed, or held up on its way. */
+export function isOlder(sent: string | undefined, held: SourceRecord | undefined): boolean {
   if (sent === undefined || held?.sent === undefined) return false;
   if (Date.parse(held.sent) - Date.parse(held.received) > clockTolerance) return false;
   return Date.parse(sent) < Date.parse(held.sent);

@@ -10,7 +10,9 @@ export class Withdrawals {
 
   /** `sent`: when the withdrawal was originated, ISO 8601; absent = the sender does not say, and nothing can be compared. */
   note(groupId: string, sent: string | undefined): void {
-    if (sent !== undefined) this.#sent.set(groupId, Date.parse(sent));
+    if (sent === undefined) return;
+    // One that was held up on its way must not make a later one forgotten.
+    this.#sent.set(groupId, Math.max(Date.parse(sent), this.#sent.get(groupId) ?? 0));
   }
 
   /**
