@@ -12,7 +12,15 @@ import { OffsetIndex } from '../xml/offset-index.ts';
 import { readXcapDiff } from '../xml/received-diff.ts';
 import { applyPatch, readPatchOperations } from '../xml/xml-patch.ts';
 import type { Clock } from './engine/timer-queue.ts';
-import { changesOf, componentsOf, type Received, type RunningFace, runFace, Subscriber } from './face.testkit.ts';
+import {
+  changesOf,
+  componentsOf,
+  eventually,
+  type Received,
+  type RunningFace,
+  runFace,
+  Subscriber,
+} from './face.testkit.ts';
 import { parseEntry } from './resource-entry.ts';
 
 interface Item {
@@ -198,8 +206,9 @@ async function play(sequence: Sequence): Promise<void> {
       await subscriber.barrier();
       expect(subscriber.untaken).toBe(0);
     } else if (step.action === 'expectNotify') {
-      // RFC 5875 4.10: a change may wait five seconds
       await subscriber.barrier();
+      await eventually(() => subscriber.untaken > 0 || isQuiet());
+      // RFC 5875 4.10: a change may wait five seconds
       if (subscriber.untaken === 0) clock.pass(5_000);
       notify = await subscriber.notify();
       const state = notify.header('Subscription-State') ?? '';
@@ -213,6 +222,11 @@ async function play(sequence: Sequence): Promise<void> {
   }
   await subscriber.barrier();
   expect(subscriber.untaken).toBe(0);
+}
+
+/** No NOTIFY is being made, or on its way, or waits for its answer. */
+function isQuiet(): boolean {
+  return running.face.subscriptions().every(({ outstanding }) => !outstanding);
 }
 
 /** A frame in which an element of the sequence does not fit, where it wants that. */
