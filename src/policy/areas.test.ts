@@ -324,3 +324,27 @@ describe('within, by example and by property', () => {
     ).toHaveLength(2);
   });
 });
+
+describe('areas: what binds both systems changes only with endToEnd', () => {
+  const within =
+    '<m:on-network-regrouped temporary-MCPTT-group-ID="sip:t@red.example">\n  <m:service-area>all</m:service-area></m:on-network-regrouped>';
+
+  test('regroup markers pass, whatever they hold', async () => {
+    const document = groupDocument(`    ${within}`);
+    for (const rule of ['areas: { drop: true }', keep]) expect(await apply(rule, document)).toBe(document);
+    expect(await apply('endToEnd: true, areas: { drop: true }', document)).not.toContain('service-area');
+  });
+
+  test('a rule that names such elements is a problem, an area that holds one refuses', async () => {
+    const problems = (rule: string): Promise<readonly string[]> =>
+      withPolicyFolder({ 'policy.yaml': policyText([rule]) }, (_, load) => problemsOf(load));
+    for (const name of ['protect-media', 'on-network-regrouped', 'invite-members']) {
+      const drop = `areas: { drop: [zone, ${name}] }`;
+      expect(await problems(drop)).toEqual([expect.stringContaining(`${name} binds both systems`)]);
+      expect(await problems(`areas: { drop: true, elements: [${name}] }`)).toHaveLength(1);
+      expect(await problems(`endToEnd: true, ${drop}`)).toEqual([]);
+    }
+    const holding = groupDocument(area('<m:protect-media>true</m:protect-media>'));
+    await expect(apply('areas: { drop: true }', holding)).rejects.toMatchObject({ code: 'constraint-failure' });
+  });
+});

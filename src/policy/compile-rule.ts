@@ -14,7 +14,7 @@ import {
   replaceFirst,
 } from './bounded-pattern.ts';
 import { planClamp } from './clamp.ts';
-import { endToEndInSelection, endToEndName } from './end-to-end.ts';
+import { endToEndAmong, endToEndInSelection } from './end-to-end.ts';
 import { type Fragment, readFragment } from './fragment.ts';
 import type { Polygon } from './geometry.ts';
 import { listServices, supportedServices } from './group-parts.ts';
@@ -32,7 +32,7 @@ import {
 } from './policy-schema.ts';
 import { planPseudonym } from './pseudonym.ts';
 import { pseudonymSeal } from './pseudonym-seal.ts';
-import { planRename, targetName } from './rename.ts';
+import { endToEndTarget, planRename, targetName } from './rename.ts';
 import { planRewrite } from './rewrite.ts';
 import type { CompiledRule } from './run-rules.ts';
 import { scansOf } from './scans.ts';
@@ -110,7 +110,7 @@ function planOf(rule: RuleFile, shop: Workshop): Plan {
   }
   if (rule.rewrite !== undefined) return rewriting(rule.rewrite, rule.endToEnd, shop);
   if (rule.pseudonym !== undefined) return pseudonymising(rule.pseudonym, rule.endToEnd, shop);
-  if (rule.areas !== undefined) return areaPlan(rule.areas, shop);
+  if (rule.areas !== undefined) return areaPlan(rule.areas, rule.endToEnd, shop);
   if (rule.stylesheet !== undefined) return stylesheetPlan(rule.stylesheet, rule.endToEnd, shop);
   return selectingPlan(rule, shop);
 }
@@ -133,7 +133,7 @@ function selectingPlan(rule: RuleFile, shop: Workshop): Plan {
   if (rename !== undefined) {
     const selection = selecting(rename.select, ['rename', 'select'], endToEnd, shop);
     const target = attempt(() => targetName(rename.to), ['rename', 'to'], shop);
-    const name = target === undefined ? undefined : endToEndName(target.namespace, target.localName);
+    const name = target === undefined ? undefined : endToEndTarget(target);
     refuseEndToEnd(name, ['rename', 'to'], endToEnd, shop.problems);
     return (index, paths) => planRename(index, paths, ready(selection), ready(target), endToEnd);
   }
@@ -173,8 +173,10 @@ function pseudonymising(pseudonym: PseudonymFile, endToEnd: boolean, shop: Works
   return (index, paths) => planPseudonym(index, paths, { domain, except, into, seal: ready(seal) }, endToEnd);
 }
 
-function areaPlan(areas: AreasFile, shop: Workshop): Plan {
+function areaPlan(areas: AreasFile, endToEnd: boolean, shop: Workshop): Plan {
   const { keepWithin, drop, elements, ifNoneLeft } = areas;
+  refuseEndToEnd(endToEndAmong(elements ?? []), ['areas', 'elements'], endToEnd, shop.problems);
+  if (Array.isArray(drop)) refuseEndToEnd(endToEndAmong(drop), ['areas', 'drop'], endToEnd, shop.problems);
   const polygons = (file: string | undefined, key: string): readonly Polygon[] | undefined =>
     file === undefined ? undefined : attempt(() => shop.files.polygons(file), ['areas', key], shop);
   const inside = polygons(keepWithin, 'keepWithin');
@@ -191,7 +193,7 @@ function areaPlan(areas: AreasFile, shop: Workshop): Plan {
     .reduce((sum, ring) => sum + ring.length, 0);
   // A corner compared with a corner takes about a twentieth of what an element takes.
   shop.weights.push(({ elements: count }) => (count * corners) / 20);
-  return (index, paths) => planAreas(index, paths, rule);
+  return (index, paths) => planAreas(index, paths, rule, endToEnd);
 }
 
 function stylesheetPlan(file: string, endToEnd: boolean, shop: Workshop): Plan {

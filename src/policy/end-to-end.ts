@@ -41,6 +41,20 @@ export function endToEndWithin(index: OffsetIndex, element: ElementId): string |
   return undefined;
 }
 
+/** True for a regroup marker of a group. */
+export function isRegroupMarker(index: OffsetIndex, element: ElementId): boolean {
+  const name = index.localName(element);
+  return (
+    (name === 'on-network-temporary' || name === 'on-network-regrouped') &&
+    index.namespace(element) === namespaces.mcpttGroupInfo
+  );
+}
+
+/** The first of these local names that the usual elements of an end-to-end part have. */
+export function endToEndAmong(localNames: readonly string[]): string | undefined {
+  return localNames.find((name) => groupInfoNames.has(name) || name === 'invite-members');
+}
+
 /** True when the attribute is the group ID. */
 export function isGroupIdAttribute(
   index: OffsetIndex,

@@ -1,5 +1,6 @@
 // The rename rule: gives selected elements and attributes another name. Their content, values and every other byte stay.
 import { Refusal } from '../refusals.ts';
+import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
 import { type CompiledXPath, xpathPrefixes } from '../xml/xpath.ts';
 import type { ElementPaths, PolicyEdit } from './edits.ts';
@@ -20,6 +21,13 @@ export function targetName(written: string): TargetName {
   const namespace = prefix === '' ? '' : xpathPrefixes[prefix];
   if (namespace === undefined) throw new Error(`the prefix ${prefix} is not bound`);
   return { prefix, namespace, localName: written.slice(colon + 1) };
+}
+
+/** The end-to-end part that elements of this name would be; undefined when they would be none. */
+export function endToEndTarget({ namespace, localName }: TargetName): string | undefined {
+  // Another list-service brings another group ID.
+  if (namespace === namespaces.listService && localName === 'list-service') return 'list-service/@uri';
+  return endToEndName(namespace, localName);
 }
 
 /** Plans the edits of a rename rule. Throws Refusal `constraint-failure` for what cannot have the name. */
@@ -44,9 +52,7 @@ export function planRename(
     }
     if (!endToEnd) {
       refuseEndToEnd(
-        endToEndAround(index, node.element) ??
-          endToEndWithin(index, node.element) ??
-          endToEndName(target.namespace, target.localName),
+        endToEndAround(index, node.element) ?? endToEndWithin(index, node.element) ?? endToEndTarget(target),
       );
     }
     return renamedElement(index, paths, node.element, target);
