@@ -37,6 +37,12 @@ describe('clamp holds group priorities in a range (TS 24.481 clause 7.2.4.2)', (
     expect((await applyRules([ceiling], document)).text).toBe(document);
   });
 
+  test('a priority that a release put into anyExt is held, too, and not absent', async () => {
+    const document = groupDocument(`    <m:anyExt>${priority(' 200 ').trim()}</m:anyExt>`);
+    const { text } = await applyRules(['clamp: { priority: [mcptt], min: 10, max: 100 }'], document);
+    expect(text).toBe(document.replace('> 200 <', '>100<'));
+  });
+
   test('each service has a priority element of its own', async () => {
     const document = groupDocument(
       ['on-network', 'mcvideo-on-network', 'mcdata-on-network']

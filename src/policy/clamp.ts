@@ -17,7 +17,7 @@ export function planClamp(index: OffsetIndex, paths: ElementPaths, clamp: ClampF
     for (const service of new Set(clamp.priority)) {
       const name = priorityElements[service];
       // Direct children only: a regroup marker carries a priority of its own, which binds both systems.
-      const present = index.childrenNamed(listService, namespaces.mcpttGroupInfo, name);
+      const present = prioritiesIn(index, listService, name);
       edits.push(...present.flatMap((element) => clamped(index, paths, element, clamp)));
       if (present.length === 0 && clamp.min !== undefined && supported.has(service)) missing.push(name);
     }
@@ -26,6 +26,16 @@ export function planClamp(index: OffsetIndex, paths: ElementPaths, clamp: ClampF
     const added = missing.map((name) => `<${prefix}${name}${declaration}>${clamp.min}</${prefix}${name}>`);
     return [...edits, ...added.map((markup) => insertion(index, paths, listService, markup))];
   });
+}
+
+/** Elements of this name among the children, also those that a release put into `anyExt`. */
+function prioritiesIn(index: OffsetIndex, parent: ElementId, name: string): readonly ElementId[] {
+  return [
+    ...index.childrenNamed(parent, namespaces.mcpttGroupInfo, name),
+    ...index
+      .childrenNamed(parent, namespaces.mcpttGroupInfo, 'anyExt')
+      .flatMap((extension) => prioritiesIn(index, extension, name)),
+  ];
 }
 
 function clamped(index: OffsetIndex, paths: ElementPaths, element: ElementId, clamp: ClampFile): readonly PolicyEdit[] {

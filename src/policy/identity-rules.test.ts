@@ -137,6 +137,20 @@ describe('pseudonym withholds names', () => {
     );
   });
 
+  test('what is added to rules is written in the namespace of what it stands beside', async () => {
+    const common = 'urn:ietf:params:xml:ns:common-policy';
+    const desk = list(entry('sip:desk@red.example', type('dispatcher')));
+    const x = seal.seal('sip:x@red.example');
+    const many = `<many xmlns="${common}" domain="red.example"><k:except xmlns:k="${common}" id="sip:x@red.example"/></many>`;
+    expect(await withhold(groupDocument(`${desk}\n${rule(many)}`))).toContain(
+      `<many xmlns="${common}" domain="red.example.pseudonym.invalid"><except id="${x}"/></many>`,
+    );
+    const except = `<cp:many><k:except xmlns:k="${common}" domain="red.example"/></cp:many>`;
+    expect(await withhold(groupDocument(`${desk}\n${rule(except)}`))).toContain(
+      `<k:except xmlns:k="${common}" domain="red.example.pseudonym.invalid"/></cp:many>`,
+    );
+  });
+
   test('a missing usual key is made once, readable by its owner alone; a missing named one is a problem', async () => {
     await withPolicyFolder({ 'policy.yaml': policyText([withheld]) }, async (folder, load) => {
       const { readFile, stat } = await import('node:fs/promises');

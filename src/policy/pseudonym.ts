@@ -4,6 +4,7 @@ import { uriDomain } from '../identity/uri.ts';
 import { namespaces } from '../xml/names.ts';
 import type { AttributeView, ElementId, OffsetIndex } from '../xml/offset-index.ts';
 import { escapeAttributeValue } from '../xml/splice.ts';
+import { ownDeclarations } from './copied-markup.ts';
 import { type ElementPaths, insertionBehind, type PolicyEdit, removal } from './edits.ts';
 import { attributeEdit, readableIdentity } from './identity-edits.ts';
 import { canonicalDomain, foldedText, participantType } from './identity-filter.ts';
@@ -78,10 +79,11 @@ function editsOfMany(scene: Scene, many: ManyPosition): readonly PolicyEdit[] {
     ];
   }
   // Some users of the domain keep their identities: what is granted to it is granted to both.
-  const excepts = many.excepts.map((except) => exceptCopy(scene, except));
-  const name = `${prefixed(index, many.element)}many`;
+  const prefix = prefixed(index, many.element);
+  const excepts = many.excepts.map((except) => exceptCopy(scene, prefix, except));
+  const name = `${prefix}many`;
   const content = excepts.join('');
-  const markup = `<${name} domain="${rule.into}"${content === '' ? '/>' : `>${content}</${name}>`}`;
+  const markup = `<${name}${ownDeclarations(index, many.element)} domain="${rule.into}"${content === '' ? '/>' : `>${content}</${name}>`}`;
   const gone = many.excepts.filter(
     (except) => except.id !== undefined && scene.hidden(except.element, except.id) !== undefined,
   );
@@ -98,21 +100,22 @@ function editsOfExcept(scene: Scene, { element, id, domain }: ExceptPosition): r
   if (id !== undefined && pseudonym !== undefined) edits.push(attributeEdit(index, paths, element, id, pseudonym));
   if (domain !== undefined && isDomain(domain, rule.domain)) {
     if (someKept) {
-      edits.push(insertionBehind(index, paths, element, `<${prefixed(index, element)}except domain="${rule.into}"/>`));
+      const name = `${prefixed(index, element)}except${ownDeclarations(index, element)}`;
+      edits.push(insertionBehind(index, paths, element, `<${name} domain="${rule.into}"/>`));
     } else edits.push(attributeEdit(index, paths, element, domain, rule.into));
   }
   return edits;
 }
 
 /** An exception as the copy for pseudonyms has it; '' when it leaves out nobody there. */
-function exceptCopy(scene: Scene, { element, id, domain }: ExceptPosition): string {
+function exceptCopy(scene: Scene, prefix: string, { element, id, domain }: ExceptPosition): string {
   const attributes: string[] = [];
   const pseudonym = id === undefined ? undefined : scene.hidden(element, id);
   if (pseudonym !== undefined) attributes.push(` id="${escapeAttributeValue(pseudonym)}"`);
   if (domain !== undefined && isDomain(domain, scene.rule.domain)) attributes.push(` domain="${scene.rule.into}"`);
   // RFC 4745 7.1.3: an except without id and domain leaves out everybody.
   if (id === undefined && domain === undefined) attributes.push('');
-  return attributes.length === 0 ? '' : `<${prefixed(scene.index, element)}except${attributes.join('')}/>`;
+  return attributes.length === 0 ? '' : `<${prefix}except${attributes.join('')}/>`;
 }
 
 function isDomain(attribute: AttributeView, domain: string): boolean {

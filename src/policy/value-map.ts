@@ -21,7 +21,7 @@ export interface ValueMap {
 /** Reads the mapping of a rule. Throws Error for ranges that overlap. */
 export function valueMap({ table, ranges, otherwise }: MapFile): ValueMap {
   // A Map: names that every object has, such as "constructor", are values like others.
-  const values = new Map(Object.entries(table ?? {}));
+  const values = new Map(Object.entries(table ?? {}).map(([value, wanted]) => [value.trim(), wanted] as const));
   const read = Object.entries(ranges ?? {}).map(([from, to]): Range => ({ from: bounds(from), to: bounds(to) }));
   const sorted = read.map(({ from }) => [Math.min(...from), Math.max(...from)] as const).sort((a, b) => a[0] - b[0]);
   for (const [position, [low]] of sorted.entries()) {

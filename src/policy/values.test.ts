@@ -34,6 +34,12 @@ describe('map gives values by table and by range', () => {
     expect((await applyRules([rule('ranges: { 0-7: 0-255 }, otherwise: keep')], owner)).text).toBe(owner);
   });
 
+  test('white space around values does not count, in the document or the table', async () => {
+    const document = groupDocument('    <m:owner>\n Red </m:owner>');
+    const { text } = await applyRules(['map: { select: //mcpttgi:owner, table: { " Red ": Blue } }'], document);
+    expect(text).toBe(groupDocument('    <m:owner>Blue</m:owner>'));
+  });
+
   test('names that every object has are values like others', async () => {
     for (const name of ['constructor', '__proto__', 'toString']) {
       const document = groupDocument(`    <m:owner>${name}</m:owner>`);
@@ -100,5 +106,10 @@ describe('rename gives elements and attributes another name', () => {
       (_, load) => problemsOf(load),
     );
     expect(problems).toEqual([expect.stringContaining('protect-media binds both systems')]);
+    const second = await withPolicyFolder(
+      { 'policy.yaml': policyText(['rename: { select: //mcpttgi:mine, to: g:list-service }']) },
+      (_, load) => problemsOf(load),
+    );
+    expect(second).toEqual([expect.stringContaining('list-service/@uri binds both systems')]);
   });
 });
