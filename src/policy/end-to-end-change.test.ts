@@ -24,3 +24,10 @@ test.each([
 ])('%s', (_, before, after, part) => {
   expect(endToEndChange(group(before), group(after))).toBe(part);
 });
+
+test('the group ID stays as its home spells it', () => {
+  const other = OffsetIndex.of(
+    Buffer.from(Buffer.from(group('').bytes).toString().replace('sip:a@red.example', 'SIP:a@RED.example')),
+  );
+  expect(endToEndChange(group(''), other)).toBe('list-service/@uri');
+});
