@@ -50,8 +50,8 @@ export function* checkingGroupDocument(index: OffsetIndex, group: GroupFacts): G
  * The refusal of a group ID that another document has, that does not belong here, or that is not the addressed one.
  * TS 24.481 clause 6.3.2.3: values that would be accepted may be offered.
  */
-export function groupIdRefusal(phrase: string, altValues: readonly string[] = []): Refusal {
-  return new Refusal('uniqueness-failure', { phrase, exists: [{ field: groupIdField, altValues }] });
+export function groupIdRefusal(phrase: string, altValues: readonly string[] = [], field = groupIdField): Refusal {
+  return new Refusal('uniqueness-failure', { phrase, exists: [{ field, altValues }] });
 }
 
 // TS 24.481 7.2.2: supported-services shall be there, with at least one service

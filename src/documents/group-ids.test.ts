@@ -81,6 +81,51 @@ describe('group IDs', () => {
     expect(await room.documents.findGroup('sip:a@red.example')).toBeUndefined();
   });
 
+  describe('TS 24.481 6.3.2.3: an ID is unique in the system also where a document has several groups', () => {
+    const several = groupDocument({ uri: 'sip:a@red.example' }, { uri: 'sip:b@red.example' });
+    const field = 'group/list-service%5B2%5D/@uri';
+
+    test('of a group with a document of its own', async () => {
+      await put(groupDocument({ uri: 'sip:b@red.example' }), {}, homeKey('single'));
+      const refusal = await refusalOf(put(several));
+      expect(refusal.code).toBe('uniqueness-failure');
+      expect(refusal.detail.exists).toEqual([{ field, altValues: ['sip:b-2@red.example', 'sip:b-3@red.example'] }]);
+      expect(await room.documents.find(key)).toBeUndefined();
+    });
+
+    test('of a group that shares its document, until that gives it up', async () => {
+      await put(several, {}, homeKey('several'));
+      const single = groupDocument({ uri: 'sip:B@red.example' }, { uri: 'sip:b@red.example' });
+      expect((await refusalOf(put(single))).detail.exists?.[0]?.field).toBe(field);
+      const own = groupDocument({ uri: 'sip:b@red.example' });
+      expect((await refusalOf(put(own))).detail.exists).toEqual([
+        { field: 'group/list-service/@uri', altValues: ['sip:b-2@red.example', 'sip:b-3@red.example'] },
+      ]);
+      // the document itself may be written again, and by and by have one group only
+      await put(groupDocument({ uri: 'sip:b@red.example' }, { uri: 'sip:a@red.example' }), {}, homeKey('several'));
+      await put(groupDocument({ uri: 'sip:a@red.example' }), {}, homeKey('several'));
+      expect(await put(own)).toMatchObject({ created: true });
+      expect(await codeOf(put(several, {}, homeKey('several')))).toBe('uniqueness-failure');
+    });
+
+    test('of documents that were stored before this start', async () => {
+      await put(several, {}, homeKey('several'));
+      const again = await openRoom({ store: room.store });
+      const first = Array.from({ length: 3 }, (_, number) =>
+        again.documents.put(administrator, homeKey(`${number}`), groupDocument({ uri: 'sip:b@red.example' }), {}),
+      );
+      for (const one of first) expect(await codeOf(one)).toBe('uniqueness-failure');
+      await again.documents.delete(administrator, homeKey('several'), {});
+      expect(await again.documents.put(administrator, key, several, {})).toMatchObject({ created: true });
+      await again.close();
+    });
+
+    test('an ID outside our domains is told by its place', async () => {
+      const strange = groupDocument({ uri: 'sip:a@red.example' }, { uri: 'sip:b@nowhere.example' });
+      expect((await refusalOf(put(strange))).detail.exists?.[0]?.field).toBe(field);
+    });
+  });
+
   test('TS 24.481 7.2.10: the document in the users tree and the one by group ID are one, with one tag', async () => {
     await put(groupDocument({}));
     const home = await room.documents.find(key);

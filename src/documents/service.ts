@@ -9,8 +9,8 @@ import type { DocumentFilter, DocumentKey, DocumentSummary, SourceRecord, Store 
 import type { GroupFacts } from '../xml/group-document.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import type { SchemaLibrary } from '../xml/schema.ts';
-import { AllocatedUris } from './allocated-uris.ts';
-import { type ApplicationUsage, builtInUsages, groupsAuid } from './application-usage.ts';
+import { AllocatedUris, type AllocatedUrisOptions } from './allocated-uris.ts';
+import { type ApplicationUsage, builtInUsages, groupsAuid, rlsServicesAuid } from './application-usage.ts';
 import { DocumentCache } from './cache.ts';
 import { Committer } from './committer.ts';
 import { ComposedDocuments } from './composed.ts';
@@ -34,8 +34,9 @@ import { type Overlay, type OverlayChange, overlayKind, readOverlay } from './ov
 import { type BindsBothSystems, OverlayWriter } from './overlay-writer.ts';
 import { DocumentReader } from './reader.ts';
 import { maySearch } from './rights.ts';
+import { serviceUris } from './rls-services-constraints.ts';
 import { viewOf } from './view.ts';
-import { DocumentWriter } from './writer.ts';
+import { DocumentWriter, groupIdsOf, type WriterOptions } from './writer.ts';
 
 export interface DocumentServiceOptions {
   readonly store: Store;
@@ -97,8 +98,10 @@ export class DocumentService implements Documents {
       served,
       now: this.#now,
     };
-    const allocated = new AllocatedUris({ store, document: (key) => this.#reader.document(key) });
-    this.#committer.onChange((event) => allocated.changed(event));
+    const allocated = allocatedBy({ store, document: (key) => this.#reader.document(key) });
+    this.#committer.onChange((event) => {
+      for (const uris of Object.values(allocated)) uris.changed(event);
+    });
     this.#writer = new DocumentWriter({
       ...shared,
       allocated,
@@ -229,6 +232,21 @@ export class DocumentService implements Documents {
     if (this.#deliveriesOf !== undefined) throw new Error('deliveries are caused by one room only');
     this.#deliveriesOf = deliveriesOf;
   }
+}
+
+function allocatedBy(source: Pick<AllocatedUrisOptions, 'store' | 'document'>): WriterOptions['allocated'] {
+  return {
+    services: new AllocatedUris({
+      ...source,
+      auid: rlsServicesAuid,
+      urisOf: ({ index }) => serviceUris(index).map(({ uri }) => uri),
+    }),
+    groups: new AllocatedUris({
+      ...source,
+      auid: groupsAuid,
+      urisOf: ({ groupId, group }) => (groupId === undefined ? groupIdsOf(group) : []),
+    }),
+  };
 }
 
 function rethrowOutside(error: unknown): void {

@@ -5,7 +5,7 @@ import type { ServedUsers } from '../identity/served.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { Commit, DeliveryRequest, DocumentKey, JournalEntry } from '../store/store.ts';
-import type { EarlierGroup } from '../xml/group-document.ts';
+import type { EarlierGroup, GroupFacts } from '../xml/group-document.ts';
 import type { EditedDocument } from '../xml/node-edit.ts';
 import type { NodeSelector } from '../xml/node-selector.ts';
 import type { AllocatedUris } from './allocated-uris.ts';
@@ -19,6 +19,7 @@ import { entityTag, preconditionsHold } from './entity-tag.ts';
 import { groupIdRefusal } from './group-constraints.ts';
 import type { DocumentJudge, Judged } from './judge.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
+import { nodePath } from './node-path.ts';
 import type { DocumentReader } from './reader.ts';
 import { isLimited, mayWrite, mayWriteGroups } from './rights.ts';
 import { checkRlsServices, serviceUris } from './rls-services-constraints.ts';
@@ -32,7 +33,12 @@ export interface WriterOptions {
   readonly judge: DocumentJudge;
   readonly queue: KeyedQueue;
   readonly served: ServedUsers;
-  readonly allocated: AllocatedUris;
+  readonly allocated: {
+    /** Service URIs of rls-services documents. */
+    readonly services: AllocatedUris;
+    /** Group IDs of documents that have several; the store knows those of the others. */
+    readonly groups: AllocatedUris;
+  };
   /** Our first domain, in which alternatives to refused group IDs are offered. */
   readonly domain: string;
   readonly now: () => Date;
@@ -92,7 +98,7 @@ export class DocumentWriter {
     const tag = entityTag(bytes);
     if (before?.tag === tag) return { created: false, changed: false, tag };
     const judged = await this.#options.judge.judge(usage, bytes);
-    if (usage.auid === groupsAuid) await this.#checkGroupIds(principal, judged.groupIds);
+    if (usage.auid === groupsAuid) await this.#checkGroupIds(principal, judged);
     const candidate = { key, bytes, tag, judged };
     return this.#options.queue.run(keyText(key), () => this.#store(principal, candidate, preconditions));
   }
@@ -133,7 +139,7 @@ export class DocumentWriter {
           return document && group && { index: document.index, group, edit: edited.edit };
         };
         const judged = await this.#options.judge.judge(usage, bytes, { index: edited.index, earlier });
-        if (usage.auid === groupsAuid) await this.#checkGroupIds(principal, judged.groupIds);
+        if (usage.auid === groupsAuid) await this.#checkGroupIds(principal, judged);
         const candidate = { key, bytes, tag: entityTag(bytes), judged };
         if (await this.#replace(principal, candidate, document, edit))
           return { created, changed: true, tag: candidate.tag };
@@ -160,7 +166,7 @@ export class DocumentWriter {
     const current = await this.#options.reader.document(key);
     // Whoever may write any group need not know which these are
     if (!isLimited(principal) || current?.group === undefined) return current;
-    if (!mayWriteGroups(principal, groupIdsOf(current))) throw new Refusal('forbidden');
+    if (!mayWriteGroups(principal, groupIdsOf(current.group))) throw new Refusal('forbidden');
     return current;
   }
 
@@ -206,6 +212,7 @@ export class DocumentWriter {
     const entry = this.#journal(principal, edit?.action ?? 'document-put', { key, groupId }, detail);
     const effect: Effect = { key, previous: before, stored: { tag, bytes, groupId }, known: judged.known };
     const commit = (): Promise<boolean> => this.#commit(effect, deliveries, entry, principal);
+    if (key.auid === groupsAuid) return this.#withUniqueGroupIds(principal, candidate, commit);
     if (key.auid !== rlsServicesAuid) return commit();
     // RFC 4826 4.4.5: a service URI is unique in the whole server, so these documents are written one after the other.
     return this.#options.queue.run(rlsServicesAuid, async () => {
@@ -214,12 +221,37 @@ export class DocumentWriter {
     });
   }
 
+  /** A group ID is unique in the system: a document with several groups shares none with others. */
+  #withUniqueGroupIds(
+    principal: Principal,
+    { key, judged }: Candidate,
+    commit: () => Promise<boolean>,
+  ): Promise<boolean> {
+    const { reader, allocated, queue } = this.#options;
+    const several = judged.groupIds.length > 1;
+    const isTaken = async (groupId: string): Promise<boolean> => {
+      if (await allocated.groups.isTaken(groupId, key)) return true;
+      const holder = several ? (await reader.findGroup(groupId))?.key : undefined;
+      return holder !== undefined && keyText(holder) !== keyText(key);
+    };
+    const checked = async (): Promise<boolean> => {
+      for (const groupId of judged.groupIds) {
+        if (!(await isTaken(groupId))) continue;
+        const alternatives = await this.#alternatives(principal, groupId);
+        throw groupIdRefusal('Another group has this ID already', alternatives, fieldOf(judged, groupId));
+      }
+      return commit();
+    };
+    // Such documents are rare, so they are written one after the other
+    return several ? queue.run(groupsAuid, checked) : checked();
+  }
+
   async #checkServiceUris({ key, judged }: Candidate): Promise<void> {
     checkRlsServices(judged.index, key);
     const { allocated, domain } = this.#options;
     for (const { uri, field } of serviceUris(judged.index)) {
-      if (!(await allocated.isTaken(uri, key))) continue;
-      const free = async (candidate: string): Promise<boolean> => !(await allocated.isTaken(candidate, key));
+      if (!(await allocated.services.isTaken(uri, key))) continue;
+      const free = async (candidate: string): Promise<boolean> => !(await allocated.services.isTaken(candidate, key));
       const altValues = await alternativeGroupIds(uri, domain, free);
       throw new Refusal('uniqueness-failure', { exists: [{ field, altValues }] });
     }
@@ -245,17 +277,20 @@ export class DocumentWriter {
   }
 
   /** TS 24.481 6.3.2.3: an administrator names groups within its patterns and within our domains. */
-  async #checkGroupIds(principal: Principal, groupIds: readonly string[]): Promise<void> {
+  async #checkGroupIds(principal: Principal, judged: Judged): Promise<void> {
+    const { groupIds } = judged;
     if (!mayWriteGroups(principal, groupIds)) throw new Refusal('forbidden');
     const strange = groupIds.find((groupId) => !this.#options.served.isHomed(groupId));
     if (strange === undefined) return;
     const phrase = 'The group ID does not belong to a domain of this system';
-    throw groupIdRefusal(phrase, await this.#alternatives(principal, strange));
+    throw groupIdRefusal(phrase, await this.#alternatives(principal, strange), fieldOf(judged, strange));
   }
 
   #alternatives(principal: Principal, groupId: string): Promise<readonly string[]> {
-    return alternativeGroupIds(groupId, this.#options.domain, async (candidate) => {
-      return mayWriteGroups(principal, [candidate]) && (await this.#options.reader.findGroup(candidate)) === undefined;
+    const { domain, reader, allocated } = this.#options;
+    return alternativeGroupIds(groupId, domain, async (candidate) => {
+      if (!mayWriteGroups(principal, [candidate]) || (await allocated.groups.isTaken(candidate))) return false;
+      return (await reader.findGroup(candidate)) === undefined;
     });
   }
 
@@ -310,8 +345,15 @@ function pendingChange(
   };
 }
 
-function groupIdsOf(document: MemoryDocument): readonly string[] {
-  return (document.group?.listServices ?? []).map(({ uri }) => canonicalUri(uri) ?? uri);
+/** Canonical IDs of the groups of a document. */
+export function groupIdsOf(group: GroupFacts | undefined): readonly string[] {
+  return (group?.listServices ?? []).map(({ uri }) => canonicalUri(uri) ?? uri);
+}
+
+/** RFC 4825 11.1: where a group ID stands in a document that may have several. */
+function fieldOf({ index, group }: Judged, groupId: string): string | undefined {
+  const listService = group?.listServices[groupIdsOf(group).indexOf(groupId)];
+  return listService && nodePath(index, listService.element, 'uri');
 }
 
 function overtaken(): Refusal {

@@ -219,6 +219,7 @@ export function describeStore(
         expect(names(await store.documents({ tree: 'global' }))).toHaveLength(3);
         expect(names(await store.documents({ auid: groups, xui: 'sip:bob@red.example' }))).toHaveLength(4);
         expect(names(await store.documents({ groups: true }))).toHaveLength(3);
+        expect(names(await store.documents({ groups: false }))).toHaveLength(keys.length - 3);
         expect(names(await store.documents({ auid: groups, tree: 'users', xui: 'sip:alice@red.example' }))).toEqual([
           'x',
         ]);

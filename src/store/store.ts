@@ -242,7 +242,7 @@ export interface DocumentFilter {
   readonly xui?: string;
   /** Prefix of `name`. */
   readonly namePrefix?: string;
-  /** Only documents with a group ID. */
+  /** Only documents with a group ID, or only those without. */
   readonly groups?: boolean;
   readonly after?: DocumentKey;
   readonly limit?: number;

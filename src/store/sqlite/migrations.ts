@@ -193,11 +193,16 @@ const fifth = `
   DROP INDEX source_partner;
 `;
 
+// Few documents of groups have no group ID, and they are looked for among all
+const sixth = `
+  CREATE INDEX document_without_group ON document (auid, tree, xui, name) WHERE group_id IS NULL;
+`;
+
 /** A script, or what has to compute something. */
 export type Migration = string | ((database: DatabaseSync) => void);
 
 /** Applying number n leads from version n to version n + 1. */
-export const migrations: readonly Migration[] = [first, second, third, chainJournal, fifth];
+export const migrations: readonly Migration[] = [first, second, third, chainJournal, fifth, sixth];
 
 /**
  * Brings an open database to the version after the last of `steps`, in one transaction: all steps or none.

@@ -229,7 +229,7 @@ export function documentsQuery(filter: DocumentFilter): Query {
     const end = prefixEnd(filter.namePrefix);
     if (end !== undefined) add('name < ?', end);
   }
-  if (filter.groups === true) where.push('group_id IS NOT NULL');
+  if (filter.groups !== undefined) where.push(`group_id IS ${filter.groups ? 'NOT NULL' : 'NULL'}`);
   const after = filter.after;
   if (after !== undefined) {
     add('(auid, tree, xui, name) > (?, ?, ?, ?)', after.auid, after.tree, after.xui, after.name);
