@@ -66,6 +66,16 @@ ${rule('<cp:one id="sip:Ines@old.example"/>', '<cp:many domain="Old.example"><cp
     });
   });
 
+  test.each([['sips:a@old.example'], ['sip:a@old.example:5060'], ['sip:a@old.example;user=phone']])(
+    'so does a domain of which the pattern leaves a user of the group where it is: %s',
+    async (uri) => {
+      const grant = rule('<cp:many domain="old.example"/>');
+      await expect(applyRules([moved], groupDocument(`${list(entry(uri))}\n${grant}`))).rejects.toMatchObject({
+        message: expect.stringContaining('of whom the pattern rewrites only some') as unknown,
+      });
+    },
+  );
+
   test('a new spelling of users inside their domain leaves grants to the domain as they are', async () => {
     const prefix =
       'rewrite: { identities: true, pattern: "^sip:(.*)@old\\\\.example$", with: "sip:rail-$1@old.example" }';

@@ -28,14 +28,16 @@ export function planRewrite(
   const edits: PolicyEdit[] = [];
   /** Domains that at least one identity of the document has left. */
   const left = new Set<string>();
+  /** Domains of which at least one identity of the document stays. */
+  const stayed = new Set<string>();
   const known = new Map<string, string>();
   const rewriteUser = (element: ElementId, attribute: AttributeView): void => {
     const identity = readableIdentity(paths, element, attribute.value);
     const rewritten = known.get(identity) ?? rewrittenUri(rewriting, identity);
     known.set(identity, rewritten);
-    if (rewritten === identity) return;
     const domain = uriDomain(identity);
-    if (domain !== undefined && uriDomain(rewritten) !== domain) left.add(domain);
+    if (domain !== undefined) (uriDomain(rewritten) === domain ? stayed : left).add(domain);
+    if (rewritten === identity) return;
     edits.push(attributeEdit(index, paths, element, attribute, rewritten));
   };
   for (const { element, attribute } of users) rewriteUser(element, attribute);
@@ -51,7 +53,10 @@ export function planRewrite(
     const domain = canonicalDomain(attribute.value);
     if (domain === undefined) throw cannotTell(paths, element, attribute.value);
     const moved = movedDomain(rewriting, domain);
-    if (moved === 'some' || (moved === undefined && left.has(domain))) throw cannotTell(paths, element, domain);
+    const target = moved ?? domain;
+    // A probe is a plain SIP URI; `sips:`, a port or a parameter may keep an identity from the pattern.
+    const isPart = target === 'some' || (target === domain ? left : stayed).has(domain);
+    if (isPart) throw cannotTell(paths, element, domain);
     if (moved !== undefined && moved !== domain) edits.push(attributeEdit(index, paths, element, attribute, moved));
   }
   return edits;
