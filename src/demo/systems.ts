@@ -29,6 +29,8 @@ export interface RunningSystem {
   /** Ends it at once with SIGKILL. */
   kill(): Promise<void>;
   readonly pid: number;
+  /** Lines that it logged so far. */
+  readonly log: readonly string[];
 }
 
 /** A configuration as it goes into the file, by section. */
@@ -139,6 +141,7 @@ export async function startSystem(
     stop: () => end(child, 'SIGTERM'),
     kill: () => end(child, 'SIGKILL'),
     pid: child.pid ?? 0,
+    log,
   };
 }
 

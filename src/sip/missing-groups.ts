@@ -44,7 +44,8 @@ export class MissingGroups {
       await this.#own.group(principal, groupId);
     } catch (error) {
       const reason = error instanceof Refusal ? error.code : String(error);
-      this.#log.info({ groupId, reason }, 'a subscribed group could not be obtained from its home');
+      // Which group it was is in the journal: logs name none.
+      this.#log.info({ reason }, 'a subscribed group could not be obtained from its home');
     }
   }
 }
