@@ -1,4 +1,4 @@
-// The outboxes of all partners: each partner that is provided to has one, and none waits for another.
+// The outboxes of all partners: each has one, and none waits for another.
 import { LRUCache } from 'lru-cache';
 import type { DeliveryRequest } from '../store/store.ts';
 import type { InterconnectionContext } from './context.ts';
@@ -65,12 +65,12 @@ export class Outboxes {
   follow(): void {
     const { partners } = this.#context.current();
     for (const { configuration } of partners.all) {
-      const { name, provide } = configuration;
-      if (provide.to !== 'none' && !this.#outboxes.has(name)) this.#outboxes.set(name, this.#make(name));
+      const { name } = configuration;
+      // A partner that pulls has one too: what it was given before is withdrawn when it ends.
+      if (!this.#outboxes.has(name)) this.#outboxes.set(name, this.#make(name));
     }
     for (const [name, outbox] of this.#outboxes) {
-      const configured = partners.named(name)?.configuration;
-      if (configured !== undefined && configured.provide.to !== 'none') outbox.wake(true);
+      if (partners.named(name) !== undefined) outbox.wake(true);
       else {
         this.#outboxes.delete(name);
         void outbox.stop();

@@ -83,12 +83,14 @@ export class Planning {
   /** Queues provision of all that is to be at the partner, and withdrawal of all that was and is not to be any more. */
   async #planDeliveries(partner: PartnerSettings): Promise<void> {
     const { configuration } = partner;
-    if (configuration.provide.to === 'none') return;
+    const pulls = configuration.provide.to === 'none';
     const { store } = this.#context;
     const provided = new Set<string>();
     for (const delivery of await store.deliveries({ partner: configuration.name })) {
       if (delivery.action === 'provide') provided.add(delivery.groupId);
     }
+    // Nothing is provided, nor is there anything of earlier times to withdraw.
+    if (pulls && provided.size === 0) return;
     let writes: DeliveryWrite[] = [];
     const flush = async (): Promise<void> => {
       if (writes.length === 0) return;
@@ -104,7 +106,7 @@ export class Planning {
       if (this.#stopped) return;
       if (await this.#primary.isToBeProvided(configuration, groupId)) {
         provided.delete(groupId);
-        await queue(groupId, 'provide');
+        if (!pulls) await queue(groupId, 'provide');
       }
       // Many groups are read and indexed here: faces get their turn in between.
       await setImmediate();

@@ -53,11 +53,11 @@ export class Primary {
     partner: PartnerConfiguration,
     { groupId, before, after: group }: PendingGroupChange,
   ): Promise<DeliveryRequest | undefined> {
-    if (partner.provide.to === 'none') return undefined;
     const urgent = [before, group].some((facts) => facts !== undefined && isRegroup(facts));
     const request = { partner: partner.name, groupId, urgent } as const;
     if (group !== undefined && isToBeProvided(partner, groupId, group, this.#context.clock.now()))
-      return { ...request, action: 'provide' };
+      return partner.provide.to === 'none' ? undefined : { ...request, action: 'provide' };
+    // Also of a partner that pulls: what it was given while it did not must not stay there for ever.
     const earlier = await this.#context.store.delivery(partner.name, groupId);
     if (earlier?.action !== 'provide') return undefined;
     // Temporary groups end together when an operation ends; that must not wait.
@@ -123,9 +123,6 @@ export class Primary {
   async checkPush(partnerName: string, groupId: string): Promise<void> {
     const partner = this.#partner(partnerName);
     await this.#providable(partner, groupId);
-    if (partner.configuration.provide.to === 'none') {
-      throw new Refusal('partner-not-addressed', { phrase: 'The partner pulls; nothing is provided to it' });
-    }
   }
 
   /** TS 23.280 clause 10.2.7, preconditions of provision: defined here, authorised, members there, address known. */
@@ -140,6 +137,9 @@ export class Primary {
       throw new Refusal('no-member-of-partner');
     }
     if (configuration.xcapRoots.length === 0) throw new Refusal('partner-not-addressed');
+    if (configuration.provide.to === 'none') {
+      throw new Refusal('partner-not-addressed', { phrase: 'The partner pulls; nothing is provided to it' });
+    }
     return document;
   }
 

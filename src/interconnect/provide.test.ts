@@ -185,6 +185,29 @@ describe('preconditions of provision (TS 23.280 10.2.7), each with its own refus
     await refused('partner-not-addressed');
     expect(systems.red.sent).toEqual([]);
   });
+
+  test('a partner that pulls from now on gets nothing that was queued; what it was given is withdrawn when it ends', async () => {
+    systems = await open({});
+    for (const name of ['alpha', 'beta']) await systems.red.putGroup(name);
+    await systems.settle();
+    systems.red.link = () => 'down';
+    await systems.red.putGroup('alpha', { name: 'changed' });
+    await systems.settle();
+    systems.red.link = () => 'none';
+    systems.red.sent.length = 0;
+    systems.red.reload({ partners: { blue: { agreement: primaryAgreement('red'), provide: 'none' } } });
+    await systems.advance(60);
+    expect(systems.red.sent).toEqual([]);
+    expect(await systems.red.store.delivery('blue', group)).toMatchObject({ state: 'parked' });
+    await systems.red.deleteGroup('alpha');
+    await systems.settle();
+    expect(systems.red.sent).toMatchObject([{ kind: 'withdraw', groupId: group }]);
+    expect(await systems.blue.store.source(group)).toBeUndefined();
+    const beta = { weProvide: [], theyRequest: [] };
+    systems.red.reload({ partners: { blue: { agreement: beta, provide: 'none' } } });
+    await systems.settle();
+    expect((await systems.blue.store.sources()).map(({ groupId }) => groupId)).toEqual([]);
+  });
 });
 
 describe('what leaves is what the outbound policy and the agreement let leave', () => {
