@@ -241,13 +241,13 @@ export class Subscriber {
     return this.next((message) => message.method === 'NOTIFY');
   }
 
-  /** The next message that fits, from the inbox or the wire; fails after 5 s. */
+  /** The next message that fits, from the inbox or the wire; fails after 15 s, which only a machine under heavy load comes near. */
   next(fits: (message: Received) => boolean): Promise<Received> {
     const place = this.#inbox.findIndex(fits);
     const [found] = place < 0 ? [] : this.#inbox.splice(place, 1);
     if (found !== undefined) return Promise.resolve(found);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('no such message came within 5 seconds')), 5_000);
+      const timer = setTimeout(() => reject(new Error('no such message came within 15 seconds')), 15_000);
       this.#waiting.push({
         fits,
         take: (message) => {
@@ -293,11 +293,11 @@ export class Subscriber {
   }
 }
 
-/** Resolves once the condition holds; fails after 5 s. */
+/** Resolves once the condition holds; fails after 15 s. */
 export async function eventually(condition: () => boolean): Promise<void> {
-  const limit = Date.now() + 5_000;
+  const limit = Date.now() + 15_000;
   while (!condition()) {
-    if (Date.now() > limit) throw new Error('it did not come true within 5 seconds');
+    if (Date.now() > limit) throw new Error('it did not come true within 15 seconds');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

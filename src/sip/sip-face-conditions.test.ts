@@ -92,7 +92,8 @@ describe('RFC 5839 5.2: a subscription that is quenched with *', () => {
     expect(changesOf(await subscriber.notify())).toEqual([`${sel} ${tag} ${next}`]);
   });
 
-  test('6.3: in a dialog it is 204 whatever the list says, and a restart does not wake it', async () => {
+  // An engine that runs on is asked by a NOTIFY whether it still has the dialog
+  testOnOwnEngine('6.3: in a dialog it is 204 whatever the list says, and a restart does not wake it', async () => {
     await at.put(document('one'));
     const [subscriber, first] = await at.subscribed([sel]);
     await subscriber.barrier();
