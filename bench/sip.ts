@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { SipServer } from './sip/candidate.ts';
 import { type SipGateway, startGateway } from './sip/gateway.ts';
-import { type KamailioPrograms, kamailioNeeds, prepareKamailio, startKamailio } from './sip/kamailio.ts';
+import { kamailioPresenceNeeds, startKamailio } from './sip/kamailio.ts';
 import {
   findSustainable,
   type Instruments,
@@ -25,13 +25,14 @@ import {
 } from './sip/report.ts';
 import { lifeCycleScenario, subscribeScenario } from './sip/scenarios.ts';
 import type { BenchOptions } from './support/bench.ts';
+import { createTables } from './support/kamailio.ts';
 import { machine } from './support/machine.ts';
 import { findAll } from './support/programs.ts';
 import { type Site, withSite } from './support/site.ts';
 import { spread } from './support/statistics.ts';
 import { mariadbNeeds, startMariadb } from './xcap/mariadb.ts';
 
-const needs = [{ name: 'sipp', debianPackage: 'sip-tester' }, ...mariadbNeeds, ...kamailioNeeds] as const;
+const needs = [{ name: 'sipp', debianPackage: 'sip-tester' }, ...mariadbNeeds, ...kamailioPresenceNeeds] as const;
 const workerCounts = [2, 4, 8] as const;
 const subscribeRate = 1_500;
 const lifeCycleRate = 300;
@@ -89,9 +90,9 @@ async function play(
   const instruments: Instruments = { site, sipp: programs.sipp };
   tell('starting MariaDB');
   const database = await startMariadb(site, programs);
-  await prepareKamailio(programs, database);
+  await createTables(programs, database);
   const kamailio = (workers: number): StartServer => {
-    return () => startKamailio(site, programs satisfies KamailioPrograms, database, workers);
+    return () => startKamailio(site, programs, database, workers);
   };
   const workers = await bestWorkers(instruments, kamailio);
   const starts: Readonly<Record<'mcgw' | 'kamailio', StartServer>> = {

@@ -9,7 +9,7 @@ import { wrkNeed } from './support/wrk.ts';
 import { startBare } from './xcap/bare.ts';
 import type { Candidate, CandidateName } from './xcap/candidate.ts';
 import { startGateway } from './xcap/gateway.ts';
-import { type KamailioVariant, kamailioNeeds, startKamailio } from './xcap/kamailio.ts';
+import { type KamailioVariant, kamailioXcapNeeds, startKamailio } from './xcap/kamailio.ts';
 import { mariadbNeeds, startMariadb } from './xcap/mariadb.ts';
 import { type Instruments, measure, probe, type Sample } from './xcap/measure.ts';
 import { nginxNeeds, startNginx } from './xcap/nginx.ts';
@@ -17,7 +17,7 @@ import { othersLine, ratioTable, resultTable, verdictLines } from './xcap/report
 import { type Cell, type Result, verdicts } from './xcap/results.ts';
 import { chosenRows, connections, type Workload } from './xcap/workloads.ts';
 
-const needs = [wrkNeed, ...nginxNeeds, ...mariadbNeeds, ...kamailioNeeds] as const;
+const needs = [wrkNeed, ...nginxNeeds, ...mariadbNeeds, ...kamailioXcapNeeds] as const;
 const workerCounts = [2, 4, 8] as const;
 const longestWarmUp = 5;
 const trialPasses = 3;

@@ -2,8 +2,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { request } from 'undici';
 import { stringify } from 'yaml';
+import { faceIn, gatewayConfiguration, psi, putGroup, server } from '../support/served-gateway.ts';
 import type { Site } from '../support/site.ts';
 import type { SipServer } from './candidate.ts';
 
@@ -16,7 +16,6 @@ export interface SipGateway extends SipServer {
 const program = fileURLToPath(new URL('../../bin/mcgw.js', import.meta.url));
 const document = new URL('../../config/groups/harbour-tg1.xml', import.meta.url);
 const groupId = 'sip:harbour-tg1@red.example';
-const [psi, identity, token] = ['sip:gms@red.example', 'sip:mcptt@red.example', 'bench-operator-token'];
 let starts = 0;
 
 /** Starts a gateway without subscriptions and stores the group. */
@@ -25,20 +24,12 @@ export async function startGateway(site: Site): Promise<SipGateway> {
   const folder = join(site.folder, `gateway-${starts}`);
   await mkdir(folder);
   const file = join(folder, 'gateway.yaml');
-  await writeFile(file, stringify(configuration));
+  await writeFile(file, stringify(gatewayConfiguration));
   const running = site.start({ program: process.execPath, args: [program, 'serve', '--config', file] });
   const [line] = await running.line(/^ready .*/);
-  const face = (name: string): string => new RegExp(`\\b${name}=(\\S+)`).exec(line)?.[1] ?? '';
+  const face = (name: string): string => faceIn(line, name);
   const group = await readFile(document, 'utf8');
-  const put = async (text: string): Promise<void> => {
-    const answer = await request(`${face('manage')}/api/v1/groups/${encodeURIComponent(groupId)}`, {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/vnd.oma.poc.groups+xml' },
-      body: text,
-    });
-    const problem = await answer.body.text();
-    if (answer.statusCode >= 300) throw new Error(`PUT ${groupId}: ${answer.statusCode} ${problem}`);
-  };
+  const put = (text: string): Promise<void> => putGroup(face('manage'), groupId, text);
   await put(group);
   return {
     target: face('sip').replace(/^sip:/, ''),
@@ -52,7 +43,7 @@ export async function startGateway(site: Site): Promise<SipGateway> {
     },
     keys: {
       psi,
-      identity,
+      identity: server,
       expires: '3600',
       entry: `org.openmobilealliance.groups/global/byGroupID/${groupId}`,
     },
@@ -60,19 +51,3 @@ export async function startGateway(site: Site): Promise<SipGateway> {
     stop: () => running.stop(),
   };
 }
-
-const configuration = {
-  system: {
-    name: 'red',
-    domains: ['red.example'],
-    gms: psi,
-    groupCreationXui: 'sip:groups@red.example',
-    servers: [identity],
-  },
-  xcap: { listen: { port: 0 }, root: 'http://127.0.0.1:0/xcap-root' },
-  sip: { listen: ['udp:127.0.0.1:0'] },
-  identity: { trustedProxies: ['127.0.0.1'] },
-  storage: { sqlite: 'red.db' },
-  manage: { listen: { port: 0 }, token },
-  logging: { level: 'warn' },
-};

@@ -2,46 +2,28 @@
 // NOTIFY carries the PIDF that was published before; every subscription is written to the database before it is answered.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Need } from '../support/programs.ts';
+import {
+  clientSettings,
+  databaseUrl,
+  type KamailioPrograms,
+  kamailioModule,
+  kamailioNeeds,
+} from '../support/kamailio.ts';
 import { freePort, type Site } from '../support/site.ts';
 import type { Mariadb } from '../xcap/mariadb.ts';
 import type { SipServer } from './candidate.ts';
 
-const modules = '/usr/lib/*/kamailio/modules';
-const tables = '/usr/share/kamailio/mysql';
+export const kamailioPresenceNeeds = [
+  ...kamailioNeeds,
+  kamailioModule('presence.so', 'kamailio-presence-modules'),
+  kamailioModule('presence_xml.so', 'kamailio-presence-modules'),
+  kamailioModule('db_mysql.so', 'kamailio-mysql-modules'),
+] as const;
 
-export const kamailioNeeds = [
-  { name: 'kamailio', debianPackage: 'kamailio' },
-  { name: 'presence.so', debianPackage: 'kamailio-presence-modules', pattern: `${modules}/presence.so` },
-  { name: 'presence_xml.so', debianPackage: 'kamailio-presence-modules', pattern: `${modules}/presence_xml.so` },
-  { name: 'db_mysql.so', debianPackage: 'kamailio-mysql-modules', pattern: `${modules}/db_mysql.so` },
-  { name: 'standard-create.sql', debianPackage: 'kamailio-mysql-modules', pattern: `${tables}/standard-create.sql` },
-  { name: 'presence-create.sql', debianPackage: 'kamailio-mysql-modules', pattern: `${tables}/presence-create.sql` },
-] as const satisfies readonly Need[];
-
-export interface KamailioPrograms {
-  readonly kamailio: string;
-  readonly 'standard-create.sql': string;
-  readonly 'presence-create.sql': string;
-}
-
-const credentials = { user: 'kamailio', password: 'kamailio' };
-const group = 'bench';
 const presentity = 'sip:bench@red.example';
 let starts = 0;
-
-/** Makes its tables. To be called once for each database. */
-export async function prepareKamailio(programs: KamailioPrograms, database: Mariadb): Promise<void> {
-  const { user, password } = credentials;
-  await database.execute(`CREATE DATABASE kamailio;
-    CREATE USER ${user}@localhost IDENTIFIED BY '${password}';
-    GRANT ALL ON kamailio.* TO ${user}@localhost;`);
-  for (const name of ['standard-create.sql', 'presence-create.sql'] as const) {
-    await database.execute(await readFile(programs[name], 'utf8'), 'kamailio');
-  }
-}
 
 /** Starts it without subscriptions, with this many UDP workers and one published state. */
 export async function startKamailio(
@@ -56,13 +38,11 @@ export async function startKamailio(
   await mkdir(folder);
   const port = await freePort();
   const file = join(folder, 'kamailio.cfg');
-  await writeFile(join(folder, 'my.cnf'), `[${group}]\nsocket=${database.socket}\n`);
   await writeFile(file, configuration(port, workers));
   const running = site.start({
     program: programs.kamailio,
     args: ['-f', file, '-DD', '-E', '-m', '1024', '-M', '32', '-Y', folder, '-w', folder, '-P', join(folder, 'pid')],
-    // where the client library finds the group with the socket
-    env: { MYSQL_HOME: folder },
+    env: await clientSettings(folder, database),
   });
   await running.unlessEnded(publish(port));
   return {
@@ -75,8 +55,6 @@ export async function startKamailio(
 }
 
 function configuration(port: number, workers: number): string {
-  const { user, password } = credentials;
-  const url = `mysql://${user}:${password}@[${group}]/kamailio`;
   return `#!KAMAILIO
 debug=-1
 log_stderror=yes
@@ -95,7 +73,7 @@ loadmodule "pv.so"
 loadmodule "db_mysql.so"
 loadmodule "presence.so"
 loadmodule "presence_xml.so"
-modparam("presence|presence_xml", "db_url", "${url}")
+modparam("presence|presence_xml", "db_url", "${databaseUrl}")
 modparam("presence", "server_address", "sip:127.0.0.1:${port}")
 # written through to the database, NOTIFY at once
 modparam("presence", "subs_db_mode", 1)

@@ -1,31 +1,27 @@
 // Reference: Kamailio's XCAP server over MariaDB, both of Debian, with as many TCP workers as suit it best.
 // It looks at documents for well-formedness only and asks for no credentials; its transports know plain keep-alive HTTP.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Need } from '../support/programs.ts';
+import {
+  clientSettings,
+  createTables,
+  databaseUrl,
+  type KamailioPrograms,
+  kamailioModule,
+  kamailioNeeds,
+} from '../support/kamailio.ts';
 import { freePort, type Site } from '../support/site.ts';
 import type { Candidate } from './candidate.ts';
 import { domain } from './group-documents.ts';
 import { largestStatement, type Mariadb } from './mariadb.ts';
 import { putDocument } from './put-document.ts';
 
-const modules = '/usr/lib/*/kamailio/modules';
-const tables = '/usr/share/kamailio/mysql';
-
-export const kamailioNeeds = [
-  { name: 'kamailio', debianPackage: 'kamailio' },
-  { name: 'xhttp.so', debianPackage: 'kamailio', pattern: `${modules}/xhttp.so` },
-  { name: 'xcap_server.so', debianPackage: 'kamailio-presence-modules', pattern: `${modules}/xcap_server.so` },
-  { name: 'db_mysql.so', debianPackage: 'kamailio-mysql-modules', pattern: `${modules}/db_mysql.so` },
-  { name: 'standard-create.sql', debianPackage: 'kamailio-mysql-modules', pattern: `${tables}/standard-create.sql` },
-  { name: 'presence-create.sql', debianPackage: 'kamailio-mysql-modules', pattern: `${tables}/presence-create.sql` },
-] as const satisfies readonly Need[];
-
-export interface KamailioPrograms {
-  readonly kamailio: string;
-  readonly 'standard-create.sql': string;
-  readonly 'presence-create.sql': string;
-}
+export const kamailioXcapNeeds = [
+  ...kamailioNeeds,
+  kamailioModule('xhttp.so', 'kamailio'),
+  kamailioModule('xcap_server.so', 'kamailio-presence-modules'),
+  kamailioModule('db_mysql.so', 'kamailio-mysql-modules'),
+] as const;
 
 /** The same server with another number of workers, all on one database. */
 export interface KamailioVariant {
@@ -34,8 +30,6 @@ export interface KamailioVariant {
 }
 
 const userUri = `sip:bench@${domain}`;
-const credentials = { user: 'kamailio', password: 'kamailio' };
-const group = 'bench';
 const bufferBytes = 4 * 1024 * 1024;
 /** Largest document that fits one read of its HTTP server. */
 const largestPut = 48 * 1024;
@@ -50,32 +44,22 @@ export async function startKamailio(
   await createTables(programs, database);
   const home = join(site.folder, 'kamailio');
   await mkdir(home);
-  await writeFile(join(home, 'my.cnf'), `[${group}]\nsocket=${database.socket}\n`);
+  const env = await clientSettings(home, database);
   const variants: KamailioVariant[] = [];
   for (const workers of workerCounts) {
-    variants.push({ workers, candidate: await startVariant(site, programs, database, home, workers) });
+    variants.push({ workers, candidate: await startVariant(site, programs, database, env, workers) });
   }
   return variants;
-}
-
-async function createTables(programs: KamailioPrograms, database: Mariadb): Promise<void> {
-  const { user, password } = credentials;
-  await database.execute(`CREATE DATABASE kamailio;
-    CREATE USER ${user}@localhost IDENTIFIED BY '${password}';
-    GRANT ALL ON kamailio.* TO ${user}@localhost;`);
-  for (const name of ['standard-create.sql', 'presence-create.sql'] as const) {
-    await database.execute(await readFile(programs[name], 'utf8'), 'kamailio');
-  }
 }
 
 async function startVariant(
   site: Site,
   programs: KamailioPrograms,
   database: Mariadb,
-  home: string,
+  env: { readonly MYSQL_HOME: string },
   workers: number,
 ): Promise<Candidate> {
-  const folder = join(home, String(workers));
+  const folder = join(env.MYSQL_HOME, String(workers));
   await mkdir(folder);
   const port = await freePort();
   const file = join(folder, 'kamailio.cfg');
@@ -83,8 +67,7 @@ async function startVariant(
   const running = site.start({
     program: programs.kamailio,
     args: ['-f', file, '-DD', '-E', '-m', '256', '-M', '64', '-Y', folder, '-w', folder, '-P', join(folder, 'pid')],
-    // where the client library finds the group with the socket
-    env: { MYSQL_HOME: home },
+    env,
   });
   await running.accepts(port);
   const candidate: Candidate = {
@@ -107,7 +90,6 @@ async function startVariant(
 }
 
 function configuration(port: number, workers: number): string {
-  const { user, password } = credentials;
   return `#!KAMAILIO
 debug=-1
 log_stderror=yes
@@ -129,7 +111,7 @@ loadmodule "pv.so"
 loadmodule "db_mysql.so"
 loadmodule "xhttp.so"
 loadmodule "xcap_server.so"
-modparam("xcap_server", "db_url", "mysql://${user}:${password}@[${group}]/kamailio")
+modparam("xcap_server", "db_url", "${databaseUrl}")
 modparam("xcap_server", "buf_size", ${bufferBytes})
 request_route { drop; }
 event_route[xhttp:request] {
