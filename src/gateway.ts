@@ -120,6 +120,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     onAttempt: ({ partner, outcome, milliseconds }) => metrics.deliveryAttempted(partner, outcome, milliseconds),
     onAsked: ({ partner, outcome, milliseconds }) => metrics.partnerAsked(partner, outcome, milliseconds),
     onRefused: (partner, code) => metrics.partnerRefused(partner, code),
+    onBraked: (held) => log.warn(held, 'the brake holds: see mcgw delivery list, let go by mcgw delivery release'),
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
   const reconfigure = (settings: typeof inForce): void => {
@@ -300,7 +301,7 @@ async function openDocuments({ configuration, log, opened }: Site, store: Store)
   const { applicationUsages, compatibility } = configuration;
   const schemas = await SchemaLibrary.load({ operatorSchemas: operatorSchemas(applicationUsages) });
   opened.add('schemas', () => schemas.close());
-  return new DocumentService({
+  const documents = new DocumentService({
     store,
     schemas,
     usages: configuredUsages(applicationUsages),
@@ -312,6 +313,9 @@ async function openDocuments({ configuration, log, opened }: Site, store: Store)
     bindsBothSystems: endToEndChange,
     report: (err) => log.error({ err }, 'a change could not be passed on'),
   });
+  // The first documents need not wait for the thread that judges them, nor the start of the other parts
+  void documents.prepare();
+  return documents;
 }
 
 async function openSip(

@@ -32,6 +32,27 @@ function memory(): { readonly kept: Map<string, string>; readonly memory: BrakeM
 
 const present = (count: number) => async (): Promise<number> => count;
 
+test('somebody is told once in a window that the brake holds, and again after a release', async () => {
+  const told: string[] = [];
+  let now = 0;
+  const one = new Brake(
+    () => ({ share: 0.5, atLeast: 0, window: hour }),
+    () => now,
+    undefined,
+    ({ partner, direction, reason }) => told.push(`${partner} ${direction}: ${reason}`),
+  );
+  const hold = () => one.hold('blue', 'removal', 6, present(10));
+  await hold();
+  await hold();
+  expect(told).toEqual(['blue removal: 6 of 10 groups would go, more than 50 % within 3600 s: waits for an operator']);
+  await one.release('blue', 'removal');
+  now += hour * 1000;
+  await hold();
+  now += hour * 1000;
+  await hold();
+  expect(told).toHaveLength(3);
+});
+
 describe('what would take away more than a set share of a partner waits', () => {
   test('one change that is too large goes not at all, and does not count', async () => {
     const { brake: one } = brake(0.5, 0);

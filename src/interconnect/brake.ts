@@ -15,6 +15,14 @@ export interface BrakeSettings {
 /** `withdrawal`: our groups leave the partner. `removal`: copies of the partner's groups leave us. */
 export type BrakeDirection = 'withdrawal' | 'removal';
 
+/** What is told when something begins to wait. */
+export interface BrakeHeld {
+  readonly partner: string;
+  readonly direction: BrakeDirection;
+  /** How much would go, and what the rule is. */
+  readonly reason: string;
+}
+
 /** Where counts outlive a restart, as text under a name. */
 export interface BrakeMemory {
   load(name: string): Promise<string | undefined>;
@@ -40,15 +48,27 @@ export class Brake {
   readonly #settings: () => BrakeSettings;
   readonly #now: () => number;
   readonly #memory: BrakeMemory | undefined;
+  readonly #onHeld: ((held: BrakeHeld) => void) | undefined;
   readonly #counts = new Map<string, Counts>();
+  /** When somebody was told last, milliseconds since 1970. */
+  readonly #told = new Map<string, number>();
   /** Two at once must not both find room for one. */
   readonly #turns = new KeyedQueue();
 
-  /** `now`: milliseconds since 1970. Without `memory` a restart forgets what went. */
-  constructor(settings: () => BrakeSettings, now: () => number, memory?: BrakeMemory) {
+  /**
+   * `now`: milliseconds since 1970. Without `memory` a restart forgets what went. `onHeld` hears once in a window, and again after a
+   * release, that the brake holds for a partner in a direction.
+   */
+  constructor(
+    settings: () => BrakeSettings,
+    now: () => number,
+    memory?: BrakeMemory,
+    onHeld?: (held: BrakeHeld) => void,
+  ) {
     this.#settings = settings;
     this.#now = now;
     this.#memory = memory;
+    this.#onHeld = onHeld;
   }
 
   /**
@@ -72,7 +92,9 @@ export class Brake {
         const all = before + (await present());
         if (before + count > share * all) {
           const rule = `more than ${Math.round(share * 100)} % within ${window} s`;
-          return `${before + count} of ${all} groups would go, ${rule}: waits for an operator`;
+          const reason = `${before + count} of ${all} groups would go, ${rule}: waits for an operator`;
+          this.#tell(name, window, { partner, direction, reason });
+          return reason;
         }
       }
       await this.#save(name, { ...counts, gone: added(gone, this.#now(), count, (window * 1000) / stretches) });
@@ -83,9 +105,17 @@ export class Brake {
   /** An operator lets go what waits: during one window nothing of this partner is held in this direction. */
   async release(partner: string, direction: BrakeDirection): Promise<void> {
     const name = memoName(partner, direction);
+    this.#told.delete(name);
     await this.#turns.run(name, () =>
       this.#save(name, { gone: [], openUntil: this.#now() + this.#settings().window * 1000 }),
     );
+  }
+
+  #tell(name: string, window: number, held: BrakeHeld): void {
+    const told = this.#told.get(name);
+    if (told !== undefined && this.#now() < told + window * 1000) return;
+    this.#told.set(name, this.#now());
+    this.#onHeld?.(held);
   }
 
   async #load(name: string): Promise<Counts> {

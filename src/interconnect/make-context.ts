@@ -2,7 +2,7 @@
 import type { Documents } from '../documents/documents.ts';
 import { KeyedQueue } from '../documents/keyed-queue.ts';
 import type { Store } from '../store/store.ts';
-import { Brake } from './brake.ts';
+import { Brake, type BrakeHeld } from './brake.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { CurrentSettings, InterconnectionContext } from './context.ts';
 import { Derivations } from './derivations.ts';
@@ -27,13 +27,15 @@ export interface InterconnectionOptions {
   readonly onAsked?: ((asked: PartnerAsked) => void) | undefined;
   /** Hears of everything that a partner was refused, by stable code or cause, for metrics. */
   readonly onRefused?: ((partner: string, code: string) => void) | undefined;
+  /** Hears that the brake begins to hold what would take away too much; somebody has to look at it. */
+  readonly onBraked?: ((held: BrakeHeld) => void) | undefined;
   /** Hears of faults of our own in work that nobody waits for; never of what partners do. */
   readonly onFault: (fault: unknown) => void;
 }
 
 /** The context of one gateway; `current` tells the settings of now. */
 export function interconnectionContext(
-  { documents, store, gms, random, onRefused, onFault, clock = systemClock }: InterconnectionOptions,
+  { documents, store, gms, random, onRefused, onBraked, onFault, clock = systemClock }: InterconnectionOptions,
   current: () => CurrentSettings,
 ): InterconnectionContext {
   const memory = {
@@ -53,6 +55,7 @@ export function interconnectionContext(
       () => current().settings.interconnect.brake,
       () => clock.now(),
       memory,
+      onBraked,
     ),
     refusals: new RefusalJournal({ store, clock, onRefused, onFault }),
     staleness: new Staleness({ documents, store, clock }),
