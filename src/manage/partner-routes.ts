@@ -38,7 +38,8 @@ export function partnerRoutes(context: ManagementContext): Router {
     if (domain !== undefined && !partner.domains.includes(domain)) {
       throw new Refusal('partner-not-authoritative', { phrase: `${partner.name} is not the home of this group` });
     }
-    response.json({ groupId, ...(await context.own.pull(groupId, operatorOf(response).identity)) });
+    const brought = await context.own.pull(groupId, operatorOf(response).identity).catch(notGiven(partner.name));
+    response.json({ groupId, ...brought });
   });
   router.get('/:partner/pull', (request, response) => {
     const progress = context.own.pullProgress(partnerOf(context, request).name);
@@ -170,6 +171,15 @@ async function listPartners({ own, partners, store, now }: ManagementContext): P
     }),
     ...orphans,
   ]);
+}
+
+// What the home answers is the same whether it has no such group or may not give it.
+function notGiven(name: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof Refusal) || error.code !== 'not-found') throw error;
+    const phrase = `${name} gives no such group: it has none with this ID, or its agreement does not cover it; its journal tells which`;
+    throw new Refusal('not-found', { ...error.detail, phrase });
+  };
 }
 
 function partnerOf({ partners }: ManagementContext, request: Request): PartnerConfiguration {

@@ -104,6 +104,17 @@ test('TS 23.280 10.2.7: pull and push play the flows by hand, deliveries are lis
   expect(await deliveries()).toEqual([]);
 });
 
+test('deliveries that wait for an operator are listed with what lets them go', async () => {
+  const listed = (states: readonly string[]) => {
+    const deliveries = states.map((state) => ({ partner: 'blue', groupId, action: 'withdraw', state, attempts: 0 }));
+    const client = { ...atRed, json: async () => ({ deliveries }) };
+    return printed((terminal) => deliveryList(client, plain, terminal));
+  };
+  expect(await listed(['queued', 'delivered'])).not.toContain('mcgw delivery');
+  expect(await listed(['braked'])).toMatch(/\nbraked: mcgw delivery release PARTNER \[GROUP\] lets them go$/);
+  expect(await listed(['parked', 'parked'])).toMatch(/\nparked: mcgw delivery retry PARTNER GROUP [^\n]*$/);
+});
+
 test('TS 23.280 10.2.7: the user profile names the own GMS as the source of a group of another system', async () => {
   const profile = await printed((terminal) => groupList(atBlue, { json: true, profile: true }, terminal));
   expect(JSON.parse(profile)).toEqual([
@@ -117,7 +128,7 @@ test('TS 23.280 10.2.7: a pull by pattern asks for every known group and tells h
   const pull = (pattern: string, code = 0): Promise<string> =>
     printed((terminal) => partnerPullAll(atBlue, 'red', pattern, plain, terminal), code);
   await expect(partnerPull(atBlue, 'red', 'sip:none@red.example', plain, { out: String, err: String })).rejects.toThrow(
-    'not-found',
+    'not-found: red gives no such group: it has none with this ID, or its agreement does not cover it',
   );
   expect(await pull('sip:harbour-*@red.example')).toBe('1 of 1 asked for: 0 stored, 1 unchanged, 0 removed, 0 failed');
   expect(await pull('sip:no*', 1)).toBe(

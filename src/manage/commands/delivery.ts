@@ -36,8 +36,20 @@ export async function deliveryList(
         ]),
       ),
     );
+    for (const advice of adviceOn(deliveries)) terminal.err(advice);
   }
   return exitCodes.done;
+}
+
+/** What an operator can do about deliveries that wait for one. */
+function adviceOn(deliveries: readonly ListedDelivery[]): readonly string[] {
+  const has = (state: ListedDelivery['state']): boolean => deliveries.some((delivery) => delivery.state === state);
+  return [
+    ...(has('braked') ? ['braked: mcgw delivery release PARTNER [GROUP] lets them go'] : []),
+    ...(has('parked')
+      ? ['parked: mcgw delivery retry PARTNER GROUP sends one again, as does a change of the group']
+      : []),
+  ];
 }
 
 /** Lets a waiting or parked delivery be tried at once. */
