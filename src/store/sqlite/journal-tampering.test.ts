@@ -164,6 +164,29 @@ test('what was erased is on no page of the file nor of its log', async () => {
   expect((await readFile(file)).includes('sip:user78@red.example')).toBe(true);
 });
 
+test.each([
+  ['erased', 5000],
+  ['removed by retention before', 300],
+])('of a person that stood in many places nothing is left in the file: %s', async (_, rows) => {
+  const person = (number: number): string => `sip:person${number % 37}@red.example`;
+  const store = await openSqliteStore(file);
+  for (let from = 0; from < 2000; from += 50) {
+    const journal = Array.from({ length: 50 }, (__, place) => {
+      const number = from + place;
+      const subject = `resource-lists/users/${person(number * 7)}/index${number}`;
+      const detail = { path: `x/${person(number * 3)}`, cause: 'y'.repeat(number % 11 === 0 ? 6000 : 20) };
+      return { ...entry(number), actor: person(number), subject, detail };
+    });
+    await store.commit({ journal });
+  }
+  await store.pruneJournal({ before: '', rows, limit: 5000 });
+  await store.eraseJournal({ texts: ['sip:person5@red.example'], after: 0, limit: 5000 });
+  await store.close();
+  const bytes = await readFile(file);
+  expect(bytes.includes('sip:person6@red.example')).toBe(true);
+  expect(bytes.includes('sip:person5@red.example')).toBe(false);
+});
+
 test('a journal of before is chained as it stands when its file is opened', async () => {
   const database = new DatabaseSync(file);
   migrate(database, file, migrations.slice(0, 3));

@@ -1,22 +1,31 @@
 // What is done to journal entries later: removing old ones, and taking out texts that name a person. The chain survives both.
 
+import type { DatabaseSync } from 'node:sqlite';
 import { type ChainedEntry, personalFields, withoutTexts } from '../journal-chain.ts';
 import type { JournalErased, JournalErasure, JournalPruning } from '../store.ts';
 import { namesPerson } from './names-person.ts';
 import type { ChainLinkRow, JournalRow, Statements } from './statements.ts';
 
 /** Removes the oldest entries; where the chain begins then is kept with it. Answers how many. Throws what SQLite throws. */
-export function pruneJournal(statements: Statements, { before, rows, limit }: JournalPruning): number {
+export function pruneJournal(
+  database: DatabaseSync,
+  statements: Statements,
+  { before, rows, limit }: JournalPruning,
+): number {
   const last = statements.journalPruned.get({ before, rows, limit }) as unknown as ChainLinkRow | undefined;
   if (last === undefined) return 0;
-  return inTransaction(statements, () => {
+  return withoutTraces(database, statements, () => {
     statements.setJournalBase.run(last.sequence, last.hash);
     return Number(statements.pruneJournal.run(last.sequence).changes);
   });
 }
 
 /** Takes the texts that name a person out of some entries. Throws what SQLite throws. */
-export function eraseJournal(statements: Statements, { texts, after, limit }: JournalErasure): JournalErased {
+export function eraseJournal(
+  database: DatabaseSync,
+  statements: Statements,
+  { texts, after, limit }: JournalErasure,
+): JournalErased {
   const rows = (statements.journalChain.all(after, limit) as unknown as readonly JournalRow[]).map(chainedOf);
   const last = rows.at(-1)?.sequence;
   const isNamed = namesPerson(texts);
@@ -25,17 +34,11 @@ export function eraseJournal(statements: Statements, { texts, after, limit }: Jo
     return fields.length === 0 ? [] : [withoutTexts(entry, fields)];
   });
   if (changed.length === 0) return { last, erased: 0 };
-  // What is overwritten must not stay readable in the file.
-  statements.secureDelete.get();
-  try {
-    inTransaction(statements, () => {
-      for (const { sequence, actor, subject, detail, salt, erased } of changed) {
-        statements.eraseJournal.run({ sequence, actor, subject, detail, salt, erased: JSON.stringify(erased) });
-      }
-    });
-  } finally {
-    statements.plainDelete.get();
-  }
+  withoutTraces(database, statements, () => {
+    for (const { sequence, actor, subject, detail, salt, erased } of changed) {
+      statements.eraseJournal.run({ sequence, actor, subject, detail, salt, erased: JSON.stringify(erased) });
+    }
+  });
   // Nor in the log beside it.
   statements.truncateLog.get();
   return { last, erased: changed.length };
@@ -57,6 +60,17 @@ function digestsIn(text: string): ChainedEntry['erased'] {
     // told below
   }
   return Object.fromEntries(personalFields.map((field) => [field, '']));
+}
+
+/** A transaction after which what it removed is not readable in the file, not even on pages that it left free. */
+function withoutTraces<Result>(database: DatabaseSync, statements: Statements, work: () => Result): Result {
+  // Not prepared beforehand: this pragma acts when it is compiled, not when it is run.
+  database.exec('PRAGMA secure_delete = ON');
+  try {
+    return inTransaction(statements, work);
+  } finally {
+    database.exec('PRAGMA secure_delete = FAST');
+  }
 }
 
 function inTransaction<Result>(statements: Statements, work: () => Result): Result {

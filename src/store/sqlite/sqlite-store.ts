@@ -163,7 +163,7 @@ class SqliteFileStore implements SqliteStore {
   async pruneJournal(pruning: JournalPruning): Promise<number> {
     this.#open();
     try {
-      return pruneJournal(this.#statements, pruning);
+      return pruneJournal(this.#database, this.#statements, pruning);
     } catch (error) {
       throw new StoreError('failed', `the journal could not be pruned: ${messageOf(error)}`, error);
     }
@@ -172,7 +172,7 @@ class SqliteFileStore implements SqliteStore {
   async eraseJournal(erasure: JournalErasure): Promise<JournalErased> {
     this.#open();
     try {
-      const erased = eraseJournal(this.#statements, erasure);
+      const erased = eraseJournal(this.#database, this.#statements, erasure);
       await this.#log.sync();
       return erased;
     } catch (error) {

@@ -182,8 +182,6 @@ const sql = {
   eraseJournal: `
     UPDATE journal SET actor = :actor, subject = :subject, detail = :detail, salt = :salt, erased = :erased
     WHERE sequence = :sequence`,
-  secureDelete: 'PRAGMA secure_delete = ON',
-  plainDelete: 'PRAGMA secure_delete = OFF',
   truncateLog: 'PRAGMA wal_checkpoint(TRUNCATE)',
   // The oldest entries that are of no more use, up to the first that is: what is left is one piece.
   journalPruned: `
