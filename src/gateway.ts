@@ -32,7 +32,7 @@ import { PolicyVersions } from './interconnect/policy-versions.ts';
 import type { PartnerGms } from './interconnect/ports.ts';
 import { managementApi } from './manage/management-api.ts';
 import { startManagementListener } from './manage/management-listener.ts';
-import { createMetrics } from './manage/metrics.ts';
+import { createMetrics, type Metrics } from './manage/metrics.ts';
 import { configuredOperators } from './manage/operators.ts';
 import { type Prepared, policyDigestOnDisk } from './manage/prepare.ts';
 import { drainTime, type RunningGateway } from './manage/running-gateway.ts';
@@ -137,17 +137,22 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     })),
   );
   const localEdits = interconnection.extend((context) => new LocalEdits(context));
-  const openedSip = await openSip(site, store, documents, interconnection);
-  const sip = openedSip?.face;
-  if (sip !== undefined) interconnection.useWatch((listener) => sip.watchPartners(listener));
+  let sip: SipFace | undefined;
   const metrics = createMetrics({
     store,
     deliveryProgress: () => interconnection.deliveryProgress(),
     requestLoad: () => interconnection.requestLoad,
     now: Date.now,
     subscriptions: () => sip?.subscriptionCount ?? 0,
+    notificationsWaiting: () => sip?.notificationsWaiting ?? 0,
     validities: () => current.validities,
   });
+  const openedSip = await openSip(site, store, documents, interconnection, metrics);
+  sip = openedSip?.face;
+  if (sip !== undefined) {
+    const { watchPartners } = sip;
+    interconnection.useWatch((listener) => watchPartners(listener));
+  }
   const stopWarning = warnOfExpiry(() => current.validities, Date.now, log);
   opened.add('expiry warnings', async () => stopWarning());
   opened.add('metrics', async () => stopCounting());
@@ -323,6 +328,7 @@ async function openSip(
   store: Store,
   documents: DocumentService,
   interconnection: Interconnection,
+  metrics: Metrics,
 ): Promise<{ readonly face: SipFace; readonly engine: Engine | undefined } | undefined> {
   const { configuration, current, log, opened } = site;
   const { sip, system, xcap, interconnect } = configuration;
@@ -350,6 +356,8 @@ async function openSip(
     settings: sip,
     partnerAddress: (partner) => partnerAddress(current().configuration, partner),
     log: log.child({ face: 'sip' }),
+    onExchange: ({ direction, method, status, milliseconds }) =>
+      metrics.sipExchanged(direction, method, status, milliseconds),
   });
   const atShutdown = sip.atShutdown ?? (sip.engine === 'embedded' ? 'deactivate' : 'keep');
   opened.add('sip face', () => face.close({ deactivate: atShutdown === 'deactivate' }));

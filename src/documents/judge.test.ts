@@ -5,6 +5,7 @@ import { defaultXmlLimits } from '../xml/limits.ts';
 import { SchemaLibrary } from '../xml/schema.ts';
 import { builtInUsages, groupsAuid } from './application-usage.ts';
 import { groupDocument } from './documents.testkit.ts';
+import { groupExaminer } from './examine-group.ts';
 import { DocumentJudge, type Judged } from './judge.ts';
 
 let library: SchemaLibrary;
@@ -46,6 +47,25 @@ async function verdictOn(bytes: Uint8Array, by = judge): Promise<unknown> {
 }
 
 describe('documents that come at the same time', () => {
+  test('find the thread that judges them ready when it was started early', async () => {
+    const early = await SchemaLibrary.load({ threads: 1 });
+    const asked: unknown[] = [];
+    const watched = {
+      read: early.read.bind(early),
+      examine: early.examine.bind(early),
+      prepare: (...request: Parameters<typeof early.prepare>) => {
+        asked.push(request);
+        return early.prepare(...request);
+      },
+    };
+    const by = new DocumentJudge(watched, defaultXmlLimits);
+    await by.prepare(groups);
+    expect(asked).toEqual([['groups', defaultXmlLimits, groupExaminer]]);
+    const verdicts = await Promise.all([verdictOn(Buffer.from(good), by), verdictOn(Buffer.from('<a>'), by)]);
+    expect(verdicts).toMatchObject([{ groupIds: ['sip:alpha@red.example'] }, { code: 'not-well-formed' }]);
+    await early.close();
+  });
+
   test('get the verdict that each gets alone, whichever thread judges them', async () => {
     const alone: unknown[] = [];
     for (const [, bytes] of cases) alone.push(await verdictOn(bytes));

@@ -33,13 +33,20 @@ export interface KnownEdit {
   readonly earlier: () => EarlierGroup | undefined;
 }
 
+type JudgingSchemas = Pick<SchemaLibrary, 'read' | 'examine' | 'prepare'>;
+
 export class DocumentJudge {
-  readonly #schemas: Pick<SchemaLibrary, 'read' | 'examine'>;
+  readonly #schemas: JudgingSchemas;
   readonly #limits: XmlLimits;
 
-  constructor(schemas: Pick<SchemaLibrary, 'read' | 'examine'>, limits: XmlLimits) {
+  constructor(schemas: JudgingSchemas, limits: XmlLimits) {
     this.#schemas = schemas;
     this.#limits = limits;
+  }
+
+  /** Starts early what judges group documents beside this thread; resolves when it is ready. */
+  prepare({ schema }: ApplicationUsage): Promise<void> {
+    return this.#schemas.prepare(schema, this.#limits, groupExaminer);
   }
 
   /** Throws Refusal `document-too-large`; the first check of all, before anybody looks inside. */

@@ -40,7 +40,7 @@ import { DocumentWriter, groupIdsOf, type WriterOptions } from './writer.ts';
 
 export interface DocumentServiceOptions {
   readonly store: Store;
-  readonly schemas: Pick<SchemaLibrary, 'read' | 'examine' | 'scan'>;
+  readonly schemas: Pick<SchemaLibrary, 'read' | 'examine' | 'prepare' | 'scan'>;
   /** Must contain the usage of group documents; default: the built-in ones. */
   readonly usages?: readonly ApplicationUsage[] | undefined;
   readonly limits: XmlLimits;
@@ -128,6 +128,11 @@ export class DocumentService implements Documents {
       limits: options.limits,
       bindsBothSystems: options.bindsBothSystems ?? (() => undefined),
     });
+  }
+
+  /** Starts early what the first group documents would wait for; resolves when it is ready. */
+  prepare(): Promise<void> {
+    return this.#judge.prepare(this.#groups);
   }
 
   /** Bytes that the cache holds now, for metrics. */

@@ -137,6 +137,11 @@ export class SchemaLibrary {
     throw new Error(verdict.failure);
   }
 
+  /** Makes the thread behind `examine` ready for documents of this schema and examiner; resolves when it is, or cannot be. */
+  prepare(name: string | undefined, limits: XmlLimits, examiner: string): Promise<void> {
+    return this.#small.prepare(name, limits, examiner);
+  }
+
   /** Parses a large document or fragment on another thread and tells its offsets. Rejects with the refusals of readXml, and `unavailable`. */
   async scan(bytes: Uint8Array, limits: XmlLimits): Promise<OffsetScan> {
     const { scan } = await this.#judgeInWorker({ schema: undefined, bytes, limits, scan: true });

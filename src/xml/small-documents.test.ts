@@ -17,7 +17,7 @@ function withPool(answer: (jobs: SmallJobs) => Promise<readonly SmallVerdict[]> 
   };
   const documents = new SmallDocuments(pool, (bytes) => bytes.byteLength < 1000);
   const judge = (text: string) => documents.judge('s', Buffer.from(text), defaultXmlLimits, 'file:///e.js');
-  return { batches, judge };
+  return { batches, documents, judge };
 }
 
 async function echo({ bytes, jobs }: SmallJobs): Promise<readonly SmallVerdict[]> {
@@ -31,6 +31,16 @@ describe('small documents', () => {
     expect(batches).toHaveLength(0);
     expect(await judge('x'.repeat(1000))).toEqual({ finding: 'x'.repeat(1000) });
     expect(await withPool(echo, 1).judge('<a/>')).toEqual({ finding: '<a/>' });
+  });
+
+  test('the thread is started and told schema and examiner before there is a document; what goes wrong is not told then', async () => {
+    const { batches, documents } = withPool();
+    await documents.prepare('s', defaultXmlLimits, 'file:///e.js');
+    expect(batches).toEqual([
+      { bytes: new Uint8Array(0), limits: defaultXmlLimits, jobs: [{ schema: 's', end: 0, examiner: 'file:///e.js' }] },
+    ]);
+    const broken = withPool(() => Promise.reject(new Error('no thread')));
+    await expect(broken.documents.prepare('s', defaultXmlLimits, 'file:///e.js')).resolves.toBeUndefined();
   });
 
   test('those of one turn go together, and each gets its own verdict', async () => {

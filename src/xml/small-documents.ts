@@ -51,6 +51,15 @@ export class SmallDocuments {
     });
   }
 
+  /**
+   * Has the thread started and what it needs for such documents made ready, so that the first of them do not wait for that. Resolves also
+   * when that fails: whoever needs the thread will see.
+   */
+  async prepare(schema: string | undefined, limits: XmlLimits, examiner: string): Promise<void> {
+    const jobs = [{ schema, end: 0, examiner }];
+    await this.#pool.run({ bytes: new Uint8Array(0), limits, jobs }).catch(() => undefined);
+  }
+
   #send(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
