@@ -106,7 +106,7 @@ function planOf(rule: RuleFile, shop: Workshop): Plan {
   if (members !== undefined) return (index, paths, context) => planMembers(index, paths, members, context.isServed);
   if (services !== undefined) return (index, paths) => planDrop(index, paths, services.drop);
   if (permissions !== undefined) {
-    return (index, paths, context) => planPermissions(index, paths, permissions, context.isServed);
+    return (index, paths, context) => planPermissions(index, paths, permissions, context);
   }
   if (rule.rewrite !== undefined) return rewriting(rule.rewrite, rule.endToEnd, shop);
   if (rule.pseudonym !== undefined) return pseudonymising(rule.pseudonym, rule.endToEnd, shop);

@@ -8,7 +8,7 @@ import { type ElementPaths, insertion, insertionBehind, type PolicyEdit, prefixF
 import { authorisationRules, listServices } from './group-parts.ts';
 import { conditionsOf } from './identity-positions.ts';
 import type { PermissionsFile } from './policy-schema.ts';
-import { type Share, UserGroup } from './user-group.ts';
+import { type Served, type Share, UserGroup } from './user-group.ts';
 
 /** Actions in the namespace of list-service; all others that 3GPP has defined are in that of MCPTT group information. */
 const ofListService: ReadonlySet<string> = new Set(['allow-initiate-conference', 'join-handling']);
@@ -28,16 +28,14 @@ export function planPermissions(
   index: OffsetIndex,
   paths: ElementPaths,
   { for: who, deny = [], allow = [] }: PermissionsFile,
-  isServed: (identity: string) => boolean,
+  served: Served,
 ): readonly PolicyEdit[] {
   const freshId = idMaker(index);
   return listServices(index).flatMap((listService) => {
     const rules = authorisationRules(index, listService);
-    const othersCount = rules.some(
-      (rule) => hasCondition(index, rule, 'other-identity') && granted(index, rule).length > 0,
-    );
+    const othersCount = rules.some((rule) => isGrantToOthers(index, rule));
     const sceneOf = (wanted: 'any' | 'every'): Scene => {
-      const users = new UserGroup(index, listService, who, isServed, wanted);
+      const users = new UserGroup(index, listService, who, served, wanted);
       return { index, paths, users, othersCount, freshId };
     };
     const denying = deny.length === 0 ? undefined : sceneOf('any');
@@ -81,14 +79,16 @@ function ruleForOthers(scene: Scene, rule: ElementId, actions: readonly ElementI
   const cp = prefixOf(index, rule);
   const [identity] = identityConditions(index, rule);
   const members = isForMembers(index, rule);
-  if (identity === undefined && !members && othersCount) {
+  // The rule and its copy would name each other's users, who are then no "others" any more.
+  const isForOthers = hasCondition(index, rule, 'other-identity');
+  if (isForOthers || (identity === undefined && !members && othersCount)) {
     throw new Refusal('constraint-failure', {
       phrase: `rule ${index.attribute(rule, 'id')} covers everybody or whoever no other rule names, and cannot be split`,
     });
   }
   const matchers =
     identity === undefined
-      ? users.others(cp, members && othersCount)
+      ? users.others(cp, members && othersCount, members)
       : index
           .children(identity)
           .map((matcher) => users.othersOf(matcher, rule, cp, members))
@@ -120,8 +120,11 @@ function editsOfAllowing(scene: Scene, listService: ElementId, allow: readonly s
   const matchers = users.all(cp, othersCount);
   if (matchers === '') return [];
   // Whom a rule names is no "other" any more, and would lose what is granted to others.
-  const named = authorisationRules(index, listService).some((rule) => isForMembers(index, rule));
-  if (othersCount && !named) {
+  const rules = authorisationRules(index, listService);
+  const named = rules
+    .filter((rule) => isGrantToOthers(index, rule))
+    .every((rule) => rules.some((other) => other !== rule && isForMembers(index, other)));
+  if (!named) {
     throw new Refusal('constraint-failure', {
       phrase: 'members have rights as whoever no other rule names, and would lose them in a rule of their own',
     });
@@ -190,6 +193,11 @@ function identityConditions(index: OffsetIndex, rule: ElementId): readonly Eleme
 
 function isForMembers(index: OffsetIndex, rule: ElementId): boolean {
   return conditionsOf(index, rule).some((condition) => index.is(condition, namespaces.listService, 'is-list-member'));
+}
+
+/** True for a rule that gives something to whoever no other rule names. */
+function isGrantToOthers(index: OffsetIndex, rule: ElementId): boolean {
+  return hasCondition(index, rule, 'other-identity') && granted(index, rule).length > 0;
 }
 
 function hasCondition(index: OffsetIndex, rule: ElementId, name: string): boolean {

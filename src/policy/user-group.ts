@@ -8,10 +8,14 @@ import { copiedMarkup, missingDeclarations } from './copied-markup.ts';
 import { isEntry, isUnresolved, listItems } from './group-parts.ts';
 import { canonicalDomain, foldedText, participantType, refuseUnresolved } from './identity-filter.ts';
 import { identityElements, type ManyPosition, readMany } from './identity-positions.ts';
+import type { PolicyContext } from './policy.ts';
 import type { PermissionsFile } from './policy-schema.ts';
 
 /** How many of those whom a condition covers belong to the users. */
 export type Share = 'none' | 'some' | 'all';
+
+/** Who receives service in this system. */
+export type Served = Pick<PolicyContext, 'isServed' | 'users'>;
 
 interface Member {
   /** Canonical identities: MCPTT, MCVideo and MCData ID. */
@@ -32,6 +36,8 @@ export class UserGroup {
   readonly #type: string | undefined;
   readonly #except: readonly string[];
   readonly #members: readonly Member[];
+  /** Users of whom the configuration says where they are served, but the list does not name; absent = not known. */
+  readonly #unlisted: readonly Member[] | undefined;
   readonly #belongs = new Map<string, boolean>();
   readonly #unresolved: string | undefined;
 
@@ -39,7 +45,7 @@ export class UserGroup {
     index: OffsetIndex,
     listService: ElementId,
     who: PermissionsFile['for'],
-    isServed: (identity: string) => boolean,
+    { isServed, users }: Served,
     wanted: 'any' | 'every',
   ) {
     this.#index = index;
@@ -55,6 +61,9 @@ export class UserGroup {
     for (const { identities, belongs } of this.#members) {
       for (const identity of identities) this.#belongs.set(identity, belongs || this.#belongs.get(identity) === true);
     }
+    const placed = users === undefined ? undefined : [...users.own.servedUsers, ...users.own.awayUsers];
+    // Only `served` treats users of one domain differently by what the configuration says.
+    this.#unlisted = who.served !== true ? [] : placed?.flatMap((user) => this.#unlistedMember(user));
   }
 
   /** How many of the members listed belong. */
@@ -95,7 +104,7 @@ export class UserGroup {
     const domain = many.domain === undefined ? undefined : canonicalDomain(many.domain.value);
     const inside = (identity: string): boolean => domain === undefined || uriDomain(identity) === domain;
     if (this.#isListed() || (domain !== undefined && this.#isForeign(domain))) {
-      const left = this.#identities(true).filter(inside);
+      const left = this.#identities(true, asListed).filter(inside);
       return left.length === 0
         ? verbatim
         : this.#withExcepts(
@@ -104,17 +113,24 @@ export class UserGroup {
             left.map((id) => ` id="${escaped(id)}"`),
           );
     }
-    const staying = this.#identities(false).filter((identity) => inside(identity) && !this.#isExcepted(many, identity));
+    const staying = this.#identities(false, asListed).filter(
+      (identity) => inside(identity) && !this.#isExcepted(many, identity),
+    );
     if (asListed) return ones(prefix, staying);
-    if (!this.#isWholeDomain()) refuseUnresolved(`a cp:many without a list of its users`);
+    const isOwn = domain !== undefined && this.#isOwn(domain);
+    if (!isOwn && !this.#isWholeDomain()) refuseUnresolved(`a cp:many without a list of its users`);
     if (domain !== undefined) return ones(prefix, staying);
     const own = staying.filter((identity) => uriDomain(identity) === this.#who.domain);
     return this.#withExcepts(matcher, rule, [` domain="${escaped(this.#who.domain ?? '')}"`]) + ones(prefix, own);
   }
 
-  /** Markup of identity conditions that cover everybody who does not belong. Throws as othersOf. */
-  others(prefix: string, asListed: boolean): string {
+  /**
+   * Markup of identity conditions that cover everybody who does not belong, as far as `forMembers` does not limit them to the list already.
+   * Throws as othersOf.
+   */
+  others(prefix: string, asListed: boolean, forMembers: boolean): string {
     if (asListed || !(this.#isListed() || this.#isWholeDomain())) {
+      if (!forMembers) refuseUnresolved('a cp:rule for everybody');
       this.#refuseUnlisted();
       return ones(prefix, this.#identities(false));
     }
@@ -141,10 +157,10 @@ export class UserGroup {
     if (type !== undefined) {
       return this.#identities(true).some((identity) => uriDomain(identity) === domain) ? 'some' : 'none';
     }
-    const exception = this.#identities(false).some((identity) => uriDomain(identity) === domain);
+    const exception = this.#identities(false, false).some((identity) => uriDomain(identity) === domain);
     if (uri !== undefined) return 'some';
     if (served === true && !this.#isServed(`sip:${domain}`)) {
-      return this.#identities(true).some((identity) => uriDomain(identity) === domain) ? 'some' : 'none';
+      return this.#identities(true, false).some((identity) => uriDomain(identity) === domain) ? 'some' : 'none';
     }
     return exception || (except !== undefined && this.#unresolved !== undefined) ? 'some' : 'all';
   }
@@ -162,6 +178,14 @@ export class UserGroup {
     return served === true && uri === undefined && !this.#isServed(`sip:${domain}`);
   }
 
+  /** True when all users of a domain of ours belong, but for those who are known to be away and members of excepted types. */
+  #isOwn(domain: string): boolean {
+    const { served, uri, participantType: type, except } = this.#who;
+    if (served !== true || uri !== undefined || type !== undefined || this.#unlisted === undefined) return false;
+    if (except !== undefined) this.#refuseUnlisted();
+    return this.#isServed(`sip:${domain}`);
+  }
+
   /** True when all users of one domain belong, but for members of excepted types. */
   #isWholeDomain(): boolean {
     const { domain, served, uri, participantType: type, except } = this.#who;
@@ -174,9 +198,9 @@ export class UserGroup {
     if (this.#unresolved !== undefined) refuseUnresolved(this.#unresolved);
   }
 
-  #identities(belonging: boolean): readonly string[] {
+  #identities(belonging: boolean, listedOnly = true): readonly string[] {
     const found = new Set<string>();
-    for (const { identities, belongs } of this.#members) {
+    for (const { identities, belongs } of [...this.#members, ...((listedOnly ? undefined : this.#unlisted) ?? [])]) {
       if (belongs === belonging) for (const identity of identities) found.add(identity);
     }
     return [...found];
@@ -203,6 +227,12 @@ export class UserGroup {
       return `${open}${content}${excepts}${index.source(index.closeStart(many), index.outerEnd(many))}`;
     }
     return `${open.slice(0, -2)}>${excepts}</${name}>`;
+  }
+
+  #unlistedMember(user: string): readonly Member[] {
+    const identity = canonicalUri(user);
+    if (identity === undefined || this.#belongs.has(identity)) return [];
+    return [{ identities: [identity], belongs: this.has(identity) }];
   }
 
   #member(entry: ElementId): Member {
