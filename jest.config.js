@@ -10,4 +10,6 @@ export default {
     ],
   },
   testTimeout: 30_000,
+  // Modules of finished tests stay in memory: a worker that has gathered too many is replaced
+  workerIdleMemoryLimit: '1GB',
 };
