@@ -148,11 +148,9 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     validities: () => current.validities,
   });
   const openedSip = await openSip(site, store, documents, interconnection, metrics);
-  sip = openedSip?.face;
-  if (sip !== undefined) {
-    const { watchPartners } = sip;
-    interconnection.useWatch((listener) => watchPartners(listener));
-  }
+  const sipFace = openedSip?.face;
+  sip = sipFace;
+  if (sipFace !== undefined) interconnection.useWatch((listener) => sipFace.watchPartners(listener));
   const stopWarning = warnOfExpiry(() => current.validities, Date.now, log);
   opened.add('expiry warnings', async () => stopWarning());
   opened.add('metrics', async () => stopCounting());

@@ -72,3 +72,22 @@ test('TS 24.481 6.3.13: a change and a deletion at the home reach the partner th
   await deleted.body.dump();
   await until(atBlue, ({ status }) => status === 404, 'the deletion at blue');
 });
+
+test('metrics tell SIP requests of both directions with their answers and times, and what waits to be sent', async () => {
+  const metricsOf = async (gateway: TestGateway): Promise<string> =>
+    (await request(`${gateway.urls.manage}/metrics`)).body.text();
+  const subscribed = /^mcgw_sip_requests_total\{direction="(in|out)",method="SUBSCRIBE",status="200"\} [1-9]/m;
+  const notified = /^mcgw_sip_requests_total\{direction="(in|out)",method="NOTIFY",status="200"\} [1-9]/m;
+  const atRed = await until(
+    () => metricsOf(red),
+    (text) => notified.test(text),
+    'the NOTIFY in the metrics of red',
+  );
+  expect(subscribed.exec(atRed)?.[1]).toBe('in');
+  expect(notified.exec(atRed)?.[1]).toBe('out');
+  expect(atRed).toMatch(/^mcgw_sip_request_seconds_count\{direction="out",method="NOTIFY"\} [1-9]/m);
+  expect(atRed).toMatch(/^mcgw_notifications_waiting 0$/m);
+  const ofBlue = await metricsOf(blue);
+  expect(subscribed.exec(ofBlue)?.[1]).toBe('out');
+  expect(notified.exec(ofBlue)?.[1]).toBe('in');
+});

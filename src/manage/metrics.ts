@@ -11,6 +11,8 @@ export interface Metrics {
   expose(): Promise<string>;
   /** One answered HTTP request. */
   httpAnswered(face: string, method: string, status: number, milliseconds: number): void;
+  /** One SIP request with its final answer, of others (`in`) or of ours (`out`). */
+  sipExchanged(direction: 'in' | 'out', method: string, status: number, milliseconds: number): void;
   /** One commit that changed documents. */
   documentsChanged(count: number): void;
   /** One request for a group to a partner. */
@@ -34,6 +36,8 @@ export interface MetricSources {
   readonly now: () => number;
   /** Number of subscriptions of others to us. */
   readonly subscriptions: () => number;
+  /** NOTIFYs that wait for their turn to be sent. */
+  readonly notificationsWaiting: () => number;
   /** Until when certificates and revocation lists are good, by configuration key; milliseconds since 1970. */
   readonly validities: () => readonly { readonly key: string; readonly until: number }[];
 }
@@ -45,6 +49,7 @@ export function createMetrics({
   requestLoad,
   now,
   subscriptions,
+  notificationsWaiting,
   validities,
 }: MetricSources): Metrics {
   const registry = new Registry();
@@ -61,6 +66,19 @@ export function createMetrics({
     help: 'Time from the complete header to the answer',
     labelNames: ['face', 'method'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registers,
+  });
+  const sipRequests = new Counter({
+    name: 'mcgw_sip_requests_total',
+    help: 'SIP requests with their final answers, of others (in) and of ours (out)',
+    labelNames: ['direction', 'method', 'status'],
+    registers,
+  });
+  const sipDurations = new Histogram({
+    name: 'mcgw_sip_request_seconds',
+    help: 'Time from a SIP request to its final answer',
+    labelNames: ['direction', 'method'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 32],
     registers,
   });
   const changes = new Counter({ name: 'mcgw_document_changes_total', help: 'Documents changed', registers });
@@ -155,6 +173,14 @@ export function createMetrics({
     },
   });
   new Gauge({
+    name: 'mcgw_notifications_waiting',
+    help: 'NOTIFYs that wait for their turn to be sent',
+    registers,
+    collect() {
+      this.set(notificationsWaiting());
+    },
+  });
+  new Gauge({
     name: 'mcgw_valid_until_seconds',
     help: 'When the first certificate or revocation list in the file of a configuration key runs out, seconds since 1970',
     labelNames: ['key'],
@@ -173,9 +199,20 @@ export function createMetrics({
       requests.inc({ face, method: known, status: String(status) });
       durations.observe({ face, method: known }, milliseconds / 1000);
     },
+    sipExchanged(direction, method, status, milliseconds) {
+      sipRequests.inc({ direction, method, status: statusLabel(status) });
+      sipDurations.observe({ direction, method }, milliseconds / 1000);
+    },
     partnerAsked: (partner, outcome, milliseconds) => asked.observe({ partner, outcome }, milliseconds / 1000),
     partnerRefused: (partner, code) => refusals.inc({ partner, code }),
     documentsChanged: (count) => changes.inc(count),
     deliveryAttempted: (partner, outcome, milliseconds) => attempts.observe({ partner, outcome }, milliseconds / 1000),
   };
+}
+
+/** Statuses that are told by themselves; of others, which a peer chooses freely, the class. */
+const namedStatuses: ReadonlySet<number> = new Set([200, 400, 403, 404, 405, 408, 423, 429, 481, 489, 500, 503, 504]);
+
+function statusLabel(status: number): string {
+  return namedStatuses.has(status) ? String(status) : `${Math.floor(status / 100)}xx`;
 }

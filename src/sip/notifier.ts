@@ -79,12 +79,17 @@ export class Notifier implements SubscriptionKeeper {
   }
 
   /** Set once, before anything is subscribed. */
-  attach(port: SipPort): void {
+  attach(port: Pick<SipPort, 'notify'>): void {
     this.#sender.attach(port);
   }
 
   get size(): number {
     return this.#subscriptions.size;
+  }
+
+  /** NOTIFYs that wait for their turn to be sent. */
+  get waiting(): number {
+    return this.#window.waiting;
   }
 
   /** Number of subscriptions of one subscriber. */

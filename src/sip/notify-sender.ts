@@ -61,14 +61,14 @@ export class NotifySender {
   readonly history = new DocumentHistory();
   readonly #options: NotifySenderOptions;
   readonly #patches = new DocumentPatches();
-  #port: SipPort | undefined;
+  #port: Pick<SipPort, 'notify'> | undefined;
 
   constructor(options: NotifySenderOptions) {
     this.#options = options;
   }
 
   /** Set once, before anything is sent. */
-  attach(port: SipPort): void {
+  attach(port: Pick<SipPort, 'notify'>): void {
     this.#port = port;
   }
 

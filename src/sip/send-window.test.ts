@@ -62,4 +62,5 @@ test('what was asked for one by one does not wait behind a change for many', () 
   window.pass(1_000);
   expect(started.at(-1)).toBe(1_000);
   expect(started).toHaveLength(49);
+  expect(window.waiting).toBe(12);
 });

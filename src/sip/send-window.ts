@@ -45,6 +45,11 @@ export class SendWindow<Item> {
     this.#start = start;
   }
 
+  /** Items whose turn has not come. */
+  get waiting(): number {
+    return this.#queue.length - this.#head;
+  }
+
   /** Starts the item now, or when its turn comes. */
   add(item: Item): void {
     this.#queue.push(item);

@@ -8,6 +8,7 @@ import type { OwnFacing, PartnerAdmission, PartnerWatch, PartnerWatchListener } 
 import type { Store } from '../store/store.ts';
 import { Admission } from './admission.ts';
 import { type Clock, TimerQueue } from './engine/timer-queue.ts';
+import { type ExchangeListener, timedPort, timedRequest } from './exchange-times.ts';
 import { MissingGroups } from './missing-groups.ts';
 import { NotificationJournal } from './notification-journal.ts';
 import { Notifier, type SubscriptionSummary } from './notifier.ts';
@@ -76,6 +77,8 @@ export interface SipFaceOptions {
   };
   /** Where partners are reached when we subscribe at them; undefined = not over SIP. Absent = never. */
   readonly partnerAddress?: ((partner: string) => PartnerAddress | undefined) | undefined;
+  /** Hears of every SIP request with its final answer, for metrics. */
+  readonly onExchange?: ExchangeListener | undefined;
   /** Milliseconds since 1970, and timers; the system's when absent. */
   readonly clock?: Clock | undefined;
 }
@@ -86,6 +89,8 @@ export interface SipFace {
   subscriptions(): readonly SubscriptionSummary[];
   /** How many there are. */
   readonly subscriptionCount: number;
+  /** NOTIFYs that wait for their turn to be sent. */
+  readonly notificationsWaiting: number;
   /** Watches groups at partners, and tells the listener of them. To be called once; it ends with the face. */
   watchPartners(listener: PartnerWatchListener): PartnerWatch;
   /** Tells every subscriber what it gained or lost; for settings that decide who may read what. */
@@ -174,11 +179,14 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
     log,
   });
   let watch: Subscriber | undefined;
-  const take = (request: IncomingRequest): void => {
+  const tell = options.onExchange ?? ((): void => undefined);
+  const sending = timedPort(port, tell, performance.now.bind(performance));
+  const take = (incoming: IncomingRequest): void => {
+    const request = timedRequest(incoming, tell, performance.now.bind(performance));
     if (request.method === 'NOTIFY' && watch !== undefined) void watch.handle(request);
     else void admission.handle(request);
   };
-  notifier.attach(port);
+  notifier.attach(sending);
   const stopListening = documents.onChange((event) => notifier.onChange(event));
   try {
     await port.connect();
@@ -220,11 +228,14 @@ export async function startSipFace(options: SipFaceOptions): Promise<SipFace> {
     get subscriptionCount() {
       return notifier.size;
     },
+    get notificationsWaiting() {
+      return notifier.waiting;
+    },
     recheck: () => notifier.recheck(),
     watchPartners(listener) {
       watch = new Subscriber({
         timers,
-        subscribe: (request) => port.subscribe(request),
+        subscribe: (request) => sending.subscribe(request),
         gms: options.gms,
         addressOf: options.partnerAddress ?? (() => undefined),
         largestBody: Math.min(largestBody, engine.largestFrame - frameOverhead),
