@@ -2,7 +2,7 @@
 // `document` elements, each of which begins where the one before ended.
 import type { PatchOperation } from '../xml/xml-diff.ts';
 import type { HistoryStep } from './document-history.ts';
-import { type DocumentPatches, type DocumentVersion, patchOctets, pays } from './document-patches.ts';
+import type { DocumentPatches, DocumentVersion } from './document-patches.ts';
 
 /** One `document` element: a change as the subscriber saw it. */
 export interface DocumentStep {
@@ -26,14 +26,10 @@ export interface ChainParts {
   readonly patches: DocumentPatches;
 }
 
-/**
- * The changes of one document, in the order in which they happened; none when there was none for this subscriber. Undefined when the
- * patches together cost more than fetching what is there now.
- */
-export async function changeChain(parts: ChainParts): Promise<readonly DocumentStep[] | undefined> {
+/** The changes of one document, in the order in which they happened; none when there was none for this subscriber. */
+export async function changeChain(parts: ChainParts): Promise<readonly DocumentStep[]> {
   const { watch, steps, toldTag, current, viewed, patches } = parts;
   const chain: DocumentStep[] = [];
-  let octets = 0;
   let previousTag = toldTag;
   const add = (sequence: number, version: DocumentVersion | undefined): void => {
     const newTag = version?.tag;
@@ -41,7 +37,6 @@ export async function changeChain(parts: ChainParts): Promise<readonly DocumentS
     if (newTag === previousTag) return;
     const patch =
       previousTag === undefined || version === undefined ? undefined : patches.between(watch, previousTag, version);
-    if (patch !== undefined) octets += patchOctets(patch);
     chain.push({ sequence, previousTag, newTag, patch });
     if (version !== undefined) patches.keep(watch, version);
     previousTag = newTag;
@@ -53,5 +48,5 @@ export async function changeChain(parts: ChainParts): Promise<readonly DocumentS
   }
   // What is seen now differs from what the last commit left when the rights have changed since, or a commit has just come.
   add(Number.POSITIVE_INFINITY, current);
-  return current === undefined || pays(octets, current.index) ? chain : undefined;
+  return chain;
 }

@@ -62,7 +62,7 @@ export class DocumentPatches {
 }
 
 /** Whether so many octets of patches are less than what a subscriber that fetches the document causes. */
-export function pays(octets: number, { bytes }: OffsetIndex): boolean {
+function pays(octets: number, { bytes }: OffsetIndex): boolean {
   return octets <= bytes.length + fetchOverhead;
 }
 
