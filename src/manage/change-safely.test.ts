@@ -230,6 +230,15 @@ describe('policies', () => {
     await printed((terminal) => policyActivate(atBlue, 'red', waiting, terminal));
     expect((await inForce())[0]).toMatchObject({ active: { version: 7, how: 'activated' }, differsFromFile: false });
   });
+
+  test('another text under the version in force is activated, and said to be so', async () => {
+    const activated = (number: number) =>
+      printed((terminal) =>
+        policyActivate(atBlue, file('again.yaml', policy(number, ceiling(3 + number))), waiting, terminal),
+      );
+    expect(await activated(7)).toContain('another text was in force under the same version');
+    expect(await activated(8)).not.toContain('another text');
+  });
 });
 
 describe('local edits', () => {

@@ -46,6 +46,16 @@ describe('mcgw policy try', () => {
     expect(err).toEqual(['no rule changed anything']);
   });
 
+  test('whoever does not say who is served is told that nobody is', async () => {
+    const told = 'nobody counts as served: --served-domain and --served-user say who does';
+    const file = policy('  - { name: served, members: { keep: [ { served: true } ] } }\n');
+    expect(await policyTry(file, group, options, terminal)).toBe(0);
+    expect(err[0]).toBe(told);
+    err.length = 0;
+    expect(await policyTry(file, group, { ...options, servedDomain: ['blue.example'] }, terminal)).toBe(0);
+    expect(err).not.toContain(told);
+  });
+
   test('a refusal is 1, an unusable policy 2', async () => {
     const refusing = policy('  - { name: no, require: { select: //mcpttgi:nothing, otherwise: not like this } }\n');
     expect(await policyTry(refusing, group, options, terminal)).toBe(1);

@@ -48,6 +48,8 @@ export async function policyTry(
     terminal.err(unreadable(groupFile, error));
     return exitCodes.wrongUsage;
   }
+  if (asksWhoIsServed(policy) && options.servedDomain === undefined && options.servedUser === undefined)
+    terminal.err('nobody counts as served: --served-domain and --served-user say who does');
   const schemas = await SchemaLibrary.load({ threads: 1 });
   try {
     return await tryOn(policy, document, options, schemas, terminal);
@@ -100,4 +102,8 @@ function groupsUsage(): ApplicationUsage {
   const usage = builtInUsages.find(({ auid }) => auid === groupsAuid);
   if (usage === undefined) throw new Error(`the application usage ${groupsAuid} is not built in`);
   return usage;
+}
+
+function asksWhoIsServed({ source }: Policy): boolean {
+  return [source?.text, ...Object.values(source?.files ?? {})].some((text) => /\bserved["']?\s*:/.test(text ?? ''));
 }

@@ -129,6 +129,8 @@ async function change(
     for (const { partner, direction, active } of wanted) {
       terminal.out(`${active.policy} v${active.version} is in force for ${partner}, ${direction}`);
     }
+    if (action === 'activate' && wanted.some(isNumberTakenTwice))
+      terminal.err('another text was in force under the same version: give each change a version of its own');
   }
   let told = '';
   while (wait && policies.some(({ inLine }) => !inLine)) {
@@ -136,12 +138,19 @@ async function change(
     const all = ((await client.json('policies')) as Policies).policies;
     policies = wanted.flatMap((one) => all.filter((now) => isSame(one, now)));
     const progress = policies.map(progressText).join('; ');
-    if (progress !== told && !json) terminal.err(progress);
+    // The last state is told as the result.
+    if (progress !== told && !json && policies.some(({ inLine }) => !inLine)) terminal.err(progress);
     told = progress;
   }
   if (json) terminal.out(JSON.stringify(policies, null, 2));
   else if (wait) terminal.out(policies.map(progressText).join('\n'));
   return exitCodes.done;
+}
+
+// Listings and provenance name versions, so two texts under one number cannot be told apart there.
+function isNumberTakenTwice({ active, earlier: [before] }: PolicyInForce): boolean {
+  if (before === undefined || before.digest === active.digest) return false;
+  return before.policy === active.policy && before.version === active.version;
 }
 
 // Another change meanwhile ends the waiting: what was asked for is not in force any more.
