@@ -113,7 +113,10 @@ const partner = z.strictObject({
     .optional()
     .describe('users of other systems, ours included, that receive service from the partner'),
   xcapRoots: z.array(httpUri).default([]).describe('XCAP roots of the partner in order of preference, with failover'),
-  certificates: z.array(certificate).min(1).describe('certificates by which the partner is recognised'),
+  certificates: z
+    .array(certificate)
+    .min(1)
+    .describe('certificates by which the partner is recognised, each by `{ san }` or by `{ spki }`'),
   tls: z
     .strictObject({
       ca: fileName.optional().describe('file: CA that certificates of the partner chain to, PEM'),
