@@ -158,6 +158,16 @@ test('served guests and absent users are told apart in grants to whole domains, 
   }
 });
 
+test('what a rule knows of users does not depend on the thread that it runs in', async () => {
+  const grant =
+    '<cp:conditions><cp:identity><cp:many domain="blue.example"/></cp:identity></cp:conditions><cp:actions><m:changed>true</m:changed></cp:actions>';
+  const small = documentOf([], [grant]);
+  const large = small.replace('<list>', `<list><!-- ${'x'.repeat(70_000)} -->`);
+  const rules = ['permissions: { for: { served: true }, deny: [changed] }'];
+  const { text } = await applyRules(rules, small, blueByThread);
+  expect((await applyRules(rules, large, blueByThread)).text.replace(/<!-- x* -->/, '')).toBe(text);
+});
+
 test('a rule for everybody is not split where those who keep the right cannot be named', async () => {
   const everybody = '<cp:actions><m:changed>true</m:changed></cp:actions>';
   expect(await effects(listable, [everybody], served, 'deny')).toMatchObject({ refused: true });

@@ -95,6 +95,7 @@ function contextOf({ users, treatment, ...rest }: PlainContext): PolicyContext {
   return {
     ...rest,
     isServed,
+    users,
     ...(treatment === undefined ? {} : { thirdSystemMembers: { treatment, isOfEither } }),
   };
 }
