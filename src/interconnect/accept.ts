@@ -61,7 +61,7 @@ export class Acceptance {
   ): Promise<void> {
     return this.#journalled(from, groupId, 'withdrawal-refused', async () => {
       const { canonical } = this.#authorise(from, groupId, 'removes');
-      this.#withdrawals.note(canonical, sent);
+      this.#withdrawals.note(canonical, sent, this.#context.clock.now());
       await this.#context.foreignWrites.run(canonical, async () => {
         const held = await this.#context.documents.findSource(canonical);
         if (isOlder(sent, held)) {

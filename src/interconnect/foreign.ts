@@ -107,8 +107,8 @@ function later(one: string | undefined, other: string | undefined): string | und
   return Date.parse(one) < Date.parse(other) ? other : one;
 }
 
-/** A sender whose clock was ahead by more than this when it sent what is held cannot be compared with, milliseconds. */
-const clockTolerance = 60_000;
+/** A sender whose clock was ahead by more than this when a message came cannot be compared with, milliseconds. */
+export const clockTolerance = 60_000;
 
 /** True for a message that its sender originated before what is held, ISO 8601: it was replayed, or held up on its way. */
 export function isOlder(sent: string | undefined, held: SourceRecord | undefined): boolean {

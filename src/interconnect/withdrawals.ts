@@ -1,5 +1,6 @@
 // What homes have withdrawn of late, so that a provision that was sent before and held up on its way brings nothing back.
 import { LRUCache } from 'lru-cache';
+import { clockTolerance } from './foreign.ts';
 
 /** Groups remembered, and for how long, milliseconds: a message is not under way for longer. */
 const remembered = { max: 10_000, ttl: 3_600_000 };
@@ -8,9 +9,13 @@ export class Withdrawals {
   /** When the withdrawal was sent, milliseconds, by canonical group ID. */
   readonly #sent = new LRUCache<string, number>(remembered);
 
-  /** `sent`: when the withdrawal was originated, ISO 8601; absent = the sender does not say, and nothing can be compared. */
-  note(groupId: string, sent: string | undefined): void {
-    if (sent === undefined) return;
+  /**
+   * `sent`: when the withdrawal was originated, ISO 8601; absent = the sender does not say, and nothing can be compared. `now`: when it
+   * came, milliseconds since 1970.
+   */
+  note(groupId: string, sent: string | undefined, now: number): void {
+    // A clock that is far ahead would keep the group away until that time has come.
+    if (sent === undefined || Date.parse(sent) - now > clockTolerance) return;
     // One that was held up on its way must not make a later one forgotten.
     this.#sent.set(groupId, Math.max(Date.parse(sent), this.#sent.get(groupId) ?? 0));
   }
