@@ -115,6 +115,44 @@ describe('pseudonym withholds names', () => {
     });
   }
 
+  test.each([
+    'SIP:InEs@RED.example',
+    'sips:ines@red.example',
+    'sip:%69nes@red.example',
+    'sip:ines@red.example.',
+    'sip:ines@red.example:5060;user=phone',
+    'mailto:ines@red.example',
+    'im:ines@Red.example',
+    'xmpp:ines@red.example/desk',
+    'tel:7042;phone-context=red.example',
+  ])('in whatever way an identity of the domain is written: %s', async (identity) => {
+    const document = groupDocument(
+      `${list(entry(identity, ids(identity)))}\n${rule(`<cp:one id="${identity}"/>`, `<cp:many><cp:except id="${identity}"/></cp:many>`)}`,
+    );
+    const text = await withhold(document);
+    expect(text.match(/="sip:p-[a-z2-7]+@red\.example\.pseudonym\.invalid"/g)).toHaveLength(5);
+    expect(text).not.toContain(identity);
+  });
+
+  test('identities of other domains stay, in other schemes, too', async () => {
+    const document = groupDocument(
+      list(entry('mailto:red.example@blue.example'), entry('tel:+4930;ext=1'), entry('tel:7;phone-context=+49')),
+    );
+    expect(await withhold(document)).toBe(document);
+  });
+
+  test('display names in extensions of an entry go, too', async () => {
+    const inner = '<rl:display-name>Ines <rl:display-name>I.</rl:display-name></rl:display-name>';
+    const document = groupDocument(list(entry('sip:ines@red.example', `<m:anyExt>${inner}</m:anyExt>`)));
+    expect(await withhold(document)).not.toContain('display-name');
+  });
+
+  test('a grant to the domain written as fully qualified becomes one to the pseudonyms', async () => {
+    expect(await withhold(groupDocument(rule('<cp:many domain="RED.example."/>')))).toContain(
+      '<cp:many domain="red.example.pseudonym.invalid"/>',
+    );
+  });
+
   test('every identity of the domain but those of dispatchers, in every position; display names of entries go', async () => {
     const document = groupDocument(
       `${list(

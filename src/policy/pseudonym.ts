@@ -30,7 +30,7 @@ export function planPseudonym(
   const excepted = new Set(rule.except.map(foldedText));
   const identityAt = (element: ElementId, attribute: AttributeView): string =>
     readableIdentity(paths, element, attribute.value);
-  const isOfDomain = (identity: string): boolean => uriDomain(identity) === rule.domain;
+  const isOfDomain = (identity: string): boolean => belongsTo(identity, rule.domain);
   const kept = new Set<string>();
   for (const { element, attribute, entry } of users) {
     if (entry === undefined || !excepted.has(participantType(index, entry))) continue;
@@ -55,6 +55,17 @@ export function planPseudonym(
   }
   const scene: Scene = { index, paths, rule, hidden, someKept: kept.size > 0 };
   return [...edits, ...manys.flatMap((many) => editsOfMany(scene, many))];
+}
+
+/**
+ * True for an identity (canonical URI) that tells of a user of the domain: a SIP URI, fully qualified or not, any other `scheme:user@domain`,
+ * and a local number of the domain (RFC 3966 clause 5.1.5).
+ */
+function belongsTo(identity: string, domain: string): boolean {
+  const other = /^tel:/.test(identity)
+    ? /;phone-context=([^;+]+)/.exec(identity)?.[1]
+    : /@([^@:;?/#]*)[^@]*$/.exec(identity)?.[1];
+  return [uriDomain(identity), other].some((host) => host?.toLowerCase().replace(/\.$/, '') === domain);
 }
 
 interface Scene {
@@ -119,13 +130,22 @@ function exceptCopy(scene: Scene, prefix: string, { element, id, domain }: Excep
 }
 
 function isDomain(attribute: AttributeView, domain: string): boolean {
-  return canonicalDomain(attribute.value) === domain;
+  return canonicalDomain(attribute.value)?.replace(/\.$/, '') === domain;
 }
 
+// Also inside extensions of the entry; what stands in one that goes needs no edit of its own.
 function displayNames(index: OffsetIndex, entry: ElementId): readonly ElementId[] {
-  return [namespaces.resourceLists, namespaces.listService].flatMap((namespace) =>
-    index.childrenNamed(entry, namespace, 'display-name'),
+  const found = [...index.descendants(entry)].filter((element) =>
+    [namespaces.resourceLists, namespaces.listService].some((namespace) =>
+      index.is(element, namespace, 'display-name'),
+    ),
   );
+  let end = 0;
+  return found.filter((element) => {
+    if (index.outerStart(element) < end) return false;
+    end = index.outerEnd(element);
+    return true;
+  });
 }
 
 function prefixed(index: OffsetIndex, element: ElementId): string {
