@@ -1,4 +1,6 @@
 // What two gateways log of both flows at level info, refusals and failures included: no identity of a user or a group.
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { byGroupId, xcap } from '../../src/demo/faces.ts';
 import { McServiceServer } from '../../src/demo/mc-service-server.ts';
@@ -77,3 +79,21 @@ test('structured logs hold no identity of a user or group by default: both flows
   const personal = /(omar|ines|stranger|admin|harbour|border|secret)/i;
   expect(lines.filter((line) => personal.test(line))).toEqual([]);
 }, 60_000);
+
+test('request targets are logged at level debug alone, also when a reload changes the level', async () => {
+  const red = pair.system('red');
+  const file = join(pair.folder, 'red', 'gateway.yaml');
+  const refusedAt = async (from: string, to: string): Promise<readonly string[]> => {
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace(`level: ${from}`, `level: ${to}`));
+    const before = red.log.length;
+    process.kill(red.pid, 'SIGHUP');
+    const lines = async () => red.log.slice(before);
+    const has = (text: string) => (seen: readonly string[]) => seen.some((line) => line.includes(text));
+    await until(lines, has('"reloaded"'), 'the reload');
+    await pair.get('red', 'border-1', 'no identity');
+    return until(lines, has('a request was refused'), 'the refusal');
+  };
+  expect((await refusedAt('info', 'debug')).join('\n')).toContain('border-1');
+  expect((await refusedAt('debug', 'info')).join('\n')).not.toContain('border-1');
+}, 30_000);

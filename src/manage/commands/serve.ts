@@ -46,11 +46,12 @@ export async function serve(file: string, start: StartGateway, terminal: Termina
   return code;
 }
 
-// Request targets hold identities of users; they are for debugging alone.
+// Request targets hold identities of users; they are for debugging alone. The level may change while it runs.
 function logger({ logging, system }: Configuration): Logger {
-  const redact = logging.level === 'debug' ? [] : ['target'];
-  const options = { level: logging.level, base: { system: system.name }, redact: { paths: redact, remove: true } };
-  return pino(options, destination({ fd: 2, sync: true }));
+  const censor = (target: unknown): unknown => (log.level === 'debug' ? target : undefined);
+  const options = { level: logging.level, base: { system: system.name }, redact: { paths: ['target'], censor } };
+  const log: Logger = pino(options, destination({ fd: 2, sync: true }));
+  return log;
 }
 
 /** The line that says where the faces are. */
