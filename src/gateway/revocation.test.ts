@@ -85,7 +85,12 @@ async function provided(checking: 'red' | 'blue', refused: (delivery: ListedDeli
 
 test(
   'RFC 5280 6.3: a caller whose certificate is revoked is refused, until a list without it is reloaded',
-  () => provided('blue', ({ state, outcome }) => state === 'parked' && (outcome ?? '').startsWith('refused with 403')),
+  () =>
+    provided(
+      'blue',
+      ({ state, outcome }) =>
+        state === 'parked' && (outcome ?? '').startsWith('refused with 403 credentials-refused: '),
+    ),
   60_000,
 );
 

@@ -207,7 +207,9 @@ export class Outbox {
     if (this.#failuresInRow >= failuresUntilPause) this.#catchingUp = true;
     this.#failuresInRow = 0;
     if (outcome.outcome === 'refused') {
-      const reason = `refused with ${outcome.status}: ${outcome.reason}`;
+      const { status, reason: why } = outcome;
+      // What is told of an answer may begin with its status.
+      const reason = why.startsWith(`${status} `) ? `refused with ${why}` : `refused with ${status}: ${why}`;
       await this.#record(delivery, { state: 'parked', outcome: reason, action: 'delivery-refused' });
     } else {
       const stored = outcome.created ? 'created at the partner' : 'stored by the partner';

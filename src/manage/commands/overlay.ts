@@ -75,7 +75,7 @@ export async function overlayRebase(
 
 function show({ groupId, edits }: Shown, { json }: Json, terminal: Terminal): number {
   if (json) terminal.out(JSON.stringify({ groupId, edits }, null, 2));
-  else if (edits.length === 0) terminal.out(`${groupId} has no local edits`);
+  else if (edits.length === 0) terminal.out(`${groupId} has no local edits any more`);
   else {
     const rows = edits.map(({ number, at, actor, operations, conflict }) => [
       String(number),
