@@ -36,7 +36,15 @@ export const maximumProblems = 20;
 // libxml2 would otherwise still know the file provider of its environment.
 xmlCleanupInputProvider();
 
-/** Parses bytes, hands the document to `use`, and frees it. Throws Refusal `not-well-formed` with the first fault. */
+/** Bounds of the parser itself, by how its messages begin: what exceeds them may well be XML. */
+const bounds: readonly (readonly [beginning: string, phrase: string])[] = [
+  ['Excessive depth', 'elements are nested too deeply'],
+  ['Name too long', 'a name is too long'],
+  ['Comment too big', 'a comment is too long'],
+  ['Resource limit exceeded', 'a text or value is too long'],
+];
+
+/** Parses bytes, hands the document to `use`, and frees it. Throws Refusal as `parseDocument`. */
 export function withDocument<T>(bytes: Uint8Array, use: (document: XmlDocument) => T): T {
   const document = parseDocument(bytes);
   try {
@@ -46,7 +54,10 @@ export function withDocument<T>(bytes: Uint8Array, use: (document: XmlDocument) 
   }
 }
 
-/** Parses bytes; the caller must dispose of the document. Throws Refusal `not-well-formed` with the first fault. */
+/**
+ * Parses bytes; the caller must dispose of the document. Throws Refusal `not-well-formed` with the first fault, `constraint-failure` for
+ * what exceeds a bound of the parser.
+ */
 export function parseDocument(bytes: Uint8Array): XmlDocument {
   try {
     return XmlDocument.fromBuffer(bytes, { option: parseOptions });
@@ -54,7 +65,10 @@ export function parseDocument(bytes: Uint8Array): XmlDocument {
     if (!(error instanceof XmlParseError)) throw error;
     const first = error.details[0];
     const place = first === undefined ? '' : `line ${first.line}: `;
-    throw new Refusal('not-well-formed', { phrase: place + (first?.message ?? error.message).trim().slice(0, 200) });
+    const message = (first?.message ?? error.message).trim();
+    const bound = bounds.find(([beginning]) => message.startsWith(beginning));
+    if (bound !== undefined) throw new Refusal('constraint-failure', { phrase: place + bound[1], cause: message });
+    throw new Refusal('not-well-formed', { phrase: place + message.slice(0, 200) });
   }
 }
 

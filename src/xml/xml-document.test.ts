@@ -101,6 +101,15 @@ describe('reading XML', () => {
     expect(refusalOf(body, limits)).toBe(expected);
   });
 
+  test.each([
+    ['depth', '<a>'.repeat(300) + '</a>'.repeat(300), 'nested too deeply'],
+    ['a name', `<a${'b'.repeat(60_000)}/>`, 'name is too long'],
+    ['an attribute name', `<a ${'b'.repeat(60_000)}="1"/>`, 'name is too long'],
+  ])('%s that is beyond the parser itself is a constraint too: the document may well be XML', (_, body, phrase) => {
+    expect(refusalOf(body)).toBe('constraint-failure');
+    expect(() => readXml(Buffer.from(body), defaultXmlLimits)).toThrow(phrase);
+  });
+
   test('a flood of four megabytes is judged within its limits', () => {
     const started = performance.now();
     expect(refusalOf(`<r>${'<a/>'.repeat(1_000_000)}</r>`)).toBe('constraint-failure');
