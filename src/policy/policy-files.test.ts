@@ -1,4 +1,5 @@
-import { symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { diag } from 'libxml2-wasm';
@@ -64,6 +65,19 @@ describe('policies include other files', () => {
     await expect(policyFromSource(wide)).rejects.toThrow('a.yaml:1: (file): is larger than 8388608 bytes');
     const files = Object.fromEntries(Array.from({ length: 101 }, (_, number) => [`${number}.yaml`, '']));
     await expect(policyFromSource({ file: 'policy.yaml', text, files })).rejects.toThrow('has more than 100 files');
+  });
+
+  test('a key is made for a file, and not for texts from elsewhere', async () => {
+    const text = file('  - { name: hide, pseudonym: { members: { domain: red.example } } }\n');
+    await withPolicyFolder({ 'policy.yaml': text }, async (folder, load) => {
+      const key = join(folder, 'pseudonym.key');
+      const source = { file: join(folder, 'policy.yaml'), text, files: {} };
+      await expect(policyFromSource(source)).rejects.toThrow('the key pseudonym.key does not exist');
+      expect(existsSync(key)).toBe(false);
+      const { digest } = await load();
+      expect((await stat(key)).mode & 0o777).toBe(0o600);
+      expect((await policyFromSource(source)).digest).toBe(digest);
+    });
   });
 
   test('a long table is read in time proportional to its length', () => {

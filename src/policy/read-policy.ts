@@ -37,7 +37,7 @@ export async function readPolicy(file: string, compile: StylesheetCompiler): Pro
   const files: Record<string, string> = {};
   const unreadable = new Map<string, string>();
   await gather(folder, '', text, files, unreadable);
-  return withKeysAndStylesheets({ file, text, files }, unreadable, compile);
+  return withKeysAndStylesheets({ file, text, files }, unreadable, compile, true);
 }
 
 /**
@@ -54,7 +54,8 @@ export async function resourcesOf(source: PolicySource, compile: StylesheetCompi
   for (const [name, text, limit] of texts) {
     if (Buffer.byteLength(text) > limit) throw new PolicyUnreadable(name, `is larger than ${limit} bytes`);
   }
-  return withKeysAndStylesheets(source, new Map(), compile);
+  // A key that is missing now is not made: what was activated with another one would change all its pseudonyms.
+  return withKeysAndStylesheets(source, new Map(), compile, false);
 }
 
 async function gather(
@@ -86,6 +87,7 @@ async function withKeysAndStylesheets(
   source: PolicySource,
   unreadable: Map<string, string>,
   compile: StylesheetCompiler,
+  makeKey: boolean,
 ): Promise<PolicyResources> {
   const folder = dirname(resolve(source.file));
   const keys = new Map<string, Uint8Array>();
@@ -108,7 +110,7 @@ async function withKeysAndStylesheets(
     for (const written of references.keys) {
       if (keys.has(written) || unreadable.has(written)) continue;
       try {
-        keys.set(written, await readKey(resolve(folder, written), written === usualKey));
+        keys.set(written, await readKey(resolve(folder, written), makeKey && written === usualKey));
       } catch (error) {
         unreadable.set(written, reasonOf(error));
       }
