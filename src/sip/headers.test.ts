@@ -25,6 +25,13 @@ describe('parseParameterised', () => {
     expect(parseParameterised('multipart/mixed;boundary="a;b=\\"c"')?.parameters.get('boundary')).toBe('a;b="c');
   });
 
+  test('RFC 2046 5.1.1: a boundary that ought to be quoted is understood without', () => {
+    const type = parseParameterised('multipart/mixed; boundary=----=_Part/1?(a):b ;charset=x');
+    expect(type?.parameters.get('boundary')).toBe('----=_Part/1?(a):b');
+    expect(type?.parameters.get('charset')).toBe('x');
+    expect(parseParameterised('a;id=b=c')).toBeUndefined();
+  });
+
   test.each(['', ';id=1', 'xcap-diff, presence', 'a;b=1;b=2', 'a;=1', 'a;b="open', 'a b', 'a;b=1 c', 'a;b=c"d'])(
     'RFC 3261 25.1: %p breaks the grammar',
     (text) => {

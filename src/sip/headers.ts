@@ -70,7 +70,11 @@ export function parseParameterised(text: string): ParameterisedValue | undefined
     if (text.charCodeAt(at) === EQUAL) {
       at = skipSpace(text, at + 1);
       const quoted = text.charCodeAt(at) === QUOTE;
-      const end = quoted ? quotedEnd(text, at) : parameterValueEnd(text, at);
+      const end = quoted
+        ? quotedEnd(text, at)
+        : name === 'boundary'
+          ? boundaryEnd(text, at)
+          : parameterValueEnd(text, at);
       if (end <= at) return undefined;
       parameter = quoted ? text.slice(at + 1, end - 1).replace(/\\(.)/g, '$1') : text.slice(at, end);
       at = skipSpace(text, end);
@@ -78,6 +82,13 @@ export function parseParameterised(text: string): ParameterisedValue | undefined
     parameters.set(name, parameter);
   }
   return { value, parameters };
+}
+
+/** RFC 2046 5.1.1 wants a boundary quoted that is no token; not everybody does it, and what is meant is plain. */
+function boundaryEnd(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && /[0-9A-Za-z'()+_\-./:=?]/.test(text.charAt(at))) at++;
+  return at;
 }
 
 /**
