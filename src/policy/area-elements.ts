@@ -121,7 +121,8 @@ function gmlPolygon(index: OffsetIndex, element: ElementId): Ring {
   const [exterior, ...more] = namedChildren(index, element, ['exterior', 'outerBoundaryIs']);
   const [ring] = exterior === undefined ? [] : namedChildren(index, exterior, ['LinearRing']);
   if (ring === undefined || more.length > 0) throw new Error('Polygon has no outer ring');
-  const numbers = namedChildren(index, ring, ['pos', 'posList']).flatMap((part) => decimals(index, part, 2));
+  checkSystem(index, ring);
+  const numbers = namedChildren(index, ring, ['pos', 'posList']).flatMap((part) => decimals(index, part));
   const corners: Position[] = [];
   for (let at = 0; at + 1 < numbers.length; at += 2)
     corners.push([numbers[at + 1] ?? Number.NaN, numbers[at] ?? Number.NaN]);
@@ -131,7 +132,7 @@ function gmlPolygon(index: OffsetIndex, element: ElementId): Ring {
 function gmlPoint(index: OffsetIndex, element: ElementId): Position {
   checkSystem(index, element);
   const [pos] = namedChildren(index, element, ['pos']);
-  const [latitude, longitude] = pos === undefined ? [] : decimals(index, pos, 2);
+  const [latitude, longitude] = pos === undefined ? [] : decimals(index, pos);
   if (latitude === undefined || longitude === undefined) throw new Error(`${index.localName(element)} has no position`);
   return [longitude, latitude];
 }
@@ -141,11 +142,16 @@ function checkSystem(index: OffsetIndex, element: ElementId): void {
   const system = index.attribute(element, 'srsName') ?? '';
   if (!wgs84.test(system))
     throw new Error(`${index.localName(element)} has the coordinate system ${system.slice(0, 100)}`);
+  const dimension = index.attribute(element, 'srsDimension');
+  if (dimension !== undefined && dimension.trim() !== '2')
+    throw new Error(`${index.localName(element)} has ${dimension.slice(0, 100)} dimensions`);
 }
 
-function decimals(index: OffsetIndex, element: ElementId, each: number): readonly number[] {
+/** Latitudes and longitudes of a `pos`, which holds one pair, or a `posList`. */
+function decimals(index: OffsetIndex, element: ElementId): readonly number[] {
+  checkSystem(index, element);
   const numbers = index.text(element).trim().split(/\s+/).map(decimal);
-  if (numbers.length % each !== 0)
+  if (numbers.length % 2 !== 0 || (index.localName(element) === 'pos' && numbers.length !== 2))
     throw new Error(`${index.localName(element)} has a position that is no pair of numbers`);
   return numbers;
 }

@@ -325,6 +325,21 @@ describe('within, by example and by property', () => {
   });
 });
 
+test.each([
+  ['three dimensions', '<l:posList srsDimension="3">46 6 0 46 7 0 47 7 0 47 6 0</l:posList>'],
+  [
+    'another coordinate system of the positions',
+    '<l:posList srsName="urn:ogc:def:crs:EPSG::3857">46 6 46 7 47 7 47 6</l:posList>',
+  ],
+  ['two positions in one', '<l:pos>46 6 46 7</l:pos><l:pos>47 7 47 6</l:pos>'],
+])('RFC 5491 5: GML that says another thing than pairs of WGS 84 cannot be judged: %s', async (_name, positions) => {
+  const gml = `<l:Polygon xmlns:l="http://www.opengis.net/gml"><l:exterior><l:LinearRing>${positions}</l:LinearRing></l:exterior></l:Polygon>`;
+  await expect(apply(keep, groupDocument(area(gml)))).rejects.toMatchObject({
+    code: 'constraint-failure',
+    message: expect.stringContaining('cannot be judged') as unknown,
+  });
+});
+
 describe('areas: what binds both systems changes only with endToEnd', () => {
   const within =
     '<m:on-network-regrouped temporary-MCPTT-group-ID="sip:t@red.example">\n  <m:service-area>all</m:service-area></m:on-network-regrouped>';
