@@ -139,7 +139,9 @@ test('TS 23.280 10.2.7: a pull by pattern asks for every known group and tells h
 
 test('the brake is released by partner and by group', async () => {
   const release = (group: string | undefined) => printed((terminal) => deliveryRelease(atRed, 'blue', group, terminal));
-  expect(await release(undefined)).toBe('0 withdrawals released for blue');
+  expect(await release(undefined)).toBe(
+    '0 withdrawals released for blue\nthe brake of blue holds nothing for interconnect.brake.window seconds from now',
+  );
   await expect(release('sip:none@red.example')).rejects.toThrow('not-found: No such delivery (404)');
   await expect(printed((terminal) => deliveryRelease(atRed, 'green', undefined, terminal))).rejects.toThrow(
     'partner-unknown',

@@ -75,6 +75,8 @@ export async function deliveryRelease(
   const answer = await client.send({ method: 'POST', path: `${path}/release` });
   const { released } = JSON.parse(answer.body) as { released: number };
   terminal.out(`${released} withdrawal${released === 1 ? '' : 's'} released for ${partner}`);
+  if (groupId === undefined)
+    terminal.err(`the brake of ${partner} holds nothing for interconnect.brake.window seconds from now`);
   return exitCodes.done;
 }
 
