@@ -1,12 +1,12 @@
 // Policies change safely: durable, resumed after a crash, one version for each document, whatever comes in meanwhile.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { closeSchemas, groupDocument, refusalOf } from '../documents/documents.testkit.ts';
 import { refusedKind } from '../documents/provenance.ts';
 import type { Policy } from '../policy/policy.ts';
-import { parsePolicy } from '../policy/policy-file.ts';
+import { parsePolicy, policyFromSource } from '../policy/policy-file.ts';
 import { type Blue, crash, openBlue, red } from './blue.testkit.ts';
 import { TestClock } from './interconnect.testkit.ts';
 
@@ -141,6 +141,24 @@ test('a version that cannot be compiled any more keeps the gateway from starting
   await rm(folder, { recursive: true });
   folder = await mkdtemp(join(tmpdir(), 'versions-'));
   blue = await openBlue(folder, clock);
+});
+
+test('a version whose key is another one now is refused instead of making other pseudonyms', async () => {
+  const text = (version: number): string =>
+    `policy: from-red\nversion: ${version}\nrules:\n  - { name: hide, pseudonym: { members: { domain: red.example } } }\n`;
+  const file = join(folder, 'policy.yaml');
+  await writeFile(join(folder, 'pseudonym.key'), 'a key of at least sixteen characters');
+  for (const version of [1, 2]) {
+    await blue.versions.activate(await policyFromSource({ file, text: text(version), files: {} }), inbound, 'operator');
+  }
+  await blue.interconnection.idle();
+  await writeFile(join(folder, 'pseudonym.key'), 'another key of sixteen characters');
+  await expect(blue.versions.rollback(inbound, 'operator')).rejects.toMatchObject({
+    code: 'constraint-failure',
+    phrase: expect.stringContaining('its key is not the one that it was activated with') as unknown,
+  });
+  const [listed] = await blue.versions.list();
+  expect(listed?.active.version).toBe(2);
 });
 
 test('what was rolled back to stays over a restart, though the file holds what was activated', async () => {

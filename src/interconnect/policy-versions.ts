@@ -184,7 +184,7 @@ export class PolicyVersions {
     });
   }
 
-  /** Brings the version before into force again. Throws `not-found` when there is none. */
+  /** Brings the version before into force again. Throws `not-found` when there is none, `constraint-failure` when it cannot be used any more. */
   rollback(scope: PolicyScope & { readonly partner: string }, actor: string): Promise<readonly PolicyInForce[]> {
     return this.#inTurn(async () => {
       const candidates = this.#chosen(undefined, scope);
@@ -198,7 +198,11 @@ export class PolicyVersions {
         if (slot === undefined || target === undefined) continue;
         const version: PolicyVersion = { ...target, at: this.#now(), actor, how: 'rolled-back' };
         const history = [...slot.history.slice(0, -2), version];
-        const policy = await this.#policy(partner, direction, undefined, { ...slot, history });
+        const policy = await this.#policy(partner, direction, undefined, { ...slot, history }).catch(
+          (error: unknown) => {
+            throw new Refusal('constraint-failure', { phrase: (error as Error).message });
+          },
+        );
         back.push({ partner, direction, policy });
         writes.push({ kind: slotKind, name: slotName(name, direction), value: JSON.stringify({ ...slot, history }) });
         journal.push(this.#entry('policy-rolled-back', name, direction, version));
@@ -274,11 +278,15 @@ export class PolicyVersions {
     const kept = await this.#options.store.record(textKind, digest);
     const label = `the ${direction} policy ${version?.policy} version ${version?.version} that was activated for ${name}`;
     if (kept === undefined) throw new Error(`${label} is not kept any more: change the file to bring it into force`);
+    let policy: Policy;
     try {
-      return await this.#options.compile(JSON.parse(kept) as PolicySource);
+      policy = await this.#options.compile(JSON.parse(kept) as PolicySource);
     } catch (error) {
       throw new Error(`${label} cannot be used: ${(error as Error).message}`, { cause: error });
     }
+    if (digestOf(policy) === digest) return policy;
+    policy.close();
+    throw new Error(`${label} cannot be used: its key is not the one that it was activated with`);
   }
 
   #version(policy: Policy, actor: string, how: PolicyVersion['how']): PolicyVersion {
