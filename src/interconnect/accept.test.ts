@@ -1,5 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { closeSchemas, groupDocument, refusalOf } from '../documents/documents.testkit.ts';
+import { Refusal } from '../refusals.ts';
 import { openSystems, type PartnerSketch, partnerAgreement, type Systems } from './interconnect.testkit.ts';
 
 const group = 'sip:alpha@red.example';
@@ -143,6 +144,22 @@ describe('a provision is accepted from the primary under the agreement only', ()
     systems.blue.reload({ partners: { red: { agreement: partnerAgreement('red') } } });
     expect(await provide(group, bring, {})).toMatchObject({ created: true });
     expect(asked).toBe(1);
+  });
+
+  test('a body that is refused, too large or of another type, is told in the journal; one that breaks off is not', async () => {
+    await open();
+    const give = (error: Error) =>
+      systems.blue.interconnection.acceptProvision(systems.red.asPartner, group, () => Promise.reject(error), {});
+    await expect(give(new Error('the connection broke'))).rejects.toThrow('the connection broke');
+    expect(await systems.blue.journal('provision-refused')).toEqual([]);
+    for (const code of ['document-too-large', 'unsupported-media-type'] as const) {
+      expect((await refusalOf(give(new Refusal(code)))).code).toBe(code);
+    }
+    const told = await systems.blue.journal('provision-refused');
+    expect(told.map(({ subject, detail }) => [subject, detail?.code])).toEqual([
+      [group, 'document-too-large'],
+      [group, 'unsupported-media-type'],
+    ]);
   });
 
   test('an agreement that ends while the body comes ends the provision', async () => {

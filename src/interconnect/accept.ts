@@ -30,7 +30,7 @@ export class Acceptance {
     const journalled = <Result>(work: () => Promise<Result>): Promise<Result> =>
       this.#journalled(from, groupId, 'provision-refused', work);
     await journalled(async () => this.#authorise(from, groupId, 'stores'));
-    const source = typeof body === 'function' ? await body() : body;
+    const source = typeof body === 'function' ? await this.#received(from, groupId, body) : body;
     return journalled(async () => {
       // Once more: while the body came the agreement may have ended.
       const { partner, canonical } = this.#authorise(from, groupId, 'stores');
@@ -91,6 +91,18 @@ export class Acceptance {
     // Transit is refused: only the home of a group is the source of its configuration.
     if (!isHomeOf(partner, partners.homeOf(canonical))) throw new Refusal('partner-not-authoritative');
     return { partner, canonical };
+  }
+
+  // A sender that goes away in the middle is no refusal.
+  async #received(from: PartnerPrincipal, groupId: string, body: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    try {
+      return await body();
+    } catch (error) {
+      if (error instanceof Refusal) {
+        await this.#context.refusals.note(from, 'provision-refused', canonicalUri(groupId) ?? groupId, error);
+      }
+      throw error;
+    }
   }
 
   async #journalled<Result>(

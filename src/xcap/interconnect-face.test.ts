@@ -272,6 +272,22 @@ describe('TS 23.280 10.2.7: group information provision', () => {
     expect(stored.get('sip:fire@red.example')).toBe('<group/>');
   });
 
+  test('outside the agreement a write is the same 403, whatever its media type, charset or range', async () => {
+    const outside = `${byGroupId}/sip:any@blue.example`;
+    for (const headers of [
+      put,
+      { ...put, 'Content-Type': 'text/xml' },
+      { ...put, 'Content-Type': `${put['Content-Type']};charset=utf-16` },
+      { ...put, 'Content-Range': 'bytes 0-3/9' },
+      { ...put, 'If-Match': 'garbage' },
+    ]) {
+      expect(await send('PUT', outside, headers, '<b/>')).toMatchObject({
+        status: 403,
+        body: 'forbidden: The caller has no right to do this\n',
+      });
+    }
+  });
+
   test('bodies in flight of one partner are bounded: 503 with Retry-After until they are gone', async () => {
     const small = await startFace({ documentBytes: 8, bodiesInFlightBytesPerCaller: 8 });
     const greedy = await Wire.open(small.url, as(red));
