@@ -13,6 +13,7 @@ import {
   readLargeElementFragment,
   type ScanElsewhere,
 } from './fragment.ts';
+import { expectedStart, findingInsertion, type Insertion } from './insertion.ts';
 import type { XmlLimits } from './limits.ts';
 import { namespaces } from './names.ts';
 import {
@@ -25,8 +26,8 @@ import {
 import type { ByteEdit } from './offset-edit.ts';
 import type { AttributeView, ElementId, IndexedElementEdit, OffsetIndex } from './offset-index.ts';
 import { XmlLimitExceeded } from './offset-scan.ts';
-import { findingNth, selectingChild, selectingElement, selectingNode } from './select.ts';
-import { appendEdit, attributeRemovalEdit, type Edit, splice } from './splice.ts';
+import { selectingChild, selectingElement, selectingNode } from './select.ts';
+import { attributeRemovalEdit, type Edit, splice } from './splice.ts';
 import { atOnce } from './turns.ts';
 
 /** A document after an edit, not yet validated. */
@@ -217,43 +218,6 @@ function* puttingElement(
   return edited;
 }
 
-function expectedStart(edit: Edit & { readonly opened?: number }): number {
-  return edit.start + (edit.opened ?? 0);
-}
-
-/** Where a new element goes, RFC 4825 8.2.3. Throws Refusal `cannot-insert` for a position that cannot be reached. */
-function* findingInsertion(
-  index: OffsetIndex,
-  parent: ElementId,
-  step: SelectorStep,
-  fragment: ElementFragment,
-): Generator<void, Edit & { readonly opened?: number }> {
-  if (parent < 0) throw new Refusal('cannot-insert', { phrase: 'A document has one document element' });
-  const { position } = step;
-  const before = (sibling: ElementId): Edit => insertAt(index.outerStart(sibling), fragment);
-  const behind = (sibling: ElementId): Edit => insertAt(index.outerEnd(sibling), fragment);
-  const last = (): Edit & { readonly opened?: number } => {
-    const edit = appendEdit(index, parent, fragment.bytes);
-    // An empty tag is opened first: one byte, the ">", then stands before the new element.
-    return index.isEmptyTag(parent) ? { ...edit, opened: 1 } : edit;
-  };
-  if (position === undefined) {
-    const same = index.lastNamed(parent, fragment.namespace, fragment.localName);
-    return same === undefined ? last() : behind(same);
-  }
-  if (position === 1) {
-    const first = yield* findingNth(index, parent, step.name, 1);
-    return first < 0 ? last() : before(first);
-  }
-  const previous = yield* findingNth(index, parent, step.name, position - 1);
-  if (position < 1 || previous < 0) throw new Refusal('cannot-insert', { phrase: 'The position cannot be reached' });
-  return behind(previous);
-}
-
-function insertAt(at: number, fragment: ElementFragment): Edit {
-  return { start: at, end: at, replacement: fragment.bytes };
-}
-
 function* puttingAttribute(
   index: OffsetIndex,
   selector: NodeSelector,
@@ -348,7 +312,7 @@ function tryTagEdit(index: OffsetIndex, edit: Edit, created: boolean, limits: Xm
 
 function tryElementEdit(
   index: OffsetIndex,
-  edit: Edit & { readonly opened?: number },
+  edit: Insertion,
   created: boolean,
   limits: XmlLimits,
   { parent, fragment }: { readonly parent: ElementId; readonly fragment?: ElementFragment },
