@@ -325,6 +325,55 @@ describe('within, by example and by property', () => {
   });
 });
 
+test.each<readonly [string, Ring, Ring, boolean]>([
+  [
+    'halves of two squares side by side',
+    square(0, 0, 2),
+    [
+      [1, 0],
+      [3, 0],
+      [3, 2],
+      [1, 2],
+    ],
+    true,
+  ],
+  [
+    'one arm of an angle',
+    [
+      [0, 0],
+      [2, 0],
+      [2, 1],
+      [1, 1],
+      [1, 2],
+      [0, 2],
+    ],
+    [
+      [1, 0],
+      [3, 0],
+      [3, 1],
+      [1, 1],
+    ],
+    true,
+  ],
+  ['neighbours', square(0, 0, 2), square(2, 0, 2), false],
+  [
+    'what fills the corner of an angle',
+    [
+      [0, 0],
+      [2, 0],
+      [2, 1],
+      [1, 1],
+      [1, 2],
+      [0, 2],
+    ],
+    square(1, 1, 1),
+    false,
+  ],
+])('areas whose edges run along each other have as much in common as they have: %s', (_name, one, other, both) => {
+  expect(touches(one, [{ outer: other, holes: [] }])).toBe(both);
+  expect(touches(other, [{ outer: one, holes: [] }])).toBe(both);
+});
+
 test.each([
   ['three dimensions', '<l:posList srsDimension="3">46 6 0 46 7 0 47 7 0 47 6 0</l:posList>'],
   [

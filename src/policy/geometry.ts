@@ -83,7 +83,10 @@ function overlaps(ring: Ring, { outer, holes }: Polygon): boolean {
     ring.some((corner) => sideOf(corner, outer) > 0) ||
     outer.some((corner) => sideOf(corner, ring) > 0) ||
     sideOf(insideOf(ring), outer) > 0 ||
-    sideOf(insideOf(outer), ring) > 0;
+    sideOf(insideOf(outer), ring) > 0 ||
+    // Edges that run along each other cross nowhere, and all corners may lie on the other ring.
+    middles(ring, outer).some((point) => sideOf(point, outer) > 0) ||
+    middles(outer, ring).some((point) => sideOf(point, ring) > 0);
   return meets && !holes.some((hole) => liesIn(ring, { outer: hole, holes: [] }));
 }
 
