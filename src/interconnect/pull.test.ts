@@ -55,6 +55,20 @@ test('what the partner lists and nobody knows here is pulled too', async () => {
   expect(await systems.blue.documents.findGroup('sip:new2@red.example')).toBeDefined();
 });
 
+test('a fault of our own ends the pull, which is told, and the next one begins anew', async () => {
+  systems.blue.link = ({ kind }) => {
+    if (kind === 'directory') throw new Error('out of order');
+    return 'none';
+  };
+  await pull('sip:g*');
+  await systems.settle();
+  expect(systems.blue.faults.splice(0)).toEqual([new Error('out of order')]);
+  expect(progress()).toMatchObject({ stored: 6, finished: expect.stringMatching(/Z$/) });
+  systems.blue.link = () => 'none';
+  expect(await pull('sip:other*')).toMatchObject({ pattern: 'sip:other*' });
+  await systems.settle();
+});
+
 test('an unknown partner is refused', async () => {
   expect((await refusalOf(systems.blue.interconnection.pullAll('violet', '*', 'operator'))).code).toBe(
     'partner-unknown',

@@ -51,7 +51,11 @@ export class Pulls {
       failed: 0,
       failures: [],
     };
-    const work = Promise.resolve().then(() => this.#run(partner, pattern, groups, actor));
+    const work = Promise.resolve()
+      .then(() => this.#run(partner, pattern, groups, actor))
+      .catch((fault: unknown) => this.#context.onFault(fault))
+      // Also after a fault of our own: a pull that never ends would be joined for ever.
+      .then(() => this.#note(partner, () => ({ finished: isoTime(this.#context.clock.now()) })));
     this.#pulls.set(partner, { progress: begun, work });
     return begun;
   }
@@ -80,7 +84,6 @@ export class Pulls {
     );
     this.#note(partner, ({ total }) => ({ total: total + more.length }));
     await this.#pullEach(partner, more, actor);
-    this.#note(partner, () => ({ finished: isoTime(this.#context.clock.now()) }));
   }
 
   /** Groups of the partner that it lists and that we may request. */
