@@ -67,6 +67,7 @@ describe('the first entry that is not as it was written is named', () => {
     ['the first entry removed', 'DELETE FROM journal WHERE sequence = 1', 1],
     ['the last entry removed', 'DELETE FROM journal WHERE sequence = 10', 10],
     ['all entries removed', 'DELETE FROM journal', 1],
+    ['the ends of the chain removed', 'DELETE FROM journal_end', 1],
     [
       'two entries exchanged',
       'UPDATE journal SET sequence = CASE sequence WHEN 4 THEN -5 ELSE -4 END WHERE sequence IN (4, 5); UPDATE journal SET sequence = -sequence WHERE sequence < 0',

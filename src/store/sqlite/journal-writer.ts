@@ -1,7 +1,7 @@
 // Appends to the journal inside the transaction of a commit: numbers each entry, hashes it onto the one before it, and remembers the end.
 // What a transaction takes back is taken back here too, so that numbers and hashes have no gaps.
 
-import { type ChainLink, detailText, entryHash, newSalt } from '../journal-chain.ts';
+import { type ChainLink, chainStart, detailText, entryHash, newSalt } from '../journal-chain.ts';
 import type { JournalEntry } from '../store.ts';
 import type { Statements } from './statements.ts';
 
@@ -11,6 +11,7 @@ interface HeadRow {
 }
 
 const noneErased = {};
+const noEnd: HeadRow = { sequence: 0, hash: chainStart };
 
 export class JournalWriter {
   readonly #statements: Statements;
@@ -19,7 +20,8 @@ export class JournalWriter {
 
   constructor(statements: Statements) {
     this.#statements = statements;
-    const { sequence, hash } = statements.journalHead.get() as unknown as HeadRow;
+    // Who took the end away is found by verification; service goes on
+    const { sequence, hash } = (statements.journalHead.get() as HeadRow | undefined) ?? noEnd;
     // What somebody added behind the end keeps its number, so that it is found and stops no commit.
     const last = Number(statements.journalLast.get()?.sequence ?? 0);
     this.#head = { sequence: Math.max(sequence, last), hash };
