@@ -35,7 +35,8 @@ async function readProvenance(
   const { partner, tag, primaryTag, received, sent, staleSince, heldSince, policy, policyVersion } = source;
   const derivation = kept === undefined ? undefined : (JSON.parse(kept) as KeptDerivation);
   const refusal = await store.record(refusedKind, groupId);
-  const served = await documents.findGroup(groupId);
+  // From the store like the rest: while the disk is waited for, the cache still serves what was before
+  const served = await store.groupDocument(groupId);
   const { edits } = await documents.overlay(groupId);
   return {
     groupId,
