@@ -136,12 +136,13 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
   const send = (exchange: Exchange, answer: Answer, last: boolean): void => {
     const { request, response } = exchange;
     const unread = announcesBody(request) && !request.complete;
-    // Nobody knows whether a body that was never asked for will still come; and who is told to try later need not send the rest now
+    // Nobody knows whether a body that was never asked for will still come; who is told to try later need not send the rest now; and
+    // where the body will be cut, the next request of a client that thought the connection would stay must not meet that
     if (
       closing ||
       last ||
       outdated.has(request.socket) ||
-      (unread && (exchange.expectsContinue || answer.status === 503))
+      (unread && (exchange.expectsContinue || answer.status === 503 || willBeCut(request)))
     ) {
       response.shouldKeepAlive = false;
     }
@@ -160,6 +161,9 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
     request.once('close', () => response.end());
     setTimeout(() => request.socket.destroySoon(), lastWordTimeout).unref();
   };
+
+  const willBeCut = ({ headers }: IncomingMessage): boolean =>
+    Number(headers['content-length'] ?? 0) > limits.documentBytes + discardAllowance;
 
   const refuse = (socket: Duplex, refusal: Refusal): void => {
     refused.add(socket);

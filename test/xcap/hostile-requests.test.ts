@@ -22,7 +22,7 @@ import {
 /** Longest turn that a single request may cause, milliseconds. */
 const bar = 20;
 /** So many attempts are made where one misses it: a collection of garbage is not the request's. */
-const attempts = 3;
+const attempts = 6;
 const megabytes = 1024 * 1024;
 
 let file: string;
