@@ -258,19 +258,19 @@ function agreementChecks(
 
 function operatorChecks({ manage }: Sections): readonly Finding[] {
   if (manage === undefined) return [];
-  const path = ['manage', 'operators'];
-  const tokens = [manage.token, ...manage.operators.map(({ token }) => token)];
-  return [
-    ...repeated(['operator', ...manage.operators.map(({ name }) => name)], path, 'operator').map(oneLess),
-    ...tokens.flatMap((token, index) =>
-      tokens.indexOf(token) < index ? [error([...path, index - 1, 'token'], 'is the token of another operator')] : [],
-    ),
-  ];
-}
-
-// The first of them stands in no list
-function oneLess(finding: Finding): Finding {
-  return { ...finding, path: finding.path.map((step) => (typeof step === 'number' ? step - 1 : step)) };
+  const { operators, token } = manage;
+  const at = (index: number, key: 'name' | 'token'): readonly PropertyKey[] => ['manage', 'operators', index, key];
+  return operators.flatMap((operator, index) => {
+    const before = [{ name: 'operator', token }, ...operators.slice(0, index)];
+    return [
+      ...(before.some(({ name }) => name === operator.name)
+        ? [error(at(index, 'name'), `${operator.name} is the name of another operator`)]
+        : []),
+      ...(before.some((other) => other.token === operator.token)
+        ? [error(at(index, 'token'), 'is the token of another operator')]
+        : []),
+    ];
+  });
 }
 
 function repeated(values: readonly string[], path: readonly PropertyKey[], what: string): readonly Finding[] {

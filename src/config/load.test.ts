@@ -417,9 +417,11 @@ test('operators with the same name or token are errors at their keys', () => {
     'manage: { listen: { port: 8090 }, token: secret-of-all, operators: [{ name: ann, token: secret-of-ann }, ';
   const check = (operator: string): readonly string[] =>
     problems(`${smallest}${manage}${operator}] }\n`).map((line) => line.replace(/^[^:]+:\d+: /, ''));
-  expect(check('{ name: ann, token: another-one }')).toEqual(['manage.operators[1]: operator ann stands here twice']);
+  expect(check('{ name: ann, token: another-one }')).toEqual([
+    'manage.operators[1].name: ann is the name of another operator',
+  ]);
   expect(check('{ name: operator, token: another-one }')).toEqual([
-    'manage.operators[1]: operator operator stands here twice',
+    'manage.operators[1].name: operator is the name of another operator',
   ]);
   expect(check('{ name: ben, token: secret-of-all }')).toEqual([
     'manage.operators[1].token: is the token of another operator',

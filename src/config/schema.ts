@@ -1,25 +1,21 @@
 // The configuration of one gateway: this schema is the source of the types, the checks and docs/CONFIGURATION.md.
 // Only keys that are built are here; everything else is an unknown key and refused.
-import { isIP } from 'node:net';
 import { z } from 'zod';
-
-const text = z.string().min(1);
-const port = z.int().min(0).max(65535);
-const fileName = text;
-const systemName = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens');
-const sipUri = z.string().regex(/^sips?:[^\s]+$/i, 'must be a sip: URI');
-const identity = z.string().regex(/^(sips?|tel):[^\s]+$/i, 'must be a sip: or tel: URI');
-const httpUri = z.string().regex(/^https?:\/\/[^\s?#/]+\/?[^\s?#]*$/i, 'must be an http: or https: URI without query');
-const domain = z
-  .string()
-  .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'must be a domain name')
-  .transform((name) => name.toLowerCase());
-const secret = text.min(8, 'must have at least 8 characters');
-const instant = z.iso.datetime({
-  offset: true,
-  error: 'must be a date and time with zone, such as 2026-01-31T00:00:00Z',
-});
-const addressRange = z.string().refine(isAddressRange, 'must be an IP address or a CIDR range such as 10.0.0.0/8');
+import { partner } from './partner-schema.ts';
+import {
+  addressRange,
+  crlMeaning,
+  domain,
+  fileName,
+  httpUri,
+  identity,
+  port,
+  secret,
+  sipUri,
+  systemName,
+  text,
+} from './schema-values.ts';
+import { sip } from './sip-schema.ts';
 
 const clientCa = 'file: CA that client certificates must chain to, PEM';
 const listener = listenerWith(clientCa);
@@ -51,133 +47,6 @@ const system = z
     awayUsers: z.array(identity).default([]).describe('own users receiving service elsewhere'),
   })
   .describe('who we are and whom we serve');
-
-const groupPatterns = z.array(
-  z.strictObject({
-    groups: text.describe('pattern over canonical group IDs; `*` stands for any run of characters'),
-    services: z
-      .array(z.enum(['mcptt', 'mcvideo', 'mcdata']))
-      .optional()
-      .describe('services that may be shared; absent = all'),
-  }),
-);
-
-const agreement = z
-  .strictObject({
-    state: z
-      .enum(['dormant', 'active', 'suspended'])
-      .default('active')
-      .describe('only an active agreement lets anything pass'),
-    validFrom: instant.optional().describe('not active before'),
-    validUntil: instant.optional().describe('not active from then on'),
-    theyProvide: groupPatterns.default([]).describe('groups the partner may provide to us'),
-    weRequest: groupPatterns.default([]).describe('groups we may request from the partner'),
-    weProvide: groupPatterns.default([]).describe('groups we provide to the partner'),
-    theyRequest: groupPatterns.default([]).describe('groups the partner may request from us'),
-    thirdSystemMembers: z
-      .enum(['keep', 'drop', 'refuse'])
-      .default('keep')
-      .describe(
-        'members that belong to neither system: cross the border, are left out, or keep the group from crossing',
-      ),
-    atEnd: z
-      .enum(['freeze', 'withdraw'])
-      .default('freeze')
-      .describe('after `validUntil`: what was exchanged stays as it is, or is withdrawn there and removed here'),
-    accept: z
-      .enum(['automatic', 'manual'])
-      .default('automatic')
-      .describe('what arrives is served at once, or only after `mcgw group release`'),
-  })
-  .describe('what may pass between the systems; everything not named is refused');
-
-const certificate = z.union(
-  [
-    z.strictObject({ san: text.describe('DNS name, IP address or URI in the certificate (subjectAltName)') }),
-    z.strictObject({
-      spki: z
-        .string()
-        .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be the base64 SHA-256 of the public key')
-        .describe('base64 SHA-256 of the public key (SubjectPublicKeyInfo)'),
-    }),
-  ],
-  { error: 'must be { san: NAME } or { spki: HASH }' },
-);
-
-const partner = z.strictObject({
-  name: systemName.describe('name of the partner in logs, commands and the journal'),
-  domains: z.array(domain).min(1).describe('domains homed at the partner; exact, subdomains are not implied'),
-  gms: sipUri.describe('public service identity of the partner GMS'),
-  servedUsers: z
-    .array(identity)
-    .optional()
-    .describe('users of other systems, ours included, that receive service from the partner'),
-  xcapRoots: z.array(httpUri).default([]).describe('XCAP roots of the partner in order of preference, with failover'),
-  certificates: z
-    .array(certificate)
-    .min(1)
-    .describe('certificates by which the partner is recognised, each by `{ san }` or by `{ spki }`'),
-  tls: z
-    .strictObject({
-      ca: fileName.optional().describe('file: CA that certificates of the partner chain to, PEM'),
-      crl: fileName.optional().describe(crlMeaning('`ca`')),
-    })
-    .optional()
-    .describe('CA of the partner, when it is not that of `interconnect.listen.tls.clientCa`'),
-  sip: z.array(sipUri).default([]).describe('SIP next hops towards the partner in order, may be proxies'),
-  sipFrom: z.array(addressRange).default([]).describe('addresses from which the partner PSI is believed over SIP'),
-  agreement,
-  provide: z
-    .strictObject({
-      to: z
-        .union(
-          [
-            z.enum(['byGroupID', 'none']),
-            z.strictObject({
-              users: identity.describe('XUI at the partner below which we PUT, each document named by its group ID'),
-            }),
-          ],
-          { error: 'must be byGroupID, none or { users: XUI }' },
-        )
-        .default('byGroupID')
-        .describe('where we PUT at the partner: by group ID, or in a user tree; `none` = the partner pulls'),
-    })
-    .prefault({})
-    .describe('how our groups reach the partner'),
-  limits: z
-    .strictObject({
-      requestsPerSecond: z
-        .number()
-        .positive()
-        .default(1000)
-        .describe('requests of the partner to our CSC-16 face, on average; twice as many at once; beyond it 429'),
-      concurrentRequests: z.int().min(1).default(64).describe('of these under way at once; beyond it 503'),
-      bytesInFlight: z
-        .int()
-        .min(0)
-        .optional()
-        .describe(
-          'memory for its request bodies that are not answered yet, bytes; at least one of the largest documents; absent = `limits.bodiesInFlightBytesPerCaller`',
-        ),
-      connections: z.int().min(1).default(128).describe('connections it may keep open at our CSC-16 face'),
-      subscribesPerSecond: z
-        .number()
-        .positive()
-        .default(100)
-        .describe('SUBSCRIBEs of the partner, refreshes included, on average; twice as many at once; beyond it 503'),
-      subscriptions: z.int().min(0).default(2000).describe('subscriptions it may have at once; beyond it 503'),
-    })
-    .prefault({})
-    .describe('what the partner may cost us, so that it never costs another partner anything'),
-  canaries: z
-    .array(identity)
-    .default([])
-    .describe(
-      'IDs of groups, ours or theirs, agreed for `mcgw partner test`: they are stored and answered but never served; none = one marked `mcgw-canary` inside the patterns of the agreement',
-    ),
-  inboundPolicy: fileName.optional().describe('file: policy applied to what the partner provides'),
-  outboundPolicy: fileName.optional().describe('file: policy applied to what leaves for the partner'),
-});
 
 const applicationUsage = z.strictObject({
   // RFC 4825 5.1: a segment of the path, never one of those that mean something else
@@ -262,125 +131,7 @@ export const configurationSchema = z.strictObject({
     })
     .optional()
     .describe('reference point CSC-16: XCAP for partner systems; absent = no partner can reach us'),
-  sip: z
-    .strictObject({
-      listen: z
-        .array(
-          z
-            .string()
-            .regex(/^(udp|tcp|tls|wss?):(\[[0-9a-fA-F:.]+\]|[^:\s[\]]+):\d{1,5}$/, {
-              error: 'must be udp:, tcp:, tls:, ws: or wss: followed by ADDRESS:PORT, IPv6 in brackets',
-              abort: true,
-            })
-            .refine(
-              (value) => Number(value.slice(value.lastIndexOf(':') + 1)) <= 65535,
-              'must have a port up to 65535',
-            ),
-        )
-        .min(1)
-        .describe('`udp:ADDRESS:PORT`, or with `tcp`, `tls`, `ws` or `wss` in front; IPv6 in brackets'),
-      tls: z
-        .strictObject({
-          cert: fileName.describe('file: certificate chain, PEM; it names the host of the SIP URIs'),
-          key: fileName.describe('file: private key, PEM'),
-          ca: fileName
-            .optional()
-            .describe(
-              'file: CA that certificates of SIP peers must chain to, PEM; absent = the CAs of Node.js, and none is asked of clients',
-            ),
-          crl: fileName.optional().describe(crlMeaning('`ca`')),
-          requireClientCertificate: z
-            .boolean()
-            .optional()
-            .describe(
-              'true = `tls:` and `wss:` listeners turn away whoever shows no certificate of `ca`; otherwise one is asked for and may be missing',
-            ),
-        })
-        .optional()
-        .describe('TLS of the embedded engine, for `tls:` and `wss:` listeners and for connections it makes'),
-      engine: z
-        .union(
-          [
-            z.literal('embedded'),
-            z.strictObject({
-              drachtio: z
-                .strictObject({
-                  host: text.describe('where its control port listens'),
-                  port: port.describe('its control port, usually 9022'),
-                  secret: text.describe('its control secret'),
-                  largestFrame: z
-                    .int()
-                    .min(4000)
-                    .max(1048576)
-                    .default(12000)
-                    .describe(
-                      'octets of the largest control frame it takes; 12000 for a drachtio-server, 1048576 for `mcgw engine`. What does not fit goes out in parts or by reference',
-                    ),
-                  tls: z
-                    .strictObject({
-                      port: port.describe('second control port of the same host, over TLS'),
-                      cert: fileName.describe('file: certificate chain, PEM'),
-                      key: fileName.describe('file: private key, PEM'),
-                      clientCa: fileName
-                        .optional()
-                        .describe(
-                          'file: CA that certificates of applications must chain to, PEM; absent = none is asked for',
-                        ),
-                    })
-                    .optional()
-                    .describe(
-                      'TLS of the control port, which `mcgw engine` offers to other applications; `mcgw serve` uses the plain one',
-                    ),
-                })
-                .describe('a running drachtio-server'),
-            }),
-          ],
-          { error: 'must be embedded or { drachtio: { host, port, secret } }' },
-        )
-        .default('embedded')
-        .describe('`embedded`, or a running drachtio-server'),
-      outboundProxy: sipUri.optional().describe('next hop of all our requests outside a dialog'),
-      natDetection: z
-        .enum(['auto', 'always', 'never'])
-        .default('auto')
-        .describe(
-          'over UDP, where NOTIFYs go when the Contact of a subscriber is not where its requests come from and no proxy records itself: `never` to that source (RFC 3261 12.2.1.1), `always` to it (as a drachtio-server does), or, `auto`, to it only when the Contact names another address of a private network. But for `never`, the other one is tried when nobody answers. For the embedded engine and `mcgw engine`',
-        ),
-      atShutdown: z
-        .enum(['deactivate', 'keep'])
-        .optional()
-        .describe(
-          'on SIGTERM, subscriptions are ended with `deactivated`, so that subscribers come back at once; or kept, to go on after the next start as after a crash. Absent = `deactivate` with the embedded engine, `keep` with one that runs on',
-        ),
-      minimumExpires: z
-        .int()
-        .min(0)
-        .max(3600)
-        .default(60)
-        .describe('seconds; shorter subscriptions are refused with 423'),
-      maximumExpires: z.int().min(60).default(86400).describe('seconds; longer subscriptions are shortened'),
-      minimumNotifyInterval: z
-        .strictObject({
-          servers: z.number().min(0).default(0).describe('for own MC service servers'),
-          partners: z.number().min(0).default(0).describe('for partner systems'),
-          clients: z.number().min(0).default(5).describe('for group management clients'),
-        })
-        .prefault({})
-        .describe('seconds between two NOTIFYs of one subscription; the first is immediate'),
-      timers: z
-        .strictObject({
-          t1: z.int().min(10).max(10000).default(500).describe('RFC 3261 timer T1, milliseconds'),
-          t2: z
-            .int()
-            .min(10)
-            .max(60000)
-            .default(4000)
-            .describe('RFC 3261 timer T2, milliseconds: longest pause between two retransmissions'),
-        })
-        .prefault({}),
-    })
-    .optional()
-    .describe('SIP SUBSCRIBE and NOTIFY; absent = no subscriptions'),
+  sip,
   identity: z
     .strictObject({
       trustedProxies: z
@@ -551,15 +302,4 @@ function listenerWith(clientCaMeaning: string) {
     port: port.describe('port to bind; 0 = any free one, which then replaces a port 0 in `root`'),
     tls: tls.optional(),
   });
-}
-
-function crlMeaning(authorities: string): string {
-  return `file: certificate revocation lists of every CA in ${authorities}, PEM; read again at SIGHUP`;
-}
-
-function isAddressRange(value: string): boolean {
-  const [address = '', prefix, ...rest] = value.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
 }
