@@ -13,7 +13,7 @@ import type { JournalRecord } from '../store/store.ts';
 import { undocumented } from './answers.testkit.ts';
 import { auditErase, auditExport, auditList, auditVerify, auditVerifyStore } from './commands/audit.ts';
 import { type ManagementClient, managementClient } from './commands/management-client.ts';
-import type { Terminal } from './commands/terminal.ts';
+import { printed } from './commands/printed.testkit.ts';
 
 let red: TestGateway;
 let client: ManagementClient;
@@ -39,15 +39,6 @@ afterAll(async () => {
   await client.close();
   await red.close();
 });
-
-async function printed(command: (terminal: Terminal) => Promise<number>, code = 0): Promise<string> {
-  const lines: string[] = [];
-  const write = (text: string): void => {
-    lines.push(text);
-  };
-  expect(await command({ out: write, err: write })).toBe(code);
-  return lines.join('\n');
-}
 
 async function exported(filter: Parameters<typeof auditExport>[1] = {}): Promise<readonly JournalRecord[]> {
   let text = '';

@@ -22,7 +22,7 @@ import { type ManagementClient, managementClient } from './commands/management-c
 import { overlayDrop, overlayList, overlayRebase, overlayShow } from './commands/overlay.ts';
 import { partnerPull } from './commands/partner.ts';
 import { policyActivate, policyList, policyPlan, policyRollback } from './commands/policy-versions.ts';
-import type { Terminal } from './commands/terminal.ts';
+import { printed } from './commands/printed.testkit.ts';
 import type { Provenance } from './listings.ts';
 
 const groupId = 'sip:harbour-tg1@red.example';
@@ -62,16 +62,6 @@ afterAll(async () => {
   await red.close();
   await blue.close();
 });
-
-async function printed(command: (terminal: Terminal) => Promise<number>, code = 0): Promise<string> {
-  const lines: string[] = [];
-  const write = (text: string): void => {
-    lines.push(text);
-  };
-  const done = await command({ out: write, err: write });
-  expect([done, lines.join('\n')]).toEqual([code, lines.join('\n')]);
-  return lines.join('\n');
-}
 
 const served = async (): Promise<string> =>
   (await atBlue.send({ path: `groups/${encodeURIComponent(groupId)}`, accept: 'application/xml' })).body;

@@ -18,8 +18,9 @@ import { deliveryDrop, deliveryList, deliveryRelease, deliveryRetry } from './de
 import { groupDelete, groupGet, groupList, groupPut } from './group.ts';
 import { AddressProblem, type ManagementClient, ManagementFailure, managementClient } from './management-client.ts';
 import { partnerList, partnerPull, partnerPullAll, partnerPush } from './partner.ts';
+import { printed } from './printed.testkit.ts';
 import { subscriptionList } from './subscription.ts';
-import { columns, type Terminal } from './terminal.ts';
+import { columns } from './terminal.ts';
 
 const groupId = 'sip:harbour-tg1@red.example';
 const document = fileURLToPath(new URL('../../../config/groups/harbour-tg1.xml', import.meta.url));
@@ -42,16 +43,6 @@ afterAll(async () => {
   await red.close();
   await blue.close();
 });
-
-/** What a command printed. */
-async function printed(command: (terminal: Terminal) => Promise<number>, code = 0): Promise<string> {
-  const lines: string[] = [];
-  const write = (text: string): void => {
-    lines.push(text);
-  };
-  expect(await command({ out: write, err: write })).toBe(code);
-  return lines.join('\n');
-}
 
 test('groups are put, listed, printed and deleted', async () => {
   expect(await printed((terminal) => groupPut(atRed, groupId, document, plain, terminal))).toMatch(
