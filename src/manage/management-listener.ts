@@ -1,9 +1,11 @@
-// The listener of the management API: few connections, short time-outs, TLS when configured.
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+// The listener of the management API: few connections, short time-outs, TLS when configured. A request without token is
+// answered and its connection ended, so that nobody can keep operators out by holding connections.
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { tlsSuites } from '../identity/tls-suites.ts';
+import { type ConnectionBounds, ManagementConnections } from './connections.ts';
 import { drainTime } from './running-gateway.ts';
 
 export interface ManagementListenOptions {
@@ -12,6 +14,9 @@ export interface ManagementListenOptions {
   readonly port: number;
   /** Absent = plain TCP. */
   readonly tls?: ManagementTls | undefined;
+  /** Whether a request shows the token of an operator. */
+  readonly hasToken: (request: IncomingMessage) => boolean;
+  readonly bounds?: ListenerBounds | undefined;
 }
 
 /** PEM texts. */
@@ -22,6 +27,22 @@ export interface ManagementTls {
   /** Revocation lists of these CAs, PEM texts of one each. */
   readonly crl?: readonly string[] | undefined;
 }
+
+/** Bounds on what a peer may cost. Times in milliseconds. */
+export interface ListenerBounds extends ConnectionBounds {
+  /** A handshake, and the header of a request, must be complete within this. */
+  readonly headersTimeout: number;
+  /** So long may a peer without token take to send the rest of a request that was answered before it was complete. */
+  readonly lastWordTimeout: number;
+}
+
+const defaultBounds: ListenerBounds = {
+  strangers: 100,
+  operators: 100,
+  strangerLife: 10_000,
+  headersTimeout: 5_000,
+  lastWordTimeout: 1_000,
+};
 
 export interface ManagementListener {
   /** `http://host:port` as bound. */
@@ -34,20 +55,29 @@ export interface ManagementListener {
 
 /** Starts to listen; rejects when the address cannot be bound. */
 export async function startManagementListener(
-  { host, port, tls }: ManagementListenOptions,
+  { host, port, tls, hasToken, bounds = defaultBounds }: ManagementListenOptions,
   handler: RequestListener,
 ): Promise<ManagementListener> {
-  const bounds = { requestTimeout: 60_000, headersTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 16_384 };
-  const server: Server =
-    tls === undefined
-      ? createServer(bounds, handler)
-      : createTlsServer({ ...bounds, ...secureContext(tls), requestCert: tls.clientCa !== undefined }, handler);
-  server.maxConnections = 200;
+  const server = makeServer(tls, bounds);
+  const connections = new ManagementConnections(bounds);
   const underWay = new Set<ServerResponse>();
-  server.prependListener('request', (_request, response: ServerResponse) => {
+  const serve = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
     underWay.add(response);
     response.once('close', () => underWay.delete(response));
-  });
+    const isOperator = hasToken(request);
+    if (!connections.began(request.socket, isOperator)) {
+      response.writeHead(503, { Connection: 'close', 'Retry-After': '5' }).end();
+      return;
+    }
+    response.once('close', () => connections.answered(request.socket));
+    if (!isOperator) endBehind(request, response, expectsContinue, bounds);
+    else if (expectsContinue) response.writeContinue();
+    handler(request, response);
+  };
+  server.on('connection', (socket: Socket) => connections.opened(socket));
+  server.on('request', (request, response) => serve(request, response, false));
+  // RFC 9110 10.1.1: who shows no token need not send the content
+  server.on('checkContinue', (request, response) => serve(request, response, true));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -64,6 +94,47 @@ export async function startManagementListener(
     },
     close: () => close(server, underWay),
   };
+}
+
+function makeServer(tls: ManagementTls | undefined, { headersTimeout }: ListenerBounds): Server {
+  const http = {
+    requestTimeout: 60_000,
+    headersTimeout,
+    keepAliveTimeout: 5_000,
+    connectionsCheckingInterval: Math.min(1_000, headersTimeout / 2),
+    maxHeaderSize: 16_384,
+  };
+  return tls === undefined
+    ? createServer(http)
+    : createTlsServer({
+        ...http,
+        ...secureContext(tls),
+        handshakeTimeout: headersTimeout,
+        requestCert: tls.clientCa !== undefined,
+      });
+}
+
+/** Ends the connection behind the answer. */
+function endBehind(
+  request: IncomingMessage,
+  response: ServerResponse,
+  expectsContinue: boolean,
+  { lastWordTimeout }: ListenerBounds,
+): void {
+  const { headers, socket } = request;
+  const announced = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (!announced || expectsContinue) {
+    response.shouldKeepAlive = false;
+    return;
+  }
+  // RFC 9112 9.6: closing while octets arrive would reset the connection, and the answer be lost
+  response.once('finish', () => {
+    request.resume();
+    if (request.complete) socket.destroySoon();
+    else request.once('end', () => socket.destroySoon());
+    const late = setTimeout(() => socket.destroy(), lastWordTimeout);
+    socket.once('close', () => clearTimeout(late));
+  });
 }
 
 function secureContext({ cert, key, clientCa, crl }: ManagementTls): SecureContextOptions {

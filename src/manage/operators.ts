@@ -1,6 +1,7 @@
 // Who acts through the management API: the operator whose token a request carries, and which groups it may act on.
 // An operator without patterns may do everything; one with patterns gets nothing that is not known to be about its groups.
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Configuration } from '../config/schema.ts';
 import type { AdministratorPrincipal } from '../identity/principal.ts';
@@ -22,24 +23,51 @@ export function configuredOperators({ manage }: Configuration): readonly Operato
   return manage === undefined ? [] : [{ name: 'operator', token: manage.token }, ...manage.operators];
 }
 
-/** Lets those pass that show a token of these operators; who it is, `operatorOf` tells. RFC 6750 clause 2.1. */
+/** Lets those pass that show a token of these operators; who it is, `operatorOf` tells. RFC 6750 clauses 2.1 and 3. */
 export function authorised(operators: () => readonly OperatorToken[]): RequestHandler {
   return (request, response, next) => {
-    const given = /^Bearer +([^\s]+)$/i.exec(request.get('authorization') ?? '')?.[1];
-    const found = given === undefined ? undefined : holderOf(given, operators());
+    const shown = bearerToken(request);
+    const found = typeof shown === 'string' ? holderOf(shown, operators()) : undefined;
     if (found !== undefined) {
       response.locals.operator = { role: 'administrator', identity: found.name, groups: found.groups };
       next();
       return;
     }
-    response.set('WWW-Authenticate', given === undefined ? 'Bearer' : 'Bearer error="invalid_token"');
-    answerRefusal(response, given === undefined ? new Refusal('credentials-required') : wrongToken());
+    const { challenge, refusal } = typeof shown === 'string' ? wrongToken : shown;
+    response.set('WWW-Authenticate', challenge);
+    answerRefusal(response, new Refusal(...refusal));
   };
 }
 
-function wrongToken(): Refusal {
-  const phrase = 'The token is neither manage.token nor one of manage.operators of this gateway';
-  return new Refusal('token-invalid', { phrase });
+/** Whether a request shows a token of these operators. */
+export function hasToken(operators: readonly OperatorToken[], request: IncomingMessage): boolean {
+  const shown = bearerToken(request);
+  return typeof shown === 'string' && holderOf(shown, operators) !== undefined;
+}
+
+interface NoToken {
+  readonly challenge: string;
+  readonly refusal: ConstructorParameters<typeof Refusal>;
+}
+
+const noToken: NoToken = { challenge: 'Bearer', refusal: ['credentials-required'] };
+const wrongToken: NoToken = {
+  challenge: 'Bearer error="invalid_token"',
+  refusal: [
+    'token-invalid',
+    { phrase: 'The token is neither manage.token nor one of manage.operators of this gateway' },
+  ],
+};
+const twoTokens: NoToken = {
+  challenge: 'Bearer error="invalid_request"',
+  refusal: ['bad-request', { phrase: 'The header field Authorization stands there more than once' }],
+};
+
+function bearerToken(request: IncomingMessage): string | NoToken {
+  const [first, ...more] = request.headersDistinct.authorization ?? [];
+  // RFC 6750 3.1: which of two is meant, nobody can say
+  if (more.length > 0) return twoTokens;
+  return /^Bearer +([^\s]+)$/i.exec(first ?? '')?.[1] ?? noToken;
 }
 
 /** Who asks, behind `authorised`. */
