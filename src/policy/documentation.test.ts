@@ -1,7 +1,8 @@
-// Every rule that docs/POLICY.md shows loads as it stands there.
-import { readFileSync } from 'node:fs';
+// Every policy that the documentation shows, and every one that is shipped, loads as it stands there and fits the JSON Schema.
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { blueByThread, policyText, problemsOf, withPolicyFolder } from './policy.testkit.ts';
+import { blueByThread, fitsJsonSchema, policyText, problemsOf, withPolicyFolder } from './policy.testkit.ts';
+import { loadPolicy, parsePolicy } from './policy-file.ts';
 import { ruleKindNames } from './policy-schema.ts';
 
 const page = readFileSync(new URL('../../docs/POLICY.md', import.meta.url), 'utf8');
@@ -47,6 +48,36 @@ describe('the examples of docs/POLICY.md load', () => {
         : `policy: p\nversion: 1\nrules:\n${block.replace(/^/gm, '  ')}`;
     const problems = await withPolicyFolder({ ...files, 'policy.yaml': key(text) }, (_, load) => problemsOf(load));
     expect(problems.filter((problem) => !problem.includes('pseudonym.key'))).toEqual([]);
+    expect(fitsJsonSchema(key(text))).toBe(true);
+  });
+});
+
+const root = new URL('../../', import.meta.url).pathname;
+const below = (folder: string, ending: string): readonly string[] =>
+  readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => `${folder}/${name}`);
+
+describe('policies beyond this page load and fit the JSON Schema', () => {
+  const shipped = [...below('policies', '.yaml'), ...below('config/policies', '.yaml')]
+    .map((file) => [file, readFileSync(`${root}${file}`, 'utf8')] as const)
+    .filter(([, text]) => /^rules:/m.test(text));
+  test('there are some', () => expect(shipped.length).toBeGreaterThanOrEqual(9));
+  test.each(shipped)('%s', async (file, text) => {
+    expect(fitsJsonSchema(text)).toBe(true);
+    // What others include has no name of its own.
+    if (/^policy:/m.test(text)) expect(await problemsOf(() => loadPolicy(`${root}${file}`))).toEqual([]);
+  });
+
+  const shown = below('docs', '.md').flatMap((file) =>
+    [...readFileSync(`${root}${file}`, 'utf8').matchAll(/<<'END'\n(policy: [\s\S]*?)^END$/gm)].map(
+      ([, text = '']) => [file, text] as const,
+    ),
+  );
+  test('pages with commands show some', () => expect(shown).not.toEqual([]));
+  test.each(shown)('%s: %s', async (file, text) => {
+    expect(fitsJsonSchema(text)).toBe(true);
+    expect(await problemsOf(async () => parsePolicy(text, file))).toEqual([]);
   });
 });
 

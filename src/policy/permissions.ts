@@ -3,6 +3,7 @@
 import { Refusal } from '../refusals.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
+import { xpathPrefixes } from '../xml/xpath.ts';
 import { copiedMarkup, ownDeclarations } from './copied-markup.ts';
 import { type ElementPaths, insertion, insertionBehind, type PolicyEdit, prefixFor, removal } from './edits.ts';
 import { authorisationRules, listServices } from './group-parts.ts';
@@ -179,8 +180,9 @@ function isNamed(index: OffsetIndex, action: ElementId, name: string): boolean {
 }
 
 function namespaceOfAction(name: string): string {
-  if (name.startsWith('g:')) return namespaces.listService;
-  return ofListService.has(name) ? namespaces.listService : namespaces.mcpttGroupInfo;
+  const colon = name.indexOf(':');
+  const named = colon < 0 ? undefined : xpathPrefixes[name.slice(0, colon)];
+  return named ?? (ofListService.has(name) ? namespaces.listService : namespaces.mcpttGroupInfo);
 }
 
 function withoutPrefix(name: string): string {

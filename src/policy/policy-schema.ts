@@ -2,6 +2,7 @@
 // Rule kinds and their keys; every other key is unknown and refused.
 import { z } from 'zod';
 import { canonicalUri } from '../identity/uri.ts';
+import { xpathPrefixes } from '../xml/xpath.ts';
 
 const text = z.string().min(1);
 const service = z.enum(['mcptt', 'mcvideo', 'mcdata']);
@@ -15,25 +16,27 @@ const domain = z
 const pattern = z
   .string()
   .refine(isPattern, 'must be a URI, or a pattern with * that starts with a scheme or with *')
+  .meta({ pattern: '^(\\*\\S*|[A-Za-z][A-Za-z0-9+.-]*:\\S+)$' })
   .describe('pattern over canonical URIs; * stands for any run of characters');
 
-const clamp = z
-  .strictObject({
+const clamp = withSome(
+  z.strictObject({
     priority: services.describe('services whose group priority is limited; higher is more urgent'),
     min: priority.optional().describe('an absent or lower priority becomes this'),
     max: priority.optional().describe('a higher priority becomes this; an absent one stays absent'),
-  })
-  .refine((clamp) => clamp.min !== undefined || clamp.max !== undefined, 'needs min or max')
-  .refine((clamp) => (clamp.min ?? 0) <= (clamp.max ?? 255), 'min must not be above max');
+  }),
+  ['min', 'max'],
+).refine((clamp) => (clamp.min ?? 0) <= (clamp.max ?? 255), 'min must not be above max');
 
-const keepItem = z
-  .strictObject({
-    served: z.literal(true).optional().describe('users receiving service in this system'),
-    domain: domain.optional().describe('identities of this domain, exactly'),
-    participantType: text.optional().describe('entries of this functional category'),
-    uri: pattern.optional(),
-  })
-  .refine((item) => Object.keys(item).length > 0, 'needs served, domain, participantType or uri');
+const whom = {
+  served: z.literal(true).optional().describe('users receiving service in this system'),
+  domain: domain.optional().describe('identities of this domain, exactly'),
+  participantType: text.optional().describe('entries of this functional category'),
+  uri: pattern.optional(),
+} as const;
+const whomKeys = ['served', 'domain', 'participantType', 'uri'] as const;
+
+const keepItem = withSome(z.strictObject(whom), whomKeys);
 
 const members = z.strictObject({
   keep: z.array(keepItem).min(1).describe('an entry stays when one item fits in all its keys'),
@@ -46,17 +49,15 @@ const value = z
   .union([z.string(), z.number(), z.boolean()], { error: 'must be a text, a number, true or false' })
   .transform((value) => String(value));
 
-const rewrite = z
-  .strictObject({
+const rewrite = withOne(
+  z.strictObject({
     identities: z.literal(true).optional().describe('every position that holds an identity'),
     select: xpath.optional().describe('XPath 1.0: elements and attributes whose text is rewritten'),
     pattern: regularExpression.describe('compared with canonical URIs, or with the selected text'),
     with: z.string().describe('replaces the first match; $1 to $99 are groups, $& the match, $$ a dollar sign'),
-  })
-  .refine(
-    (rewrite) => (rewrite.identities === undefined) !== (rewrite.select === undefined),
-    'needs identities or select',
-  );
+  }),
+  ['identities', 'select'],
+);
 
 const participantTypes = z.union([text.transform((one) => [one]), z.array(text).min(1)], {
   error: 'must be a participant type or a list of them',
@@ -71,30 +72,29 @@ const pseudonym = z.strictObject({
   key: text.default('pseudonym.key').describe('file with the key, from the folder of the policy file'),
 });
 
+const actionName = new RegExp(`^((${Object.keys(xpathPrefixes).join('|')}):)?[A-Za-z_][A-Za-z0-9._-]*$`);
 const permission = z
   .string()
-  .regex(/^([A-Za-z]+:)?[A-Za-z_][A-Za-z0-9._-]*$/, 'must be the name of an action element')
+  .regex(actionName, 'must be the name of an action element, without a prefix or with one of those of selections')
   .describe('action element of a rule, e.g. allow-MCPTT-emergency-call');
 
-const permissions = z
-  .strictObject({
-    for: z
-      .strictObject({
-        served: z.literal(true).optional().describe('users receiving service in this system'),
-        domain: domain.optional().describe('identities of this domain, exactly'),
-        participantType: text.optional().describe('entries of this functional category'),
-        uri: pattern.optional(),
+const permissions = withSome(
+  z.strictObject({
+    for: withSome(
+      z.strictObject({
+        ...whom,
         except: participantTypes.optional().describe('entries of these participant types are left out'),
-      })
-      .refine(({ except: _, ...who }) => Object.keys(who).length > 0, 'needs served, domain, participantType or uri'),
+      }),
+      whomKeys,
+    ),
     deny: z.array(permission).min(1).optional(),
     allow: z.array(permission).min(1).optional(),
-  })
-  .refine((rule) => rule.deny !== undefined || rule.allow !== undefined, 'needs deny or allow')
-  .refine((rule) => !rule.deny?.some((name) => rule.allow?.includes(name)), 'denies what it allows');
+  }),
+  ['deny', 'allow'],
+).refine((rule) => !rule.deny?.some((name) => rule.allow?.includes(name)), 'denies what it allows');
 
-const areas = z
-  .strictObject({
+const areas = withSome(
+  z.strictObject({
     keepWithin: file.optional().describe('GeoJSON file; what does not lie wholly inside is removed'),
     drop: z
       .union([z.literal(true), file, z.array(text).min(1)], {
@@ -108,16 +108,17 @@ const areas = z
       .optional()
       .describe('local names of the elements that hold areas, as the release spells them'),
     ifNoneLeft: z.enum(['accept', 'refuse']).default('accept').describe('refuse a group whose last area would go'),
-  })
-  .refine((areas) => areas.keepWithin !== undefined || areas.drop !== undefined, 'needs keepWithin or drop');
+  }),
+  ['keepWithin', 'drop'],
+);
 
 const range = z
   .string()
   .regex(/^-?\d{1,9}\s*(-|\.\.)\s*-?\d{1,9}$/, 'must be two whole numbers, e.g. 0-7')
   .describe('two whole numbers, e.g. 0-7');
 
-const map = z
-  .strictObject({
+const map = withSome(
+  z.strictObject({
     select: xpath,
     table: z.record(z.string(), value).optional().describe('new value by present value'),
     ranges: z.record(range, range).optional().describe('numbers of one range become those of another, in proportion'),
@@ -125,8 +126,9 @@ const map = z
       .enum(['keep', 'refuse'])
       .optional()
       .describe('values not named; default: keep with a table, refuse with ranges'),
-  })
-  .refine((map) => map.table !== undefined || map.ranges !== undefined, 'needs table or ranges');
+  }),
+  ['table', 'ranges'],
+);
 
 const ruleKinds = {
   clamp,
@@ -136,14 +138,17 @@ const ruleKinds = {
   set: z.strictObject({ select: xpath, value }),
   insert: z.strictObject({
     into: xpath,
-    element: text.describe('one element; the prefixes of selections are bound in it'),
+    element: text
+      .describe('one element; the prefixes of selections are bound in it')
+      .meta({ pattern: '^\\s*<[\\s\\S]*>\\s*$' }),
   }),
   remove: z.strictObject({ select: xpath }),
   rename: z.strictObject({
     select: xpath,
     to: text
       .regex(/^([A-Za-z]+:)?[A-Za-z_][\w.-]*$/, 'must be a name, e.g. mcpttgi:owner')
-      .describe('new name; elements need one of the prefixes of selections'),
+      .describe('new name; elements need one of the prefixes of selections')
+      .meta({ pattern: `^((${Object.keys(xpathPrefixes).join('|')}):)?[A-Za-z_][\\w.-]*$` }),
   }),
   map,
   rewrite,
@@ -156,17 +161,18 @@ const ruleKinds = {
 export type RuleKind = keyof typeof ruleKinds;
 export const ruleKindNames = Object.keys(ruleKinds) as readonly RuleKind[];
 
-const when = z
-  .strictObject({
+const when = withSome(
+  z.strictObject({
     select: xpath.optional(),
     service: service.optional(),
     group: pattern.optional(),
     owner: text.optional().describe('text of the mcpttgi:owner element'),
-  })
-  .refine((when) => Object.keys(when).length > 0, 'needs select, service, group or owner');
+  }),
+  ['select', 'service', 'group', 'owner'],
+);
 
-export const ruleSchema = z
-  .strictObject({
+export const ruleSchema = withOne(
+  z.strictObject({
     name: text.max(200).describe('shown wherever the rule acted'),
     when: when.optional().describe('the rule acts only when all of this holds'),
     endToEnd: z.boolean().default(false).describe('the rule may change what binds both systems'),
@@ -184,8 +190,9 @@ export const ruleSchema = z
     permissions: permissions.optional(),
     require: ruleKinds.require.optional(),
     stylesheet: ruleKinds.stylesheet.optional(),
-  })
-  .refine((rule) => kindsOf(rule).length === 1, `needs exactly one of ${ruleKindNames.join(', ')}`);
+  }),
+  ruleKindNames,
+);
 
 export const includeSchema = z.strictObject({
   include: file.describe('policy file whose rules stand here'),
@@ -206,7 +213,11 @@ export const policySchema = z.strictObject({
 export const wholeSchema = policySchema.extend({ rules: z.array(ruleSchema) });
 
 /** A file that others include: rules alone, or a whole policy. */
-export const includedSchema = policySchema.partial({ policy: true, version: true });
+export const includedSchema = policySchema
+  .partial({ policy: true, version: true })
+  .refine((file) => (file.policy === undefined) === (file.version === undefined), {
+    error: 'needs both policy and version, or rules alone',
+  });
 
 export type RuleFile = z.infer<typeof ruleSchema>;
 export type WhenFile = z.infer<typeof when>;
@@ -223,6 +234,29 @@ export type RenameFile = z.infer<typeof ruleKinds.rename>;
 /** The rule kinds that a rule of a file names. */
 export function kindsOf(rule: Readonly<Record<string, unknown>>): readonly RuleKind[] {
   return ruleKindNames.filter((kind) => rule[kind] !== undefined);
+}
+
+/** The schema of an object that has at least one of these keys; the JSON Schema says so, too. */
+function withSome<Schema extends z.ZodObject>(schema: Schema, keys: readonly string[]): Schema {
+  return schema
+    .refine((value) => given(value, keys) > 0, `needs ${inWords(keys)}`)
+    .meta({ anyOf: keys.map((key) => ({ required: [key] })) });
+}
+
+/** The same of an object that has exactly one of them. */
+function withOne<Schema extends z.ZodObject>(schema: Schema, keys: readonly string[]): Schema {
+  const needs = keys.length > 2 ? `needs exactly one of ${keys.join(', ')}` : `needs ${inWords(keys)}`;
+  return schema
+    .refine((value) => given(value, keys) === 1, needs)
+    .meta({ oneOf: keys.map((key) => ({ required: [key] })) });
+}
+
+function given(value: object, keys: readonly string[]): number {
+  return keys.filter((key) => (value as Readonly<Record<string, unknown>>)[key] !== undefined).length;
+}
+
+function inWords(keys: readonly string[]): string {
+  return `${keys.slice(0, -1).join(', ')} or ${keys.at(-1)}`;
 }
 
 function isPattern(value: string): boolean {

@@ -2,10 +2,13 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { parseYaml } from '../config/yaml-source.ts';
 import { servedUsers } from '../identity/served.ts';
+import { fitsSchema } from './json-schema.testkit.ts';
 import type { LoadedPolicy } from './loaded-policy.ts';
 import type { Derivation, DocumentCheck, PolicyContext } from './policy.ts';
 import { loadPolicy, PolicyFileError, parsePolicy } from './policy-file.ts';
+import { policyJsonSchema } from './policy-json-schema.ts';
 import type { PolicyWorkers } from './policy-workers.ts';
 
 const prefixes = [
@@ -72,10 +75,26 @@ export async function withPolicyFolder<T>(
       await mkdir(dirname(join(folder, name)), { recursive: true });
       await writeFile(join(folder, name), text);
     }
-    return await use(folder, () => loadPolicy(join(folder, 'policy.yaml'), workers));
+    return await use(folder, async () => fitting(await loadPolicy(join(folder, 'policy.yaml'), workers)));
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+const jsonSchema = JSON.parse(policyJsonSchema()) as Readonly<Record<string, unknown>>;
+
+/** True when the text of a policy file fits the JSON Schema of policy files. */
+export function fitsJsonSchema(text: string): boolean {
+  return fitsSchema(parseYaml('', text).value, jsonSchema);
+}
+
+// What loads must be no fault to an editor either: every policy of every test is held against the JSON Schema.
+function fitting(policy: LoadedPolicy): LoadedPolicy {
+  const { text, files } = policy.source;
+  for (const one of [text, ...Object.entries(files).flatMap(([name, one]) => (name.endsWith('.yaml') ? [one] : []))]) {
+    if (!fitsJsonSchema(one)) throw new Error(`loads, and does not fit the JSON Schema:\n${one}`);
+  }
+  return policy;
 }
 
 /** A policy file with these rules (YAML flow objects without braces, a name is added). */
@@ -103,7 +122,9 @@ export async function applyRules(
   check?: DocumentCheck,
 ): Promise<{ readonly text: string; readonly derivation: Derivation }> {
   const lines = rules.map((rule, position) => `{ name: rule ${position + 1}, ${rule} }`);
-  const policy = parsePolicy(`policy: test\nversion: 1\nrules:\n  [\n    ${lines.join(',\n    ')}\n  ]\n`, 'test.yaml');
+  const policy = fitting(
+    parsePolicy(`policy: test\nversion: 1\nrules:\n  [\n    ${lines.join(',\n    ')}\n  ]\n`, 'test.yaml'),
+  );
   const derivation = await policy.apply(Buffer.from(document), { ...blue, ...context }, check);
   return { text: Buffer.from(derivation.bytes).toString(), derivation };
 }
