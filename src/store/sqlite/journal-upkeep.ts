@@ -1,10 +1,11 @@
 // What is done to journal entries later: removing old ones, and taking out texts that name a person. The chain survives both.
 
 import type { DatabaseSync } from 'node:sqlite';
-import { type ChainedEntry, personalFields, withoutTexts } from '../journal-chain.ts';
+import { personalFields, withoutTexts } from '../journal-chain.ts';
+import { namesPerson } from '../names-person.ts';
+import { type ChainLinkRow, chainedOf, type JournalRow } from '../rows.ts';
 import type { JournalErased, JournalErasure, JournalPruning } from '../store.ts';
-import { namesPerson } from './names-person.ts';
-import type { ChainLinkRow, JournalRow, Statements } from './statements.ts';
+import type { Statements } from './statements.ts';
 
 /** Removes the oldest entries; where the chain begins then is kept with it. Answers how many. Throws what SQLite throws. */
 export function pruneJournal(
@@ -42,24 +43,6 @@ export function eraseJournal(
   // Nor in the log beside it.
   statements.truncateLog.get();
   return { last, erased: changed.length };
-}
-
-/** A row of the journal with all that its hash is made of. */
-export function chainedOf(row: JournalRow): ChainedEntry {
-  const { sequence, at, actor, action, subject, detail, salt, hash } = row;
-  const erased = row.erased === null ? {} : digestsIn(row.erased);
-  return { sequence, at, actor, action, subject, detail, salt, hash, erased };
-}
-
-// Nobody but us writes anything else there: what cannot be read stands for texts that are not there, and does not fit what is.
-function digestsIn(text: string): ChainedEntry['erased'] {
-  try {
-    const digests: unknown = JSON.parse(text);
-    if (typeof digests === 'object' && digests !== null) return digests;
-  } catch {
-    // told below
-  }
-  return Object.fromEntries(personalFields.map((field) => [field, '']));
 }
 
 /** A transaction after which what it removed is not readable in the file, not even on pages that it left free. */

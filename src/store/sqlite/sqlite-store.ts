@@ -2,6 +2,24 @@
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type ChainedEntry, type ChainLink, chainStart } from '../journal-chain.ts';
+import {
+  type ChainLinkRow,
+  chainedOf,
+  type DeliveryCountRow,
+  type DeliveryRow,
+  type DocumentRow,
+  deliveryOf,
+  documentOf,
+  type JournalRow,
+  journalOf,
+  type SourceRow,
+  type SourceStateRow,
+  sourceOf,
+  sourceStateOf,
+  summaryOf,
+  type WithBytes,
+  type WithReleased,
+} from '../rows.ts';
 import type {
   Commit,
   CommitOutcome,
@@ -26,24 +44,9 @@ import type {
 import { StoreError } from '../store-error.ts';
 import { type CommitLog, commitLog } from './commit-log.ts';
 import { type CommitCounters, CommitQueue } from './group-commit.ts';
-import { chainedOf, eraseJournal, pruneJournal } from './journal-upkeep.ts';
+import { eraseJournal, pruneJournal } from './journal-upkeep.ts';
 import { messageOf, openDatabase } from './open-database.ts';
-import {
-  type ChainLinkRow,
-  type DeliveryCountRow,
-  type DeliveryRow,
-  type DocumentRow,
-  deliveriesQuery,
-  documentsQuery,
-  type JournalRow,
-  prepareStatements,
-  type Query,
-  type SourceRow,
-  type SourceStateRow,
-  type Statements,
-  type WithBytes,
-  type WithReleased,
-} from './statements.ts';
+import { deliveriesQuery, documentsQuery, prepareStatements, type Query, type Statements } from './statements.ts';
 
 /** A Store that also tells how its commits were batched. */
 export interface SqliteStore extends Store {
@@ -244,85 +247,5 @@ class SqliteFileStore implements SqliteStore {
       this.#listings.set(query.text, statement);
     }
     return statement.all(...query.values) as unknown as readonly Row[];
-  }
-}
-
-function keyOf(row: DocumentRow): DocumentKey {
-  return { auid: row.auid, tree: row.tree, xui: row.xui, name: row.name };
-}
-
-function documentOf(row: DocumentRow & WithBytes): StoredDocument {
-  const { tag, bytes, modified } = row;
-  return { key: keyOf(row), tag, bytes, modified, ...optional('groupId', row.group_id) };
-}
-
-function summaryOf(row: DocumentRow): DocumentSummary {
-  const { tag, size, modified } = row;
-  return { key: keyOf(row), tag, size, modified, ...optional('groupId', row.group_id) };
-}
-
-function sourceOf(row: SourceRow): SourceSummary {
-  return {
-    groupId: row.group_id,
-    partner: row.partner,
-    tag: row.tag,
-    policy: row.policy,
-    policyVersion: row.policy_version,
-    appliedRules: JSON.parse(row.applied_rules) as readonly string[],
-    received: row.received,
-    ...optional('primaryTag', row.primary_tag),
-    ...optional('staleSince', row.stale_since),
-    ...optional('heldSince', row.held_since),
-    ...optional('sent', row.sent),
-  };
-}
-
-function sourceStateOf(row: SourceStateRow): SourceState {
-  return {
-    groupId: row.group_id,
-    partner: row.partner,
-    received: row.received,
-    ...optional('staleSince', row.stale_since),
-    ...optional('heldSince', row.held_since),
-  };
-}
-
-function deliveryOf(row: DeliveryRow): DeliveryRecord {
-  return {
-    partner: row.partner,
-    groupId: row.group_id,
-    action: row.action,
-    state: row.state,
-    sequence: row.sequence,
-    attempts: row.attempts,
-    queued: row.queued,
-    ...optional('notBefore', row.not_before),
-    ...optional('partnerTag', row.partner_tag),
-    ...optional('outcome', row.outcome),
-    ...(row.urgent === 0 ? {} : { urgent: true }),
-  };
-}
-
-/** What an entry shows in place of a text that was erased. */
-const erasedText = '(erased)';
-
-function journalOf(row: JournalRow): JournalRecord {
-  const { sequence, at, action } = row;
-  const detail = row.detail === null ? undefined : detailIn(row.detail);
-  const actor = row.actor ?? erasedText;
-  const subject = row.subject ?? erasedText;
-  return { sequence, at, actor, action, subject, ...(detail === undefined ? {} : { detail }) };
-}
-
-function optional<Name extends string>(name: Name, value: string | null): { readonly [name in Name]?: string } {
-  return value === null ? {} : ({ [name]: value } as { readonly [name in Name]: string });
-}
-
-// What somebody else wrote there is told as it is: one entry shall not hide all others.
-function detailIn(text: string): NonNullable<JournalRecord['detail']> {
-  try {
-    return JSON.parse(text) as NonNullable<JournalRecord['detail']>;
-  } catch {
-    return { unreadable: text };
   }
 }

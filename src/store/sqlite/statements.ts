@@ -1,83 +1,8 @@
-// Every SQL statement that the SQLite store runs, prepared once per open database, and the shapes of the rows they return.
+// Every SQL statement that the SQLite store runs, prepared once per open database.
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import type { DeliveryRecord, DocumentFilter, DocumentKey } from '../store.ts';
-
-/** Row of `document`; `bytes` only where it was selected. */
-export interface DocumentRow {
-  readonly auid: string;
-  readonly tree: DocumentKey['tree'];
-  readonly xui: string;
-  readonly name: string;
-  readonly tag: string;
-  readonly group_id: string | null;
-  readonly modified: string;
-  readonly size: number;
-}
-
-export interface SourceRow {
-  readonly group_id: string;
-  readonly partner: string;
-  readonly tag: string;
-  readonly primary_tag: string | null;
-  readonly policy: string;
-  readonly policy_version: number;
-  readonly applied_rules: string;
-  readonly received: string;
-  readonly stale_since: string | null;
-  readonly held_since: string | null;
-  readonly sent: string | null;
-}
-
-export type SourceStateRow = Pick<SourceRow, 'group_id' | 'partner' | 'received' | 'stale_since' | 'held_since'>;
-
-export interface DeliveryRow {
-  readonly partner: string;
-  readonly group_id: string;
-  readonly action: DeliveryRecord['action'];
-  readonly state: DeliveryRecord['state'];
-  readonly sequence: number;
-  readonly attempts: number;
-  readonly not_before: string | null;
-  readonly partner_tag: string | null;
-  readonly outcome: string | null;
-  readonly queued: string;
-  readonly urgent: number;
-}
-
-export interface DeliveryCountRow {
-  readonly partner: string;
-  readonly action: DeliveryRecord['action'];
-  readonly state: DeliveryRecord['state'];
-  readonly count: number;
-  readonly oldest: string;
-}
-
-export interface JournalRow {
-  readonly sequence: number;
-  readonly at: string;
-  readonly actor: string | null;
-  readonly action: string;
-  readonly subject: string | null;
-  readonly detail: string | null;
-  readonly salt: string;
-  readonly hash: string;
-  readonly erased: string | null;
-}
-
-export interface ChainLinkRow {
-  readonly sequence: number;
-  readonly hash: string;
-}
-
-export interface WithBytes {
-  readonly bytes: Uint8Array;
-}
-
-/** `released` only where a source was selected as a whole. */
-export interface WithReleased extends WithBytes {
-  readonly released: Uint8Array | null;
-}
+import { prefixEnd } from '../prefix-end.ts';
+import type { DeliveryRecord, DocumentFilter } from '../store.ts';
 
 const keyIs = 'auid = ? AND tree = ? AND xui = ? AND name = ?';
 const documentColumns = 'auid, tree, xui, name, tag, group_id, modified, size';
@@ -256,15 +181,4 @@ export function deliveriesQuery(filter: {
   }
   const condition = where.length === 0 ? '' : ` WHERE ${where.join(' AND ')}`;
   return { text: `SELECT * FROM delivery${condition} ORDER BY sequence, partner, group_id`, values };
-}
-
-/** The least text that is greater than every text with this prefix, by code points; undefined when there is none. */
-function prefixEnd(prefix: string): string | undefined {
-  const characters = [...prefix];
-  for (let last = characters.pop(); last !== undefined; last = characters.pop()) {
-    const code = last.codePointAt(0) ?? 0;
-    // The surrogates D800 to DFFF are no characters.
-    if (code < 0x10ffff) return characters.join('') + String.fromCodePoint(code === 0xd7ff ? 0xe000 : code + 1);
-  }
-  return undefined;
 }
