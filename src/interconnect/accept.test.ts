@@ -72,6 +72,25 @@ test('a withdrawal that was held up on its way does not remove what was provided
   expect(await systems.blue.store.sources()).toEqual([]);
 });
 
+test('RFC 9110 13.1.1: a withdrawal whose If-Match fails keeps nothing away that was sent before it', async () => {
+  await open();
+  const at = (second: number): string => `2026-01-02T03:04:0${second}.000Z`;
+  const give = (bytes: Uint8Array, second: number) =>
+    systems.blue.interconnection.acceptProvision(systems.red.asPartner, group, bytes, {}, at(second));
+  await give(body, 1);
+  const withdrawn = systems.blue.interconnection.acceptWithdrawal(
+    systems.red.asPartner,
+    group,
+    { ifMatch: ['another'] },
+    at(5),
+  );
+  expect((await refusalOf(withdrawn)).code).toBe('precondition-failed');
+  expect(await systems.blue.journal('withdrawal-refused')).toHaveLength(1);
+  expect(await systems.blue.journal('document-delete')).toEqual([]);
+  const newer = groupDocument({ name: 'newer', members: ['sip:omar@blue.example'] });
+  expect(await give(newer, 3)).toMatchObject({ changed: true });
+});
+
 test('of two withdrawals the later one counts, in whatever order they come', async () => {
   await open();
   const at = (second: number): string => `2026-01-02T03:04:0${second}.000Z`;

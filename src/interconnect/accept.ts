@@ -61,16 +61,23 @@ export class Acceptance {
   ): Promise<void> {
     return this.#journalled(from, groupId, 'withdrawal-refused', async () => {
       const { canonical } = this.#authorise(from, groupId, 'removes');
-      this.#withdrawals.note(canonical, sent, this.#context.clock.now());
-      await this.#context.foreignWrites.run(canonical, async () => {
-        const held = await this.#context.documents.findSource(canonical);
-        if (isOlder(sent, held)) {
-          throw new Refusal('precondition-failed', {
-            cause: `sent ${sent}, but what is held was sent ${held?.sent}`,
-          });
-        }
-        await this.#context.documents.deleteForeign(canonical, from.identity, preconditions);
-      });
+      // Before its turn comes: a provision that waits behind it must know
+      const takeBack = this.#withdrawals.note(canonical, sent, this.#context.clock.now());
+      try {
+        await this.#context.foreignWrites.run(canonical, async () => {
+          const held = await this.#context.documents.findSource(canonical);
+          if (isOlder(sent, held)) {
+            throw new Refusal('precondition-failed', {
+              cause: `sent ${sent}, but what is held was sent ${held?.sent}`,
+            });
+          }
+          await this.#context.documents.deleteForeign(canonical, from.identity, preconditions);
+        });
+      } catch (error) {
+        // Of a group that is not here nothing is withdrawn, but what was sent before may still come
+        if (!(error instanceof Refusal && error.code === 'not-found')) takeBack();
+        throw error;
+      }
     });
   }
 

@@ -1,4 +1,5 @@
 // What operators do with deliveries by hand: push, retry, drop, release what the brake holds, and see how far everything is.
+import { KeyedQueue } from '../documents/keyed-queue.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DeliveryRecord, DeliveryRequest } from '../store/store.ts';
@@ -13,6 +14,8 @@ export class Operations {
   readonly #context: InterconnectionContext;
   readonly #primary: Primary;
   readonly #outboxes: Outboxes;
+  // What was looked at must still be so when it is journalled as done, whoever else acts meanwhile
+  readonly #turns = new KeyedQueue();
 
   constructor(context: InterconnectionContext, primary: Primary, outboxes: Outboxes) {
     this.#context = context;
@@ -31,22 +34,30 @@ export class Operations {
 
   /** See OwnFacing.retryDelivery. */
   async retry(partner: string, groupId: string, actor: string): Promise<void> {
-    const { groupId: canonical, action } = await this.#delivery(partner, canonicalUri(groupId) ?? groupId);
-    await this.#queue({ partner, groupId: canonical, action }, 'delivery-retried', actor);
+    await this.#turns.run(partner, async () => {
+      const { groupId: canonical, action } = await this.#delivery(partner, canonicalUri(groupId) ?? groupId);
+      await this.#queue({ partner, groupId: canonical, action }, 'delivery-retried', actor);
+    });
   }
 
   /** See OwnFacing.dropDelivery. */
   async drop(partner: string, groupId: string, actor: string): Promise<void> {
-    const { groupId: canonical } = await this.#delivery(partner, canonicalUri(groupId) ?? groupId);
     const { clock, store } = this.#context;
-    await store.commit({
-      deliveries: [{ write: 'drop', partner, groupId: canonical }],
-      journal: [entry(clock, actor, 'delivery-dropped', canonical, { partner })],
+    await this.#turns.run(partner, async () => {
+      const { groupId: canonical } = await this.#delivery(partner, canonicalUri(groupId) ?? groupId);
+      await store.commit({
+        deliveries: [{ write: 'drop', partner, groupId: canonical }],
+        journal: [entry(clock, actor, 'delivery-dropped', canonical, { partner })],
+      });
     });
   }
 
   /** See OwnFacing.releaseBrake. */
   async releaseBrake(partner: string, groupId: string | undefined, actor: string): Promise<number> {
+    return this.#turns.run(partner, () => this.#release(partner, groupId, actor));
+  }
+
+  async #release(partner: string, groupId: string | undefined, actor: string): Promise<number> {
     const { brake, clock, store } = this.#context;
     const canonical = groupId === undefined ? undefined : (canonicalUri(groupId) ?? groupId);
     const held = (await store.deliveries({ partner, state: 'braked' })).filter(
@@ -74,6 +85,10 @@ export class Operations {
 
   /** See OwnFacing.forgetPartner. */
   async forget(partner: string, actor: string): Promise<{ readonly groups: number; readonly deliveries: number }> {
+    return this.#turns.run(partner, () => this.#forget(partner, actor));
+  }
+
+  async #forget(partner: string, actor: string): Promise<{ readonly groups: number; readonly deliveries: number }> {
     const { clock, current, documents, foreignWrites, store } = this.#context;
     if (current().partners.named(partner) !== undefined)
       throw new Refusal('forbidden', { phrase: `${partner} is configured: take it out of the configuration first` });

@@ -146,6 +146,19 @@ describe('permanent refusals are shown and not hammered', () => {
     expect(await systems.red.journal('delivery-retried')).toMatchObject([{ actor: 'operator', subject: alpha }]);
   });
 
+  test('of two operators that drop it at once one is told that it is gone; the journal has one drop', async () => {
+    systems.red.link = () => refused(409);
+    await systems.red.putGroup('alpha');
+    await systems.settle();
+    const drop = (actor: string): Promise<string> =>
+      systems.red.interconnection.dropDelivery('blue', alpha, actor).then(
+        () => 'dropped',
+        (error) => error.code,
+      );
+    expect(await Promise.all([drop('ines'), drop('jan')])).toEqual(['dropped', 'not-found']);
+    expect(await systems.red.journal('delivery-dropped')).toMatchObject([{ actor: 'ines' }]);
+  });
+
   test('a newer content is tried again by itself', async () => {
     systems.red.link = () => refused(409);
     await systems.red.putGroup('alpha');

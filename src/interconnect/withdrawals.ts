@@ -11,13 +11,18 @@ export class Withdrawals {
 
   /**
    * `sent`: when the withdrawal was originated, ISO 8601; absent = the sender does not say, and nothing can be compared. `now`: when it
-   * came, milliseconds since 1970.
+   * came, milliseconds since 1970. The result takes the note back, for a withdrawal that is refused.
    */
-  note(groupId: string, sent: string | undefined, now: number): void {
+  note(groupId: string, sent: string | undefined, now: number): () => void {
     // A clock that is far ahead would keep the group away until that time has come.
-    if (sent === undefined || Date.parse(sent) - now > clockTolerance) return;
+    if (sent === undefined || Date.parse(sent) - now > clockTolerance) return () => undefined;
+    const before = this.#sent.get(groupId) ?? 0;
     // One that was held up on its way must not make a later one forgotten.
-    this.#sent.set(groupId, Math.max(Date.parse(sent), this.#sent.get(groupId) ?? 0));
+    const noted = Math.max(Date.parse(sent), before);
+    this.#sent.set(groupId, noted);
+    return () => {
+      if (noted > before && this.#sent.get(groupId) === noted) this.#sent.set(groupId, before);
+    };
   }
 
   /**
