@@ -90,11 +90,16 @@ function faces(name: string): TestConfiguration {
 
 let certificates: Promise<ReadonlyMap<string, string>> | undefined;
 
+/** PEM texts of the lab CA that all gateways of one test file share, by file name. */
+export function labFiles(): Promise<ReadonlyMap<string, string>> {
+  certificates ??= labCertificates();
+  return certificates;
+}
+
 /** Starts a gateway on the configuration. All gateways of one test file share a lab CA. */
 export async function runGateway(configuration: TestConfiguration): Promise<TestGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'mcgw-gateway-'));
-  certificates ??= labCertificates();
-  for (const [name, pem] of await certificates) await writeFile(join(folder, name), pem, { mode: 0o600 });
+  for (const [name, pem] of await labFiles()) await writeFile(join(folder, name), pem, { mode: 0o600 });
   return runIn(folder, configuration);
 }
 

@@ -366,7 +366,7 @@ function linkOf(system: TestSystem, systems: ReadonlyMap<string, TestSystem>): P
         (reason) => ({ outcome: 'failed', reason }),
         signal,
       ),
-    withdraw: (partner, groupId, signal) =>
+    withdraw: (partner, groupId, _knownTag, signal) =>
       ask<ProvideOutcome>(
         { kind: 'withdraw', partner, groupId },
         async (other) => {

@@ -208,14 +208,15 @@ export class Outbox {
     this.#failuresInRow = 0;
     if (outcome.outcome === 'refused') {
       const { status, reason: why } = outcome;
-      // What is told of an answer may begin with its status.
-      const reason = why.startsWith(`${status} `) ? `refused with ${why}` : `refused with ${status}: ${why}`;
+      // What is told of an answer may begin with its status, or be no more than that.
+      const reason = `${why} `.startsWith(`${status} `) ? `refused with ${why}` : `refused with ${status}: ${why}`;
       await this.#record(delivery, { state: 'parked', outcome: reason, action: 'delivery-refused' });
     } else {
       const stored = outcome.created ? 'created at the partner' : 'stored by the partner';
+      const done = content.content === 'withdraw' ? 'withdrawn' : stored;
       await this.#record(delivery, {
         state: 'delivered',
-        outcome: content.content === 'withdraw' ? 'withdrawn' : stored,
+        outcome: outcome.note === undefined ? done : `${done}; ${outcome.note}`,
         action: 'delivery-succeeded',
         ...(outcome.tag === undefined ? {} : { partnerTag: outcome.tag }),
       });
@@ -229,7 +230,7 @@ export class Outbox {
   ): Promise<ProvideOutcome> {
     const { gms } = this.#options;
     return content.content === 'withdraw'
-      ? gms.withdraw(partner, groupId)
+      ? gms.withdraw(partner, groupId, partnerTag)
       : gms.provide(partner, groupId, content.bytes, partnerTag);
   }
 

@@ -108,7 +108,7 @@ export class Outboxes {
       store,
       gms: {
         provide: (partner, groupId, bytes, knownTag) => gms.provide(partner, groupId, bytes, knownTag, signal),
-        withdraw: (partner, groupId) => gms.withdraw(partner, groupId, signal),
+        withdraw: (partner, groupId, knownTag) => gms.withdraw(partner, groupId, knownTag, signal),
       },
       clock,
       random,

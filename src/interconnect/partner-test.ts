@@ -257,9 +257,9 @@ export class PartnerTests {
   }
 
   async #delete(partner: string, groupId: string): Promise<ProvideOutcome> {
-    let outcome = await this.#context.gms.withdraw(partner, groupId);
+    let outcome = await this.#context.gms.withdraw(partner, groupId, undefined);
     for (let tried = 1; tried < deletions && outcome.outcome === 'failed'; tried++) {
-      outcome = await this.#context.gms.withdraw(partner, groupId);
+      outcome = await this.#context.gms.withdraw(partner, groupId, undefined);
     }
     return outcome;
   }

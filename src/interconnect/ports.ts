@@ -8,7 +8,13 @@ import type { DeliveryRecord } from '../store/store.ts';
  * `accepted`: stored by the partner. `refused`: will not succeed by repeating (4xx). `failed`: may succeed later (no answer, 5xx, 408, 429).
  */
 export type ProvideOutcome =
-  | { readonly outcome: 'accepted'; readonly created: boolean; readonly tag?: string | undefined }
+  | {
+      readonly outcome: 'accepted';
+      readonly created: boolean;
+      readonly tag?: string | undefined;
+      /** What an operator should know of it. */
+      readonly note?: string | undefined;
+    }
   | { readonly outcome: 'refused'; readonly status: number; readonly reason: string }
   | { readonly outcome: 'failed'; readonly reason: string; readonly retryAfter?: number | undefined };
 
@@ -72,8 +78,16 @@ export interface PartnerGms {
     knownTag: string | undefined,
     signal?: AbortSignal,
   ): Promise<ProvideOutcome>;
-  /** Deletion or withdrawal of a provided group; an absent group counts as accepted. */
-  withdraw(partner: string, groupId: string, signal?: AbortSignal): Promise<ProvideOutcome>;
+  /**
+   * Deletion or withdrawal of a provided group; an absent group counts as accepted. `knownTag` as above: it keeps a message that is held up
+   * from removing what is provided after it; where the partner holds something else, that goes too, since only we provide the group.
+   */
+  withdraw(
+    partner: string,
+    groupId: string,
+    knownTag: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<ProvideOutcome>;
   /** Group information request; `knownTag` = tag of the copy held, for revalidation. */
   fetch(partner: string, groupId: string, knownTag: string | undefined, signal?: AbortSignal): Promise<FetchOutcome>;
   /** What the partner holds of a group that we provided to it; `unchanged` = it has one of the tags known. */

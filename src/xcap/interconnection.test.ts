@@ -93,8 +93,8 @@ test('a large group goes over, comes back unchanged, is revalidated, replaced an
     created: false,
     tag: entityTag(next),
   });
-  expect(await red.withdraw('blue', group)).toMatchObject({ outcome: 'accepted' });
-  expect(await red.withdraw('blue', group)).toMatchObject({ outcome: 'accepted' });
+  expect(await red.withdraw('blue', group, undefined)).toMatchObject({ outcome: 'accepted' });
+  expect(await red.withdraw('blue', group, undefined)).toMatchObject({ outcome: 'accepted' });
   expect(await red.fetch('blue', group, tag)).toEqual({ outcome: 'absent' });
 });
 

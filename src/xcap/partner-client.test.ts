@@ -64,7 +64,7 @@ describe('what goes out', () => {
 
   test('RFC 9110 6.6.1: a withdrawal says when it was sent', async () => {
     const root = await partner.gms(answering(200));
-    await partner.client([root]).withdraw('red', group);
+    await partner.client([root]).withdraw('red', group, undefined);
     expect(Date.parse(partner.received[0]?.headers.date ?? '')).not.toBeNaN();
   });
 
@@ -72,7 +72,7 @@ describe('what goes out', () => {
     const root = await partner.gms(answering(404));
     const client = partner.client([root], { provideBelow: 'sip:from blue@red.example' });
     await client.provide('red', group, bytes, undefined);
-    await client.withdraw('red', group);
+    await client.withdraw('red', group, undefined);
     await client.fetch('red', group, undefined);
     expect(
       partner.received.map(
@@ -127,7 +127,7 @@ describe('what goes out', () => {
       response.writeHead(200).end();
     });
     const red = partner.client([root]);
-    for (let round = 0; round < 10; round++) await red.withdraw('red', group);
+    for (let round = 0; round < 10; round++) await red.withdraw('red', group, undefined);
     expect(partner.received).toHaveLength(10);
     expect(ports.size).toBeLessThan(4);
   });
@@ -173,7 +173,7 @@ describe('answers to a provision', () => {
     [502, { outcome: 'failed' }],
   ])('to a withdrawal: %i', async (status, outcome) => {
     const root = await partner.gms(answering(status));
-    expect(await partner.client([root]).withdraw('red', group)).toMatchObject(outcome);
+    expect(await partner.client([root]).withdraw('red', group, undefined)).toMatchObject(outcome);
     expect(partner.received[0]?.method).toBe('DELETE');
   });
 });

@@ -15,7 +15,7 @@ import { readXml } from '../xml/xml-document.ts';
 import { parseEntityTag, quotedTag } from './entity-tags.ts';
 import { mediaType } from './media-type.ts';
 import { checkRoot, type PartnerTls, type RootToCheck } from './partner-check.ts';
-import { type PartnerReply, partnerRoots, type RootConnection } from './partner-roots.ts';
+import { type PartnerReply, type PartnerRequest, partnerRoots, type RootConnection } from './partner-roots.ts';
 import { factsOf } from './peer-certificate.ts';
 
 /** A partner as requests reach it. */
@@ -75,7 +75,7 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
 
   async function request(
     partner: string,
-    method: 'GET' | 'PUT' | 'DELETE',
+    method: PartnerRequest['method'],
     path: string,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
@@ -100,16 +100,30 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
       const condition = knownTag === undefined ? { 'If-None-Match': '*' } : { 'If-Match': quotedTag(knownTag) };
       const path = groupPath(groupId, partners.get(partner)?.provideBelow);
       const reply = await request(partner, 'PUT', path, { ...content, ...condition }, signal, bytes);
-      const stale = reply.reply === 'answer' && reply.status === 412;
       // What we hold is newer than whatever the partner has: an answer of it was lost, or somebody else changed or removed it
-      return provideOutcome(stale ? await request(partner, 'PUT', path, content, signal, bytes) : reply);
+      return provideOutcome(
+        hasFailedCondition(reply) ? await request(partner, 'PUT', path, content, signal, bytes) : reply,
+      );
     },
 
-    async withdraw(partner, groupId, signal) {
+    async withdraw(partner, groupId, knownTag, signal) {
       const path = groupPath(groupId, partners.get(partner)?.provideBelow);
-      const reply = await request(partner, 'DELETE', path, { Date: new Date(now()).toUTCString() }, signal);
-      const gone = reply.reply === 'answer' && (reply.status === 404 || reply.status === 410);
-      return gone ? { outcome: 'accepted', created: false } : provideOutcome(reply);
+      const remove = (tag: string | undefined): Promise<PartnerReply> => {
+        const condition = tag === undefined ? {} : { 'If-Match': quotedTag(tag) };
+        return request(partner, 'DELETE', path, { Date: new Date(now()).toUTCString(), ...condition }, signal);
+      };
+      let reply = await remove(knownTag);
+      if (knownTag === undefined || !hasFailedCondition(reply)) return withdrawOutcome(reply);
+      // RFC 9110 13.1.1: it is gone, or not as we gave it. TS 23.280 10.2.7.1: what the partner holds is there because the primary provides
+      // it, so it goes all the same; naming what is there now, a message that is held up removes nothing that we provide later.
+      const seen = await request(partner, 'HEAD', path, { Accept: groupMediaType }, signal);
+      if (seen.reply === 'answer' && isGone(seen)) return withdrawOutcome(seen);
+      const current = seen.reply === 'answer' && seen.status === 200 ? strongTag(seen) : undefined;
+      reply = await remove(current);
+      // A partner whose tags change from answer to answer gets the order without condition.
+      if (current !== undefined && hasFailedCondition(reply)) reply = await remove(undefined);
+      const outcome = withdrawOutcome(reply);
+      return outcome.outcome === 'accepted' && !isGone(reply) ? { ...outcome, note: changedThere } : outcome;
     },
 
     async fetch(partner, groupId, knownTag, signal) {
@@ -240,6 +254,20 @@ function provideOutcome(reply: PartnerReply): ProvideOutcome {
   }
   if (mayPass(status)) return { outcome: 'failed', reason, retryAfter: reply.retryAfter };
   return { outcome: 'refused', status, reason };
+}
+
+const changedThere = 'the copy at the partner had another entity tag than is known here';
+
+function withdrawOutcome(reply: PartnerReply): ProvideOutcome {
+  return isGone(reply) ? { outcome: 'accepted', created: false } : provideOutcome(reply);
+}
+
+function isGone(reply: PartnerReply): boolean {
+  return reply.reply === 'answer' && (reply.status === 404 || reply.status === 410);
+}
+
+function hasFailedCondition(reply: PartnerReply): boolean {
+  return reply.reply === 'answer' && reply.status === 412;
 }
 
 function fetchOutcome(reply: PartnerReply, conditional: boolean, what: 'group' | 'directory' = 'group'): FetchOutcome {

@@ -39,7 +39,7 @@ describe('whom we believe', () => {
     const leaf = await testCertificate(partner.authority, { addresses: ['127.0.0.1'] });
     const root = await partner.gms(answering(200), leaf);
     const { spki } = certificateFacts(leaf.cert);
-    expect(await partner.client([root], { certificates: [{ spki }] }).withdraw('red', group)).toMatchObject({
+    expect(await partner.client([root], { certificates: [{ spki }] }).withdraw('red', group, undefined)).toMatchObject({
       outcome: 'accepted',
     });
   });
@@ -60,7 +60,7 @@ describe('whom we believe', () => {
 
   test('without TLS, to a loopback address', async () => {
     const root = await partner.plainGms(answering(200));
-    expect(await partner.client([root]).withdraw('red', group)).toMatchObject({ outcome: 'accepted' });
+    expect(await partner.client([root]).withdraw('red', group, undefined)).toMatchObject({ outcome: 'accepted' });
   });
 });
 
@@ -70,14 +70,18 @@ describe('several roots', () => {
   test('the next one is asked when one cannot be reached or answers 5xx', async () => {
     const broken = await partner.gms(answering(502));
     const good = await partner.gms(answering(200));
-    expect(await partner.client([refused, broken, good]).withdraw('red', group)).toMatchObject({ outcome: 'accepted' });
+    expect(await partner.client([refused, broken, good]).withdraw('red', group, undefined)).toMatchObject({
+      outcome: 'accepted',
+    });
     expect(partner.received).toHaveLength(2);
   });
 
   test('a 4xx is an answer: nobody else is asked', async () => {
     const first = await partner.gms(answering(403));
     const second = await partner.gms(answering(200));
-    expect(await partner.client([first, second]).withdraw('red', group)).toMatchObject({ outcome: 'refused' });
+    expect(await partner.client([first, second]).withdraw('red', group, undefined)).toMatchObject({
+      outcome: 'refused',
+    });
     expect(partner.received).toHaveLength(1);
   });
 
@@ -93,11 +97,11 @@ describe('several roots', () => {
       response.writeHead(200).end();
     });
     const red = partner.client([first, second]);
-    await red.withdraw('red', group);
+    await red.withdraw('red', group, undefined);
     broken = false;
-    await red.withdraw('red', group);
+    await red.withdraw('red', group, undefined);
     partner.clock += 31_000;
-    await red.withdraw('red', group);
+    await red.withdraw('red', group, undefined);
     expect(asked).toEqual(['first', 'second', 'second', 'first']);
   });
 
@@ -109,8 +113,8 @@ describe('several roots', () => {
       if (++connections === 1) response.once('finish', () => setImmediate(() => response.socket?.destroy()));
     });
     const red = partner.client([root]);
-    expect(await red.withdraw('red', group)).toMatchObject({ outcome: 'accepted' });
-    expect(await red.withdraw('red', group)).toMatchObject({ outcome: 'accepted' });
+    expect(await red.withdraw('red', group, undefined)).toMatchObject({ outcome: 'accepted' });
+    expect(await red.withdraw('red', group, undefined)).toMatchObject({ outcome: 'accepted' });
   });
 
   test('a request that is ended fails at once, and no other root is asked', async () => {
@@ -164,6 +168,6 @@ describe('several roots', () => {
   test('after close every request fails, and nothing throws', async () => {
     const red = partner.client([await partner.gms(answering(200))]);
     await red.close();
-    expect(await red.withdraw('red', group)).toMatchObject({ outcome: 'failed' });
+    expect(await red.withdraw('red', group, undefined)).toMatchObject({ outcome: 'failed' });
   });
 });

@@ -11,7 +11,7 @@ export interface RootConnection {
 }
 
 export interface PartnerRequest {
-  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
   /** Below the root, with leading slash. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
