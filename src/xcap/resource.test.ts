@@ -178,10 +178,27 @@ describe('RFC 4825 6: the node selector', () => {
     });
   });
 
-  test('what cannot be decoded is refused', () => {
-    expect(refusal(`${users}/~~/a%00b`)).toBe('bad-request');
-    expect(refusal(`${users}/~~/%ff`)).toBe('bad-request');
-    expect(refusal(`${users}/~~/a?xmlns(a=%ff)`)).toBe('bad-request');
+  test.each([
+    ['%ff', 1, '%ff'],
+    ['a/b%', 4, '%'],
+    ['a/b%2', 4, '%2'],
+    ['a/b%zz', 4, '%zz'],
+    ['a/%C3%A9%A9', 4, '%A9'],
+    ['a/%C3x', 3, '%C3x'],
+    ['a/%F0%9F%98%80%C0%AF', 4, '%C0%AF'],
+    ['%E2%82%AC/b%5B@c=%22%ED%A0%80%22', 9, '%ED%A0%80%22'],
+    ['a/\u00e9', 3, '%e9'],
+  ])('RFC 4825 6.3: the octets of %s belong to an extension selector, from character %i on', (steps, at, rest) => {
+    expect(refusal(`${users}/~~/${steps}`)).toBe('selector-not-understood');
+    expect(() => parse(`${users}/~~/${steps}`)).toThrow(`at character ${at}: "${rest}" cannot stand there`);
+  });
+
+  test('NUL is a character like others, which no step has', () => {
+    expect(parse(`${users}/~~/a%00b`)).toMatchObject({ node: { steps: ['a\0b'] } });
+  });
+
+  test('RFC 4825 6.4: a query that is no text binds nothing', () => {
+    expect(parse(`${users}/~~/a?xmlns(a=%ff)`)).toMatchObject({ node: { steps: ['a'], bindings: [] } });
   });
 
   test('RFC 4825 6.4: bindings come from the query', () => {
@@ -227,7 +244,9 @@ test('whatever the target, the outcome is a resource or a named refusal', () => 
   const target = fc.array(unit, { maxLength: 16 }).map((units) => `/xcap-root/${units.join('')}`);
   fc.assert(
     fc.property(fc.oneof(target, fc.string()), (text) => {
-      expect(['accepted', 'not-found', 'unknown-xui', 'bad-request']).toContain(refusal(text));
+      expect(['accepted', 'not-found', 'unknown-xui', 'bad-request', 'selector-not-understood']).toContain(
+        refusal(text),
+      );
     }),
     { numRuns: 3000 },
   );

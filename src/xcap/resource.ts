@@ -5,6 +5,7 @@ import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import type { DocumentKey } from '../store/store.ts';
 import { type NamespaceBinding, parseNamespaceBindings } from '../xml/namespace-bindings.ts';
+import { selectorNotUnderstood } from '../xml/node-selector.ts';
 
 /** A node selector before its grammar is looked at: segments after `~~`, each decoded once, and the prefixes of the query. */
 export interface NodeReference {
@@ -27,12 +28,16 @@ export interface XcapRoot {
 /** Takes an XCAP root URI apart. Throws a TypeError when it is no URL. RFC 4825 clause 6.1. */
 export function xcapRoot(uri: string): XcapRoot {
   const url = new URL(uri);
-  return { authority: url.host.toLowerCase(), segments: splitPath(url.pathname.replace(/\/$/, '')).map(decodeSegment) };
+  return {
+    authority: url.host.toLowerCase(),
+    segments: splitPath(url.pathname.replace(/\/$/, '')).map((raw) => decoded(raw) ?? raw),
+  };
 }
 
 /**
  * Parses a raw request target, in origin or absolute form. Throws `not-found` for what lies outside the root or names no resource,
- * `unknown-xui` for a XUI that is no URI, `bad-request` for what cannot be decoded.
+ * `unknown-xui` for a XUI that is no URI, `bad-request` for a document selector and `selector-not-understood` for a node selector that
+ * cannot be decoded.
  */
 export function parseRequestTarget(target: string, root: XcapRoot): XcapResource {
   if (target.includes('#')) throw new Refusal('bad-request', { phrase: 'A request target has no fragment' });
@@ -44,9 +49,12 @@ export function parseRequestTarget(target: string, root: XcapRoot): XcapResource
   const selector = (separator < 0 ? raw : raw.slice(0, separator)).map(decodeDocumentSegment);
   const document = parseDocumentSelector(belowRoot(selector, root));
   if (separator < 0) return document;
-  const query = question < 0 ? '' : decodeSegment(target.slice(question + 1));
-  const node = { steps: raw.slice(separator + 1).map(decodeSegment), bindings: parseNamespaceBindings(query) };
-  return { ...document, node };
+  // RFC 4825 6.4: what cannot be read as a pointer binds no prefix
+  const query = question < 0 ? '' : (decoded(target.slice(question + 1)) ?? '');
+  return {
+    ...document,
+    node: { steps: decodeSteps(raw.slice(separator + 1)), bindings: parseNamespaceBindings(query) },
+  };
 }
 
 // RFC 9112 3.2.2: a server accepts the absolute form too. The scheme is not compared: a proxy in front may have ended TLS.
@@ -72,33 +80,59 @@ function isSeparator(segment: string): boolean {
   return segment === '~~' || (segment.length <= 6 && segment.length > 2 && /^(?:~|%7e){2}$/i.test(segment));
 }
 
-/** Decodes one raw path segment once, as strict UTF-8. RFC 4825 clause 6.2. */
-function decodeSegment(segment: string): string {
-  // Octets above ASCII should have been encoded; Node shows them as Latin-1 characters
-  const encoded = /[\x80-\xff]/.test(segment) ? segment.replace(/[\x80-\xff]/g, escapeOctet) : segment;
+/** One raw part of a target, decoded once as strict UTF-8 (RFC 4825 clause 6.3); undefined where that cannot be done. */
+function decoded(part: string): string | undefined {
+  const encoded = allEncoded(part);
   if (!encoded.includes('%')) return encoded;
-  let decoded: string;
   try {
-    decoded = decodeURIComponent(encoded);
+    return decodeURIComponent(encoded);
   } catch {
-    throw new Refusal('bad-request', { phrase: 'The request target is not percent-encoded UTF-8' });
+    return undefined;
   }
-  if (decoded.includes('\0')) throw new Refusal('bad-request', { phrase: 'The request target has a NUL octet' });
-  return decoded;
+}
+
+// Octets above ASCII should have been encoded; Node shows them as Latin-1 characters
+function allEncoded(part: string): string {
+  return /[\x80-\xff]/.test(part) ? part.replace(/[\x80-\xff]/g, escapeOctet) : part;
 }
 
 function escapeOctet(octet: string): string {
   return `%${octet.charCodeAt(0).toString(16)}`;
 }
 
-function decodeDocumentSegment(segment: string): string {
-  const decoded = decodeSegment(segment);
-  if (decoded === '') throw new Refusal('not-found');
+function decodeDocumentSegment(raw: string): string {
+  const segment = decoded(raw);
+  if (segment === '') throw new Refusal('not-found');
+  if (segment === undefined) throw new Refusal('bad-request', { phrase: 'The path is not percent-encoded UTF-8' });
   // RFC 3986 6.2.2.3: dot segments are resolved by the client; here they could only be meant to mislead
-  if (decoded === '.' || decoded === '..' || /\p{Cc}/u.test(decoded)) {
+  if (segment === '.' || segment === '..' || /\p{Cc}/u.test(segment)) {
     throw new Refusal('bad-request', { phrase: 'The request target has a segment that no document can have' });
   }
-  return decoded;
+  return segment;
+}
+
+function decodeSteps(raw: readonly string[]): readonly string[] {
+  const steps: string[] = [];
+  for (const segment of raw) {
+    const step = decoded(segment);
+    if (step === undefined) throw undecodable(steps, allEncoded(segment));
+    steps.push(step);
+  }
+  return steps;
+}
+
+// RFC 4825 6.3 and 8: an extension selector may have any octets; one that is no text is not understood like all others
+function undecodable(before: readonly string[], segment: string): Refusal {
+  const characters = /[^%]|%[0-7][0-9a-f]|%[cd][0-9a-f]%..|%e[0-9a-f](?:%..){2}|%f[0-9a-f](?:%..){3}/giy;
+  let text = '';
+  let end = 0;
+  for (let found = characters.exec(segment); found !== null; found = characters.exec(segment)) {
+    const character = decoded(found[0]);
+    if (character === undefined) break;
+    text += character;
+    end = characters.lastIndex;
+  }
+  return selectorNotUnderstood([...before, text + segment.slice(end)], before.length, text.length);
 }
 
 function belowRoot(segments: readonly string[], root: XcapRoot): readonly string[] {

@@ -2,7 +2,7 @@
 // RFC 4825 clauses 6.3 and 6.4.
 
 import { Refusal } from '../refusals.ts';
-import { decodeAttributeValue } from './character-data.ts';
+import { decodeAttributeValue, decodeReferences } from './character-data.ts';
 import { qualifiedName } from './name-patterns.ts';
 import { namespaces } from './names.ts';
 
@@ -47,7 +47,12 @@ export interface SelectorContext {
   readonly bindings: readonly { readonly prefix: string; readonly namespace: string }[];
 }
 
-const attributeValue = `"(?:[^<&"]|&[^;&<"]+;)*"|'(?:[^<&']|&[^;&<']+;)*'`;
+// XML 1.0 productions 2, 10 and 67; what has been decoded from UTF-8 has no surrogates
+const noCharacter = '\\u0000-\\u0008\\u000B\\u000C\\u000E-\\u001F\\uFFFE\\uFFFF';
+const reference = '&(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9a-fA-F]+);';
+const doubleQuoted = `"(?:[^<&"${noCharacter}]|${reference})*`;
+const singleQuoted = `'(?:[^<&'${noCharacter}]|${reference})*`;
+const attributeValue = `${doubleQuoted}"|${singleQuoted}'`;
 const stepPattern = new RegExp(
   `^(?<name>${qualifiedName}|\\*)(?:\\[(?<position>[0-9]+)\\])?(?:\\[@(?<attribute>${qualifiedName})=(?<value>${attributeValue})\\])?$`,
   'u',
@@ -60,7 +65,7 @@ const stepBeginnings = [
   `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?`,
   `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?\\[@?`,
   `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?\\[@${qualifiedName}=?`,
-  `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?\\[@${qualifiedName}=(?:"(?:[^<&"]|&[^;&<"]+;)*|'(?:[^<&']|&[^;&<']+;)*)`,
+  `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?\\[@${qualifiedName}=(?:${doubleQuoted}|${singleQuoted})`,
   `(?:${qualifiedName}|\\*)(?:\\[[0-9]+\\])?\\[@${qualifiedName}=(?:${attributeValue})\\]?`,
   `@(?:${qualifiedName})?`,
 ].map((pattern) => new RegExp(`^${pattern}`, 'u'));
@@ -73,7 +78,7 @@ export function parseNodeSelector(segments: readonly string[]): ParsedSelector {
   const last = segments.at(-1) ?? '';
   const terminal = parseTerminal(last);
   const elements = terminal === undefined ? segments : segments.slice(0, -1);
-  if (elements.length === 0) throw notUnderstood(segments, 0);
+  if (elements.length === 0) throw selectorNotUnderstood(segments, 0);
   return { steps: elements.map((_, number) => parseStep(segments, number)), terminal, segments };
 }
 
@@ -85,7 +90,7 @@ function parseTerminal(segment: string): ParsedSelector['terminal'] {
 
 function parseStep(segments: readonly string[], number: number): StepOf<WrittenName> {
   const groups = stepPattern.exec(segments[number] ?? '')?.groups;
-  if (groups?.name === undefined) throw notUnderstood(segments, number);
+  if (groups?.name === undefined) throw selectorNotUnderstood(segments, number);
   const position = groups.position === undefined ? undefined : Number(groups.position);
   const name = groups.name === '*' ? '*' : writtenName(groups.name);
   if (groups.attribute === undefined || groups.value === undefined) return { name, position };
@@ -93,7 +98,7 @@ function parseStep(segments: readonly string[], number: number): StepOf<WrittenN
     const value = decodeAttributeValue(groups.value.slice(1, -1));
     return { name, position, attribute: { name: writtenName(groups.attribute), value } };
   } catch {
-    throw notUnderstood(segments, number, segments[number]?.lastIndexOf(groups.value));
+    throw selectorNotUnderstood(segments, number, undefinedReference(segments[number] ?? ''));
   }
 }
 
@@ -102,15 +107,30 @@ function writtenName(name: string): WrittenName {
   return { prefix: name.slice(0, Math.max(colon, 0)), localName: name.slice(colon + 1) };
 }
 
-/** Points at the first character from which on the segment can be no step any more; `fault` where that is known. */
-function notUnderstood(segments: readonly string[], number: number, fault?: number): Refusal {
-  const before = segments.slice(0, number).reduce((sum, segment) => sum + segment.length + 1, 0);
+/** Offset of the first reference that stands for nothing: one to what is no character (XML 1.0 4.1). */
+function undefinedReference(segment: string): number {
+  for (const { 0: text, index } of segment.matchAll(/&[^;]*;/g)) {
+    try {
+      decodeReferences(text);
+    } catch {
+      return index;
+    }
+  }
+  return 0;
+}
+
+/**
+ * The refusal of segments of which one is no step: points at the first character from which on it can be none any more, or at `fault`, an
+ * offset in that segment, where it is known. Characters count from 1 over all segments with a slash between two.
+ */
+export function selectorNotUnderstood(segments: readonly string[], number: number, fault?: number): Refusal {
   const segment = segments[number] ?? '';
   const understood = fault ?? Math.max(...stepBeginnings.map((pattern) => pattern.exec(segment)?.[0].length ?? 0));
+  const before = [...segments.slice(0, number), segment.slice(0, understood)].join('/');
   const rest = segment.slice(understood, understood + 20).toWellFormed();
   const what = rest === '' ? 'no step ends there' : `${JSON.stringify(rest)} cannot stand there`;
   return new Refusal('selector-not-understood', {
-    phrase: `The node selector is not understood at character ${before + understood + 1}: ${what}`,
+    phrase: `The node selector is not understood at character ${[...before].length + 1}: ${what}`,
   });
 }
 
