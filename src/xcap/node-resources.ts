@@ -48,6 +48,7 @@ export async function answerNode(request: NodeRequest): Promise<Answer> {
     case 'HEAD':
       return readNode(request);
     case 'OPTIONS':
+      request.bound();
       return emptyAnswer(200, ['Allow', methods.join(', ')]);
     case 'PUT':
       if (request.writable !== undefined) return putNode(request, request.writable);
@@ -56,6 +57,8 @@ export async function answerNode(request: NodeRequest): Promise<Answer> {
       if (request.writable !== undefined) return deleteNode(request, request.writable);
       break;
   }
+  // RFC 4825 8: a prefix that is not bound is told before anything that depends on the method
+  request.bound();
   throw new Refusal('method-not-allowed', { allow: methods });
 }
 

@@ -1,7 +1,7 @@
 // RFC 4825 clause 6: URI construction, and targets that were made to hurt.
 import { describe, expect, test } from '@jest/globals';
 import { vectorsOf } from './vectors.ts';
-import { own, plain, plainType, stored, xcapServer } from './xcap-server.ts';
+import { groups, own, plain, plainType, stored, xcapServer } from './xcap-server.ts';
 
 const server = xcapServer();
 
@@ -139,6 +139,21 @@ describe('RFC 4825 6.4: bindings', () => {
         });
         expect(answer).toMatchObject({ status: 400 });
         expect(answer.body).toMatch(/^unbound-prefix: .*prefix p$/m);
+      }
+    }
+  });
+});
+
+describe('RFC 4825 8: a prefix that is not bound is told before the method is looked at', () => {
+  test.each(['GET', 'HEAD', 'PUT', 'DELETE', 'POST', 'OPTIONS', 'PATCH'])('%s', async (method) => {
+    const { path } = await stored(server, '<a><b/></a>');
+    const group = `${groups}/global/byGroupID/sip:none@mcx.alpha.example`;
+    for (const document of [path, 'xcap-caps/global/index', group]) {
+      for (const node of ['p:x', 'a/b%5B@p:x=%221%22%5D', 'a/@p:x', 'p:a/namespace::*']) {
+        const body = ['PUT', 'POST', 'PATCH'].includes(method) ? '<x/>' : undefined;
+        expect(await server.send(method, `${document}/~~/${node}`, { body })).toMatchObject({ status: 400 });
+        const bound = await server.send(method, `${document}/~~/${node}?xmlns(p=urn:p)`, { body });
+        expect(bound.status).not.toBe(400);
       }
     }
   });
