@@ -40,6 +40,11 @@ export function isXmlCharacter(code: number): boolean {
   );
 }
 
+/** Whether octets begin like markup in UTF-16 or UTF-32 without a byte order mark (XML 1.0 appendix F): each other one is NUL. */
+export function beginsWide([first, second, third, fourth]: Uint8Array): boolean {
+  return (first === 0 && third === 0) || (second === 0 && fourth === 0);
+}
+
 /** Replaces references in a string by what they stand for. Throws UndefinedReference for others. */
 export function decodeReferences(raw: string): string {
   if (!raw.includes('&')) return raw;

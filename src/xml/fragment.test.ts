@@ -42,7 +42,11 @@ describe('RFC 4825 8.2.2: the body of an element PUT', () => {
     ['white space, a mark and a declaration around it', '\ufeff<?xml version="1.0"?>\r\n\t <a/> \n', undefined],
     ['a declaration of another encoding', '<?xml version="1.0" encoding="ISO-8859-1"?><a/>', 'not-utf-8'],
     ['octets that are no UTF-8', Buffer.from('<a>\xe9</a>', 'latin1'), 'not-utf-8'],
-    ['NUL', '<a>\0</a>', 'not-utf-8'],
+    ['NUL', '<a>\0</a>', 'not-xml-frag'],
+    ['NUL at the start', '\0<a/>', 'not-xml-frag'],
+    ['NUL beside octets that are no UTF-8', Buffer.from('<a>\0\xe9</a>', 'latin1'), 'not-utf-8'],
+    ['UTF-16', Buffer.from('<a/>', 'utf16le'), 'not-utf-8'],
+    ['UTF-16 of the other order', Buffer.from('<a/>', 'utf16le').swap16(), 'not-utf-8'],
     ['two elements', '<a/><b/>', 'not-xml-frag'],
     ['a comment beside it', '<a/><!-- -->', 'not-xml-frag'],
     ['text beside it', '<a/>x', 'not-xml-frag'],
@@ -54,8 +58,15 @@ describe('RFC 4825 8.2.2: the body of an element PUT', () => {
     ['a prefix that nobody binds', '<q:a/>', 'not-xml-frag'],
     ['a document type declaration', '<!DOCTYPE a><a/>', 'not-xml-frag'],
     ['an entity that nobody defines', '<a>&b;</a>', 'not-xml-frag'],
-    ['nesting that is too deep', '<a>'.repeat(65) + '</a>'.repeat(65), 'not-xml-frag'],
-    ['too many attributes', `<a${Array.from({ length: 257 }, (_, at) => ` a${at}=""`).join('')}/>`, 'not-xml-frag'],
+    ['nesting that is too deep', '<a>'.repeat(65) + '</a>'.repeat(65), 'constraint-failure'],
+    ['nesting that the parser does not follow', '<a>'.repeat(300) + '</a>'.repeat(300), 'constraint-failure'],
+    ['a name that is too long', `<a><${'b'.repeat(1025)}/></a>`, 'constraint-failure'],
+    ['deep nesting that does not end', '<a>'.repeat(65), 'not-xml-frag'],
+    [
+      'too many attributes',
+      `<a${Array.from({ length: 257 }, (_, at) => ` a${at}=""`).join('')}/>`,
+      'constraint-failure',
+    ],
   ])('%s', async (_name, body, refusal) => {
     const octets = Buffer.from(body as string);
     const told = ({ bytes, namespace, localName }: ReturnType<typeof readElementFragment>): unknown => ({
@@ -97,6 +108,14 @@ describe('RFC 4825 7.7: the body of an attribute PUT', () => {
     const here = await outcome(() => readAttributeFragment(octets), told);
     const elsewhere = await outcome(() => readLargeAttributeFragment(octets, false, defaultXmlLimits, scan), told);
     expect([here, elsewhere]).toEqual(Array(2).fill(wanted ?? 'not-xml-att-value'));
+  });
+
+  test.each([
+    ['NUL', Buffer.from('"a\0b"'), 'not-xml-att-value'],
+    ['UTF-16', Buffer.from('"a"', 'utf16le'), 'not-utf-8'],
+  ])('%s', async (_name, octets, code) => {
+    expect(await outcome(() => readAttributeFragment(octets), String)).toBe(code);
+    expect(await outcome(() => readLargeAttributeFragment(octets, false, defaultXmlLimits, scan), String)).toBe(code);
   });
 
   test('octets that are no UTF-8 are not-utf-8', async () => {

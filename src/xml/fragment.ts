@@ -3,12 +3,12 @@
 
 import { isUtf8 } from 'node:buffer';
 import { Refusal, type RefusalCode } from '../refusals.ts';
-import { decodeAttributeValue, escapeAttributeValue, UndefinedReference } from './character-data.ts';
+import { beginsWide, decodeAttributeValue, escapeAttributeValue, UndefinedReference } from './character-data.ts';
 import { withDocument } from './libxml.ts';
 import type { XmlLimits } from './limits.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { isSpace, NotScannable, type OffsetScan, XmlLimitExceeded } from './offset-scan.ts';
-import { checkBytes, checkEncoding } from './xml-document.ts';
+import { checkEncoding } from './xml-document.ts';
 
 /** An element to put into a document: its bytes, and its name where it will stand. */
 export interface ElementFragment {
@@ -21,7 +21,13 @@ export interface ElementFragment {
 
 const wrapper = 'parent';
 /** Refusals that mean the same for a fragment as for a document. */
-const passedOn: ReadonlySet<RefusalCode> = new Set(['document-too-large', 'not-utf-8', 'not-xml-frag', 'unavailable']);
+const passedOn: ReadonlySet<RefusalCode> = new Set([
+  'document-too-large',
+  'not-utf-8',
+  'not-xml-frag',
+  'constraint-failure',
+  'unavailable',
+]);
 
 /** Bodies of nodes above this size are read by another thread, bytes. */
 export const largeBody = 32 * 1024;
@@ -31,7 +37,8 @@ export type ScanElsewhere = (bytes: Uint8Array, limits: XmlLimits) => Promise<Of
 
 /**
  * Reads the body of an element PUT: exactly one element, in which prefixes may be bound by the declarations in scope at its parent.
- * White space around it and an XML declaration are dropped. Throws Refusal `document-too-large`, `not-utf-8`, `not-xml-frag`.
+ * White space around it and an XML declaration are dropped. Throws Refusal `document-too-large`, `not-utf-8`, `not-xml-frag`, and
+ * `constraint-failure` for an element that exceeds a limit.
  */
 export function readElementFragment(
   body: Uint8Array,
@@ -39,8 +46,7 @@ export function readElementFragment(
   limits: XmlLimits,
 ): ElementFragment {
   try {
-    checkBytes(body, limits);
-    const bytes = withoutSurroundings(body);
+    const bytes = elementBytes(body, limits);
     const wrapped = wrap(bytes, scope);
     withDocument(wrapped, () => undefined);
     return onlyElement(bytes, OffsetIndex.of(wrapped, wrapperLimits(limits, scope)));
@@ -57,15 +63,27 @@ export async function readLargeElementFragment(
   scan: ScanElsewhere,
 ): Promise<ElementFragment> {
   try {
-    if (body.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
-    checkEncoding(body);
-    const bytes = withoutSurroundings(body);
+    const bytes = elementBytes(body, limits);
     const wrapped = wrap(bytes, scope);
     const within = { ...wrapperLimits(limits, scope), documentBytes: wrapped.byteLength };
     return onlyElement(bytes, OffsetIndex.ofScan(wrapped, await scan(wrapped, within)));
   } catch (error) {
     throw fragmentRefusal(error);
   }
+}
+
+/** What can be judged of a body without a parser, and the element in it as far as that. */
+function elementBytes(body: Uint8Array, limits: XmlLimits): Uint8Array {
+  if (body.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
+  checkNul(body, 'not-xml-frag');
+  checkEncoding(body);
+  return withoutSurroundings(body);
+}
+
+// RFC 4825 8.2.2: NUL is UTF-8, so it is the form that is wrong, unless it belongs to another encoding
+function checkNul(body: Uint8Array, code: 'not-xml-frag' | 'not-xml-att-value'): void {
+  if (!body.includes(0)) return;
+  throw new Refusal(beginsWide(body) || !isUtf8(body) ? 'not-utf-8' : code, { cause: 'NUL' });
 }
 
 function wrap(bytes: Uint8Array, scope: ReadonlyMap<string, string>): Buffer {
@@ -98,7 +116,9 @@ function fragmentRefusal(error: unknown): unknown {
   if (error instanceof Refusal) {
     return passedOn.has(error.code) ? error : new Refusal('not-xml-frag', { cause: error.message });
   }
-  if (error instanceof XmlLimitExceeded || error instanceof NotScannable || error instanceof UndefinedReference) {
+  // What exceeds a limit is a fragment all the same; whole documents are refused in this way too
+  if (error instanceof XmlLimitExceeded) return new Refusal('constraint-failure', { phrase: error.message });
+  if (error instanceof NotScannable || error instanceof UndefinedReference) {
     return new Refusal('not-xml-frag', { cause: error.message });
   }
   return error;
@@ -156,6 +176,7 @@ export async function readLargeAttributeFragment(
 
 /** The body with its quotes, in which nothing stands but characters of XML and references not yet looked at. */
 function quotedValue(body: Uint8Array, bareValues = false): Buffer {
+  checkNul(body, 'not-xml-att-value');
   if (!isUtf8(body)) throw new Refusal('not-utf-8');
   const trimmed = withoutSpace(body);
   const first = trimmed[0];

@@ -10,6 +10,7 @@ import {
   groupType,
   keeper,
   own,
+  plainType,
   stored,
   textOf,
   xcapServer,
@@ -140,6 +141,9 @@ describe('RFC 4825 8.2.2: verifying document content', () => {
     ['an attribute twice', '<b n="1" n="2"/>'],
     ['a control character', '<b>\x01</b>'],
     ['an unclosed CDATA section', '<b><![CDATA[</b>'],
+    ['NUL, which is UTF-8 but no character of XML,', '<b>\0</b>'],
+    ['a processing instruction before the element', '<?p i?><b/>'],
+    ['deep nesting that does not end', '<b>'.repeat(70)],
   ])('%s is no fragment of exactly one element', async (_what, body) => {
     const { path, etag } = await stored(server, document);
     const answer = await server.send('PUT', `${path}/~~/a/b`, { type: elementType, body });
@@ -160,16 +164,48 @@ describe('RFC 4825 8.2.2: verifying document content', () => {
     expect(answer.body).toContain(`<${code}`);
   });
 
-  test.each(['', 'value', '"', '"a', '"a"b"', '"a" x="b"', '"<"', '"&"', '"&nbsp;"', '"\x02"'])(
-    '%j is no attribute value',
-    async (body) => {
-      const { path } = await stored(server, document);
-      const answer = await server.send('PUT', `${path}/~~/a/b/@n`, { type: attributeType, body });
+  test.each([
+    ['nesting', `${'<b>'.repeat(70)}${'</b>'.repeat(70)}`, 'elements are nested too deeply'],
+    [
+      'attributes',
+      `<b ${Array.from({ length: 300 }, (_, at) => `a${at}=""`).join(' ')}/>`,
+      'too many attributes in one element',
+    ],
+    ['a name', `<b><${'c'.repeat(2000)}/></b>`, 'a name is too long'],
+  ])('%s beyond the limits is a fragment all the same, which breaks a constraint', async (_what, body, phrase) => {
+    const { path, etag } = await stored(server, document);
+    for (const [node, type] of [
+      [`${path}/~~/a/b`, elementType],
+      [path, plainType],
+    ] as const) {
+      const answer = await server.send('PUT', node, { type, body });
       expect(answer).toMatchObject({ status: 409 });
-      expect(answer.body).toContain('<not-xml-att-value');
-      expect(await textOf(server, path)).toBe(document);
-    },
-  );
+      expect(answer.body).toContain(`<constraint-failure phrase="${phrase}"/>`);
+    }
+    expect((await server.send('HEAD', path)).headers.etag).toBe(etag);
+  });
+
+  test.each([
+    '',
+    'value',
+    '"',
+    '"a',
+    '"a"b"',
+    '"a" x="b"',
+    '"<"',
+    '"&"',
+    '"&nbsp;"',
+    '"\x02"',
+    '"\0"',
+    '"v""w"',
+    '"v" ?',
+  ])('%j is no attribute value', async (body) => {
+    const { path } = await stored(server, document);
+    const answer = await server.send('PUT', `${path}/~~/a/b/@n`, { type: attributeType, body });
+    expect(answer).toMatchObject({ status: 409 });
+    expect(answer.body).toContain('<not-xml-att-value');
+    expect(await textOf(server, path)).toBe(document);
+  });
 });
 
 describe('RFC 4825 8.2.3: the element arrives where the text says, octet for octet', () => {
