@@ -5,7 +5,8 @@ import { Refusal } from '../refusals.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
 import { readXcapDiff } from '../xml/received-diff.ts';
 import { readXml } from '../xml/xml-document.ts';
-import { deltaSeconds, type HeaderFields, hdr, parseParameterised } from './headers.ts';
+import { bodyParts, multipartTypes } from './body-parts.ts';
+import { deltaSeconds, type HeaderFields, hdr, parseParameterised, tokenList } from './headers.ts';
 import { eventPackage, notifyBodyType } from './refusal-answer.ts';
 import { parseEntry } from './resource-entry.ts';
 
@@ -21,9 +22,12 @@ export interface PartnerNotify {
   readonly groups?: ReadonlyMap<string, string | undefined> | undefined;
 }
 
-/** Throws Refusal `bad-event`, `bad-request`, `unsupported-media-type`. */
+/** Media types accepted in a NOTIFY, for the Accept field of 415. */
+const acceptedTypes = [notifyBodyType, ...multipartTypes];
+
+/** Throws Refusal `bad-event`, `bad-request`, `subscription-does-not-exist`, `unsupported-media-type`. */
 export function readPartnerNotify(headers: HeaderFields, body: string): PartnerNotify {
-  if (parseParameterised(hdr(headers, 'event') ?? '')?.value !== eventPackage) throw new Refusal('bad-event');
+  checkEvent(headers);
   const state = parseParameterised(hdr(headers, 'subscription-state') ?? '');
   if (state === undefined) throw new Refusal('bad-request', { phrase: 'Subscription-State is missing or broken' });
   const seconds = (name: string): number | undefined => deltaSeconds(state.parameters.get(name) ?? '');
@@ -37,12 +41,34 @@ export function readPartnerNotify(headers: HeaderFields, body: string): PartnerN
   };
 }
 
+/** Throws Refusal `bad-event`, `subscription-does-not-exist` unless Event is that of our SUBSCRIBEs. */
+export function checkEvent(headers: HeaderFields): void {
+  const event = parseParameterised(hdr(headers, 'event') ?? '');
+  if (event?.value !== eventPackage) throw new Refusal('bad-event');
+  // RFC 6665 8.2.1: one with an id never matches one without, and ours have none. No notifier is known to make ids up; some lose them.
+  if (event.parameters.has('id')) throw new Refusal('subscription-does-not-exist');
+}
+
+/** The one xcap-diff in a body, which may stand in multiparts. */
+function diffIn(headers: HeaderFields, body: string): string {
+  const coded = tokenList(hdr(headers, 'content-encoding')).some((coding) => coding !== 'identity');
+  const type = parseParameterised(hdr(headers, 'content-type') ?? '');
+  if (type === undefined || coded) throw new Refusal('unsupported-media-type', { accept: acceptedTypes });
+  const parts = bodyParts(type, body);
+  if (parts === undefined) throw new Refusal('bad-request', { phrase: 'The multipart body is broken' });
+  const [diff, ...more] = parts.filter((part) => part.type === notifyBodyType);
+  if (more.length > 0) throw new Refusal('bad-request', { phrase: 'The body has two parts of one kind' });
+  if (diff === undefined || !['binary', '8bit', '7bit'].includes(diff.transferEncoding)) {
+    throw new Refusal('unsupported-media-type', { accept: acceptedTypes });
+  }
+  return diff.body;
+}
+
 function readGroups(headers: HeaderFields, body: string): ReadonlyMap<string, string | undefined> {
-  const type = parseParameterised(hdr(headers, 'content-type') ?? '')?.value.toLowerCase();
-  if (type !== notifyBodyType) throw new Refusal('unsupported-media-type', { accept: [notifyBodyType] });
+  const diff = diffIn(headers, body);
   const groups = new Map<string, string | undefined>();
   try {
-    const { root, components } = readXcapDiff(readXml(Buffer.from(body, 'utf8'), defaultXmlLimits));
+    const { root, components } = readXcapDiff(readXml(Buffer.from(diff, 'utf8'), defaultXmlLimits));
     for (const component of components) {
       const entry = component.kind === 'document' ? parseEntry(component.sel, withSlash(root)) : undefined;
       if (component.kind !== 'document' || entry?.kind !== 'resource' || entry.resource.kind !== 'group') continue;

@@ -102,7 +102,12 @@ class HandPartner {
     subscribe: Message,
     state: string,
     documents: readonly (readonly [groupId: string, tag: string | undefined])[] | string | undefined,
-    { tag = 'red1', event = 'xcap-diff' } = {},
+    {
+      tag = 'red1',
+      event = 'xcap-diff',
+      contentType = 'application/xcap-diff+xml',
+      wrapped = (text: string) => text,
+    } = {},
   ): Promise<string> {
     this.#cseq += 1;
     this.#branch += 1;
@@ -110,10 +115,11 @@ class HandPartner {
       ([group, etag]) =>
         `<document sel="${auid}/global/byGroupID/${group}" ${etag === undefined ? 'previous-etag="x"' : `new-etag="${etag}"`}/>`,
     );
-    const body =
+    const diff =
       typeof documents === 'string' || listed === undefined
         ? (documents ?? '').toString()
         : `<xcap-diff xmlns="urn:ietf:params:xml:ns:xcap-diff" xcap-root="https://gms.red.example/">${listed.join('')}</xcap-diff>`;
+    const body = wrapped(diff);
     const lines = [
       `NOTIFY sip:gms@127.0.0.1 SIP/2.0`,
       `Via: SIP/2.0/UDP 127.0.0.1:${this.port};rport;branch=z9hG4bK${tag}${this.#branch}`,
@@ -125,7 +131,7 @@ class HandPartner {
       `Contact: <sip:gms@127.0.0.1:${this.port}>`,
       `Event: ${event}`,
       `Subscription-State: ${state}`,
-      ...(body === '' ? [] : ['Content-Type: application/xcap-diff+xml']),
+      ...(body === '' ? [] : [`Content-Type: ${contentType}`]),
       `Content-Length: ${Buffer.byteLength(body)}`,
     ];
     this.#send(subscribe, `${lines.join('\r\n')}\r\n\r\n${body}`);
@@ -249,6 +255,43 @@ describe('a partner played by hand', () => {
     expect(await partner.notify(subscribe, 'active;expires=600', [[a, '1']])).toBe('SIP/2.0 200 OK');
     await toldThat('red down', `red ${a} 1`, 'red up');
     partner.answer(subscribe, '200 OK', 'Expires: 600\r\n');
+  });
+
+  test('RFC 6665 8.2.1: an Event id that our SUBSCRIBE had not never matches: 481, and nothing is told', async () => {
+    const subscribe = await subscribed(a);
+    partner.answer(subscribe, '200 OK', 'Expires: 3600\r\n');
+    for (const event of ['xcap-diff;id=7', 'xcap-diff;id=""', 'xcap-diff;diff-processing=aggregate;ID=x']) {
+      expect(await partner.notify(subscribe, 'active', [[a, 't1']], { event })).toContain(' 481 ');
+    }
+    await toldThat('red down');
+    // Other parameters do not count
+    const event = 'xcap-diff;diff-processing=aggregate';
+    expect(await partner.notify(subscribe, 'active', [[a, 't1']], { event })).toContain(' 200 ');
+    await toldThat(`red ${a} t1`, 'red up');
+  });
+
+  test('RFC 5621 3: the xcap-diff is found in multiparts in each other', async () => {
+    const subscribe = await subscribed(a);
+    partner.answer(subscribe, '200 OK', 'Expires: 3600\r\n');
+    const part = (type: string, text: string): string => `Content-Type: ${type}\r\n\r\n${text}`;
+    const inner = (text: string): string =>
+      `--in\r\n${part('text/plain', 'by the way')}\r\n--in\r\n${part('application/xcap-diff+xml', text)}\r\n--in--`;
+    const outer = (type: string, text: string): string => `--out\r\n${part(type, text)}\r\n--out--\r\n`;
+    const contentType = 'multipart/mixed;boundary=out';
+    const wrapped = (text: string): string => outer('multipart/related;boundary="in"', inner(text));
+    expect(await partner.notify(subscribe, 'active', [[a, 't1']], { contentType, wrapped })).toContain(' 200 ');
+    await toldThat('red down', `red ${a} t1`, 'red up');
+    const without = { contentType, wrapped: (text: string) => outer('text/plain', text) };
+    expect(await partner.notify(subscribe, 'active', [[a, 't2']], without)).toContain(' 415 ');
+    const twice = {
+      contentType,
+      wrapped: (text: string) =>
+        outer(contentType.replace('out', 'in'), inner(text).replace('text/plain', 'application/xcap-diff+xml')),
+    };
+    expect(await partner.notify(subscribe, 'active', [[a, 't2']], twice)).toContain(' 400 ');
+    const broken = { contentType, wrapped: (text: string) => outer('multipart/mixed', inner(text)) };
+    expect(await partner.notify(subscribe, 'active', [[a, 't2']], broken)).toContain(' 400 ');
+    expect(told).toEqual([]);
   });
 
   test('RFC 5875 4.9: a NOTIFY of another fork, and one of nobody known, is 481; another package is 489', async () => {

@@ -3,7 +3,7 @@
 import type { PartnerWatch, PartnerWatchListener, WatchProbe } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import { hdr, tagOf } from './headers.ts';
-import { groupEntry, readPartnerNotify } from './partner-notify.ts';
+import { checkEvent, groupEntry, readPartnerNotify } from './partner-notify.ts';
 import type { IncomingRequest } from './sip-port.ts';
 import { SubscriptionProbe } from './subscription-probe.ts';
 import { type PartnerAddress, type WatchKeeper, WatchSession, type WatchSurroundings } from './watch-session.ts';
@@ -102,33 +102,38 @@ export class Subscriber implements PartnerWatch {
   #receive({ headers, body }: IncomingRequest): { status: number; headers: Record<string, string> } {
     const callId = hdr(headers, 'call-id') ?? '';
     const toTag = tagOf(hdr(headers, 'to'));
-    const probe = [...this.#probes].find((one) => one.matches(callId, toTag));
-    if (probe !== undefined) {
-      probe.receive();
-      return { status: 200, headers: {} };
+    try {
+      const probe = [...this.#probes].find((one) => one.matches(callId, toTag));
+      if (probe !== undefined) {
+        checkEvent(headers);
+        probe.receive();
+        return { status: 200, headers: {} };
+      }
+      const session = this.#sessionOf(callId, toTag);
+      // RFC 6665 4.4.1: a notifier that is not known here is told so, and stops
+      const taken = session?.receive(headers, readPartnerNotify(headers, body)) ?? false;
+      return { status: taken ? 200 : 481, headers: {} };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const partner = this.#sessionOf(callId, toTag)?.partner;
+      this.#options.log.info({ partner, refusal: error.code }, 'a NOTIFY of a partner is refused');
+      const accept = error.detail.accept?.join(', ');
+      return {
+        status: error.row.status,
+        headers: {
+          ...(error.code === 'bad-event' ? { 'Allow-Events': 'xcap-diff' } : {}),
+          ...(accept === undefined ? {} : { Accept: accept, 'Accept-Encoding': 'identity' }),
+        },
+      };
     }
+  }
+
+  #sessionOf(callId: string, toTag: string): WatchSession | undefined {
     for (const { sessions, leaving } of this.#partners.values()) {
       const session = [...sessions, ...leaving].find((one) => one.matches(callId, toTag));
-      if (session === undefined) continue;
-      try {
-        const taken = session.receive(headers, readPartnerNotify(headers, body));
-        return { status: taken ? 200 : 481, headers: {} };
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        const { partner } = session;
-        this.#options.log.info({ partner, refusal: error.code }, 'a NOTIFY of a partner cannot be read');
-        const accept = error.detail.accept?.join(', ');
-        return {
-          status: error.row.status,
-          headers: {
-            ...(error.code === 'bad-event' ? { 'Allow-Events': 'xcap-diff' } : {}),
-            ...(accept === undefined ? {} : { Accept: accept }),
-          },
-        };
-      }
+      if (session !== undefined) return session;
     }
-    // RFC 6665 4.4.1: a notifier that is not known here is told so, and stops
-    return { status: 481, headers: {} };
+    return undefined;
   }
 
   /** Groups stay in the subscription that they are in; new ones fill it up, or make another. */
