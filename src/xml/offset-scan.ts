@@ -2,19 +2,13 @@
 // It trusts nothing: every step is checked against the end of the bytes, so that garbage ends in an error and never in a loop.
 
 import { decodeAttributeValue } from './character-data.ts';
-import { defaultDifferent, type XmlLimits } from './limits.ts';
-import { namespaces } from './names.ts';
+import type { XmlLimits } from './limits.ts';
+import { NotScannable, XmlLimitExceeded } from './offset-errors.ts';
+import { type ElementName, type NamespaceDeclarations, type NamespaceScope, NameTable } from './offset-names.ts';
 import { atOnce } from './turns.ts';
 
-/** Raised when a document exceeds one of the XML limits. */
-export class XmlLimitExceeded extends Error {
-  override readonly name = 'XmlLimitExceeded';
-}
-
-/** Raised when the bytes are no markup that libxml2 could have accepted. */
-export class NotScannable extends Error {
-  override readonly name = 'NotScannable';
-}
+export { NotScannable, XmlLimitExceeded } from './offset-errors.ts';
+export type { ElementName, NamespaceScope } from './offset-names.ts';
 
 /** The record of one element is this many consecutive numbers. */
 export const stride = 9;
@@ -32,20 +26,6 @@ export const field = {
   scope: 8,
 } as const;
 
-/** An element name with the namespace that its prefix is bound to. */
-export interface ElementName {
-  readonly prefix: string;
-  readonly localName: string;
-  readonly namespace: string;
-}
-
-/** The namespace declarations of one start tag, linked to those around it; -1 ends the chain. */
-export interface NamespaceScope {
-  readonly outer: number;
-  readonly declarations: readonly (readonly [prefix: string, uri: string])[];
-  readonly size: number;
-}
-
 /** What a scan yields: element records in document order, and the tables they point into. */
 export interface OffsetScan {
   readonly records: Int32Array;
@@ -53,16 +33,6 @@ export interface OffsetScan {
   readonly names: readonly ElementName[];
   readonly scopes: readonly NamespaceScope[];
 }
-
-interface QualifiedName {
-  readonly prefixId: number;
-  readonly prefix: string;
-  readonly localName: string;
-  lastNamespace: number;
-  lastName: number;
-}
-
-const cacheSlots = 512;
 
 /** Whether a byte is XML white space. */
 export function isSpace(byte: number | undefined): boolean {
@@ -93,26 +63,9 @@ class Scanner {
   #current = -1;
   #depth = 0;
 
-  readonly #names: ElementName[] = [];
-  readonly #nameIds = new Map<number, number>();
-  readonly #qualifiedNames: QualifiedName[] = [];
-  readonly #qualifiedIds = new Map<string, number>();
-  readonly #cacheStart = new Int32Array(cacheSlots);
-  readonly #cacheLength = new Int32Array(cacheSlots);
-  readonly #cacheId = new Int32Array(cacheSlots);
-
-  readonly #prefixIds = new Map<string, number>();
-  readonly #bound: number[] = [];
-  readonly #namespaceUris: string[] = [];
-  readonly #namespaceIds = new Map<string, number>();
-  readonly #scopes: NamespaceScope[] = [];
-  /** Scopes by what they are: elements that declare the same in the same place share one. */
-  readonly #scopeIds = new Map<string, number>();
-  readonly #different: number;
-  #scope = -1;
-  #pending: [string, string][] = [];
-  /** Bindings to restore when the element that declared them ends: element, prefix, earlier namespace. */
-  readonly #undo: number[] = [];
+  readonly #table: NameTable;
+  /** Declarations of the start tag that is being read. */
+  #pending: NamespaceDeclarations = [];
   /** Last child seen of each open element, by depth. */
   readonly #lastChild: number[] = [-1];
 
@@ -121,11 +74,8 @@ class Scanner {
     this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#limits = limits;
     this.#end = bytes.length;
-    this.#different = limits.different ?? defaultDifferent;
+    this.#table = new NameTable(bytes, limits);
     this.#records = new Int32Array(stride * (16 + (bytes.length >> 6)));
-    this.#namespaceId('');
-    this.#bound[this.#prefixId('')] = 0;
-    this.#bound[this.#prefixId('xml')] = this.#namespaceId(namespaces.xml);
   }
 
   *scan(): Generator<void, OffsetScan> {
@@ -148,8 +98,8 @@ class Scanner {
     return {
       records: this.#records.slice(0, this.#count * stride),
       count: this.#count,
-      names: this.#names,
-      scopes: this.#scopes,
+      names: this.#table.names,
+      scopes: this.#table.scopes,
     };
   }
 
@@ -181,17 +131,7 @@ class Scanner {
     this.#records[base + field.outerEnd] = outerEnd;
     this.#current = this.#records[base + field.parent] ?? -1;
     this.#depth--;
-    if (this.#records[base + field.scope] === this.#scope) this.#leaveScope(element);
-  }
-
-  #leaveScope(element: number): void {
-    const undo = this.#undo;
-    if (undo.length === 0 || undo[undo.length - 3] !== element) return;
-    while (undo.length > 0 && undo[undo.length - 3] === element) {
-      this.#bound[undo[undo.length - 2] ?? 0] = undo[undo.length - 1] ?? -1;
-      undo.length -= 3;
-    }
-    this.#scope = this.#scopes[this.#scope]?.outer ?? -1;
+    if (this.#records[base + field.scope] === this.#table.scope) this.#table.leave(element);
   }
 
   #startTag(at: number): number {
@@ -216,11 +156,14 @@ class Scanner {
     const empty = byte === 0x2f;
     if (empty && bytes[++position] !== 0x3e) throw new NotScannable('a start tag is not closed');
     const openEnd = position + 1;
-    if (this.#pending.length > 0) this.#enterScope(element);
+    if (this.#pending.length > 0) {
+      this.#table.enter(element, this.#pending);
+      this.#pending = [];
+    }
     const base = element * stride;
     this.#records[base + field.openEnd] = openEnd;
-    this.#records[base + field.name] = this.#nameAt(nameStart, nameEnd);
-    this.#records[base + field.scope] = this.#scope;
+    this.#records[base + field.name] = this.#table.nameAt(nameStart, nameEnd);
+    this.#records[base + field.scope] = this.#table.scope;
     if (empty) this.#close(element, openEnd, openEnd);
     return openEnd;
   }
@@ -287,107 +230,6 @@ class Scanner {
       ]);
     }
     return at + 1;
-  }
-
-  #enterScope(element: number): void {
-    const declarations = this.#pending;
-    const size = (this.#scopes[this.#scope]?.size ?? 0) + declarations.length;
-    if (size > this.#limits.namespacesInScope) throw new XmlLimitExceeded('too many namespace declarations in scope');
-    for (const [prefix, uri] of declarations) {
-      const prefixId = this.#prefixId(prefix);
-      this.#undo.push(element, prefixId, this.#bound[prefixId] ?? -1);
-      this.#bound[prefixId] = this.#namespaceId(uri);
-    }
-    const key = `${this.#scope} ${JSON.stringify(declarations)}`;
-    let id = this.#scopeIds.get(key);
-    if (id === undefined) {
-      if (this.#scopes.length >= this.#different)
-        throw new XmlLimitExceeded('too many different namespace declarations');
-      id = this.#scopes.push({ outer: this.#scope, declarations, size }) - 1;
-      this.#scopeIds.set(key, id);
-    }
-    this.#scope = id;
-    this.#pending = [];
-  }
-
-  #nameAt(start: number, end: number): number {
-    const qualifiedId = this.#qualifiedAt(start, end);
-    const qualified = this.#qualifiedNames[qualifiedId];
-    const namespace = this.#bound[qualified?.prefixId ?? -1] ?? -1;
-    if (qualified === undefined || namespace < 0) throw new NotScannable('an element prefix is not bound');
-    if (qualified.lastNamespace === namespace) return qualified.lastName;
-    const key = qualifiedId * 2 ** 26 + namespace;
-    let id = this.#nameIds.get(key);
-    if (id === undefined) {
-      id = this.#names.length;
-      if (id >= this.#different) throw new XmlLimitExceeded('too many different element names');
-      this.#names.push({
-        prefix: qualified.prefix,
-        localName: qualified.localName,
-        namespace: this.#namespaceUris[namespace] ?? '',
-      });
-      this.#nameIds.set(key, id);
-    }
-    qualified.lastNamespace = namespace;
-    qualified.lastName = id;
-    return id;
-  }
-
-  #qualifiedAt(start: number, end: number): number {
-    const bytes = this.#bytes;
-    const length = end - start;
-    // The cache only spares the making of strings; the Map behind it keeps chosen names from colliding.
-    const slot =
-      (length * 31 + (bytes[start] ?? 0) * 7 + (bytes[end - 1] ?? 0) * 3 + (bytes[start + (length >> 1)] ?? 0) * 13) &
-      (cacheSlots - 1);
-    if (this.#cacheLength[slot] === length) {
-      let seen = this.#cacheStart[slot] ?? 0;
-      let at = start;
-      while (at < end && bytes[at] === bytes[seen]) {
-        at++;
-        seen++;
-      }
-      if (at === end) return this.#cacheId[slot] ?? 0;
-    }
-    const key = this.#buffer.toString('latin1', start, end);
-    let id = this.#qualifiedIds.get(key);
-    if (id === undefined) {
-      const name = this.#buffer.toString('utf8', start, end);
-      const colon = name.indexOf(':');
-      const prefix = colon < 0 ? '' : name.slice(0, colon);
-      id = this.#qualifiedNames.length;
-      this.#qualifiedNames.push({
-        prefix,
-        prefixId: this.#prefixId(prefix),
-        localName: colon < 0 ? name : name.slice(colon + 1),
-        lastNamespace: -1,
-        lastName: -1,
-      });
-      this.#qualifiedIds.set(key, id);
-    }
-    this.#cacheStart[slot] = start;
-    this.#cacheLength[slot] = length;
-    this.#cacheId[slot] = id;
-    return id;
-  }
-
-  #prefixId(prefix: string): number {
-    let id = this.#prefixIds.get(prefix);
-    if (id === undefined) {
-      id = this.#prefixIds.size;
-      this.#prefixIds.set(prefix, id);
-    }
-    return id;
-  }
-
-  #namespaceId(uri: string): number {
-    let id = this.#namespaceIds.get(uri);
-    if (id === undefined) {
-      id = this.#namespaceUris.length;
-      this.#namespaceUris.push(uri);
-      this.#namespaceIds.set(uri, id);
-    }
-    return id;
   }
 }
 
