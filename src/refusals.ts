@@ -100,6 +100,7 @@ const table = {
   'partner-not-addressed': { status: 502, phrase: 'No address is configured for the partner' },
   'partner-unknown': { status: 404, phrase: 'No such partner is configured' },
   'partner-unreachable': { status: 504, phrase: 'The home system of the group cannot be reached' },
+  'partner-busy': { status: 503, phrase: 'The home system of the group asks to be left alone for now' },
   'partner-refused': { status: 502, phrase: 'The home system of the group refused the request' },
 
   // RFC 6665 and RFC 5875: refusals of a SUBSCRIBE
@@ -138,7 +139,7 @@ export interface RefusalDetail {
   readonly unsupported?: readonly string[] | undefined;
   /** `interval-too-brief`: shortest accepted duration, seconds. */
   readonly minimumExpires?: number | undefined;
-  /** `unavailable`, `too-many-attempts`, `rate-exceeded`: seconds after which a retry makes sense. */
+  /** `unavailable`, `partner-busy`, `too-many-attempts`, `rate-exceeded`: seconds after which a retry makes sense. */
   readonly retryAfter?: number | undefined;
 }
 

@@ -240,7 +240,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
     const canonical = canonicalUri(groupId);
     if (canonical === undefined) throw new Refusal('bad-request', { phrase: 'The group ID is no URI' });
     this.#requests.requestable(canonical);
-    return this.#requests.refresh(canonical, actor);
+    return this.#requests.refresh(canonical, actor, 'free', 'insistent');
   }
 
   pullAll(partner: string, pattern: string, actor: string): Promise<PullProgress> {

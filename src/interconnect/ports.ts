@@ -23,7 +23,8 @@ export type FetchOutcome =
   | { readonly outcome: 'unchanged' }
   | { readonly outcome: 'absent' }
   | { readonly outcome: 'refused'; readonly status: number; readonly reason: string }
-  | { readonly outcome: 'failed'; readonly reason: string };
+  /** `retryAfter`: seconds for which the partner asks not to be asked. */
+  | { readonly outcome: 'failed'; readonly reason: string; readonly retryAfter?: number | undefined };
 
 /** One XCAP root of a partner, as it looks from here. */
 export interface RootCheck {

@@ -5,11 +5,18 @@ import { Refusal } from '../refusals.ts';
 import { judgeAgreement } from './agreement.ts';
 import { isoTime } from './clock.ts';
 import type { InterconnectionContext } from './context.ts';
-import type { PullProgress } from './ports.ts';
+import type { PullOutcome, PullProgress } from './ports.ts';
 import type { Requests } from './request.ts';
 
 /** Requests of one pull that are under way at once. */
 const concurrency = 4;
+/** A pause that the partner asked for is waited for when it is no longer than this, seconds. */
+const longestPause = 300;
+/** So many requests in a row may be answered by asking for a pause, then the rest is given up. */
+const mostPauses = 20;
+
+/** What came of one group; a code is that of the refusal. */
+type Pulled = PullOutcome['outcome'] | { readonly code: string };
 /** Failures that are told with their group. */
 const mostFailures = 100;
 
@@ -103,31 +110,52 @@ export class Pulls {
 
   async #pullEach(partner: string, groups: readonly string[], actor: string): Promise<void> {
     const waiting = groups.values();
+    let pauses = 0;
+    const pulled = async (groupId: string): Promise<Pulled> => {
+      for (;;) {
+        const outcome = await this.#pull(groupId, actor);
+        if (!isBusy(outcome)) {
+          pauses = 0;
+          return outcome;
+        }
+        pauses += 1;
+        if (pauses > mostPauses || this.#stopped) return outcome;
+        if (!(await this.#requests.pauseOver(partner, longestPause))) return outcome;
+      }
+    };
     const worker = async (): Promise<void> => {
       for (const groupId of waiting) {
         if (this.#stopped) return;
-        await this.#pull(partner, groupId, actor);
+        this.#count(partner, groupId, await pulled(groupId));
       }
     };
     await Promise.all(Array.from({ length: concurrency }, worker));
   }
 
-  async #pull(partner: string, groupId: string, actor: string): Promise<void> {
+  async #pull(groupId: string, actor: string): Promise<Pulled> {
     try {
-      const { outcome } = await this.#requests.refresh(groupId, actor);
-      this.#note(partner, (progress) => ({ [outcome]: progress[outcome] + 1 }));
+      return (await this.#requests.refresh(groupId, actor)).outcome;
     } catch (error) {
       if (!(error instanceof Refusal)) this.#context.onFault(error);
-      const code = error instanceof Refusal ? error.code : 'internal-error';
-      this.#note(partner, ({ failed, failures }) => ({
-        failed: failed + 1,
-        failures: failures.length < mostFailures ? [...failures, { groupId, code }] : failures,
-      }));
+      return { code: error instanceof Refusal ? error.code : 'internal-error' };
     }
+  }
+
+  #count(partner: string, groupId: string, pulled: Pulled): void {
+    this.#note(partner, (progress) => {
+      if (typeof pulled === 'string') return { [pulled]: progress[pulled] + 1 };
+      const { failed, failures } = progress;
+      const failure = { groupId, code: pulled.code };
+      return { failed: failed + 1, failures: failures.length < mostFailures ? [...failures, failure] : failures };
+    });
   }
 
   #note(partner: string, change: (progress: PullProgress) => Partial<PullProgress>): void {
     const running = this.#pulls.get(partner);
     if (running !== undefined) running.progress = { ...running.progress, ...change(running.progress) };
   }
+}
+
+function isBusy(pulled: Pulled): boolean {
+  return typeof pulled === 'object' && pulled.code === 'partner-busy';
 }

@@ -10,6 +10,7 @@ import { storeForeign } from './foreign.ts';
 import { causeOf, entry } from './journal.ts';
 import { Lanes } from './lanes.ts';
 import type { PartnerSettings } from './partners.ts';
+import { Pauses } from './pauses.ts';
 import type { FetchOutcome, PullOutcome } from './ports.ts';
 
 /** How often forgotten failures are cleared away, seconds. */
@@ -37,6 +38,9 @@ export interface PartnerAsked {
 /** Whether the brake judges a removal. */
 export type Braking = 'braked' | 'free';
 
+/** Whether a request goes out although the partner asked to be left alone. */
+export type Insistence = 'insistent' | 'patient';
+
 /** A request that callers share. */
 interface UnderWay {
   readonly outcome: Promise<PullOutcome>;
@@ -57,6 +61,7 @@ export class Requests {
   readonly #wanted = new LRUCache<string, true>({ max: failuresRemembered });
 
   readonly #lanes = new Lanes(lanes);
+  readonly #pauses: Pauses;
   #stopped = false;
 
   readonly #onAsked: ((asked: PartnerAsked) => void) | undefined;
@@ -65,6 +70,7 @@ export class Requests {
   constructor(context: InterconnectionContext, onAsked?: (asked: PartnerAsked) => void) {
     this.#context = context;
     this.#onAsked = onAsked;
+    this.#pauses = new Pauses(context.clock);
   }
 
   /**
@@ -86,13 +92,14 @@ export class Requests {
 
   /**
    * Brings a group that is wanted now. Concurrent callers share one request; one that just failed is not repeated. Throws
-   * `partner-unreachable` when no answer comes in time; the request then goes on, and what it brings is stored.
+   * `partner-unreachable` when no answer comes in time; the request then goes on, and what it brings is stored. Throws `partner-busy` while
+   * the partner asks to be left alone.
    */
   async bring(groupId: string, actor: string): Promise<PullOutcome> {
     this.requestable(groupId);
     const failure = this.#failures.get<RememberedFailure>(groupId);
     if (failure !== undefined) throw new Refusal(failure.code, { phrase: failure.phrase });
-    const request = this.#share(groupId, actor, braking(actor));
+    const request = this.#share(groupId, actor, braking(actor), 'patient');
     request.waiting += 1;
     try {
       return await this.#inTime(request.outcome);
@@ -104,18 +111,36 @@ export class Requests {
 
   /**
    * Asks the primary whether the group is still as held here, and stores or removes accordingly. Shares a request under way. The brake
-   * judges a removal unless an operator asked for this one group.
+   * judges a removal unless an operator asked for this one group. A `patient` request is `partner-busy` while the partner asks to be left
+   * alone.
    */
-  async refresh(groupId: string, actor: string, brake: Braking = braking(actor)): Promise<PullOutcome> {
-    return this.#share(groupId, actor, brake).outcome;
+  async refresh(
+    groupId: string,
+    actor: string,
+    brake: Braking = braking(actor),
+    insistence: Insistence = 'patient',
+  ): Promise<PullOutcome> {
+    return this.#share(groupId, actor, brake, insistence).outcome;
   }
 
-  #share(groupId: string, actor: string, brake: Braking): UnderWay {
+  /** Seconds until the partner may be asked again; undefined when it may be now. */
+  pause(partner: string): number | undefined {
+    return this.#pauses.remaining(partner);
+  }
+
+  /** Resolves when the partner may be asked, or the gateway stops; at once with false when it asked for more than `most` seconds. */
+  async pauseOver(partner: string, most: number): Promise<boolean> {
+    return this.#pauses.over(partner, most);
+  }
+
+  #share(groupId: string, actor: string, brake: Braking, insistence: Insistence): UnderWay {
     const underWay = this.#underWay.get(groupId);
     if (underWay !== undefined) return underWay;
     if (this.#stopped) throw new Refusal('unavailable', { cause: stopping });
     const abort = new AbortController();
-    const outcome = this.#refresh(groupId, actor, brake, abort.signal).finally(() => this.#underWay.delete(groupId));
+    const outcome = this.#refresh(groupId, actor, brake, insistence, abort.signal).finally(() =>
+      this.#underWay.delete(groupId),
+    );
     const request: UnderWay = { outcome, abort, waiting: 0 };
     this.#underWay.set(groupId, request);
     return request;
@@ -125,6 +150,7 @@ export class Requests {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#failures.close();
+    this.#pauses.clear();
     const underWay = [...this.#underWay.values()];
     for (const request of underWay) abortUnattended(request);
     await Promise.allSettled(underWay.map(({ outcome }) => outcome));
@@ -145,20 +171,35 @@ export class Requests {
     return [...this.#wanted.keys()];
   }
 
-  /** Forgets failures: settings changed, or an operator asks. */
+  /** Forgets failures and pauses: settings changed. */
   forgetFailures(): void {
     this.#failures.flushAll();
+    this.#pauses.clear();
   }
 
-  async #refresh(groupId: string, actor: string, brake: Braking, signal: AbortSignal): Promise<PullOutcome> {
+  async #refresh(
+    groupId: string,
+    actor: string,
+    brake: Braking,
+    insistence: Insistence,
+    signal: AbortSignal,
+  ): Promise<PullOutcome> {
     const partner = this.requestable(groupId);
     const held = await this.#context.documents.findSource(groupId);
     const name = partner.configuration.name;
+    let asked = false;
     try {
+      if (insistence === 'patient') this.#respectPause(name);
       const answer = await this.#lanes.run(
         name,
-        () => this.#fetch(name, groupId, held?.primaryTag, signal),
-        ({ outcome }) => outcome === 'failed',
+        async () => {
+          // Those that waited for their turn meanwhile.
+          if (insistence === 'patient') this.#respectPause(name);
+          asked = true;
+          return this.#fetch(name, groupId, held?.primaryTag, signal);
+        },
+        // One that asks for a pause is not silent.
+        (result) => result.outcome === 'failed' && result.retryAfter === undefined,
       );
       // Nothing is learnt of the primary by that: the copy is not stale, the group not missing.
       if (answer.outcome === 'failed' && signal.aborted) throw new Refusal('unavailable', { cause: stopping });
@@ -169,17 +210,24 @@ export class Requests {
     } catch (error) {
       // We were too busy, or stop: nothing was asked.
       if (error instanceof Refusal && error.code === 'unavailable') throw error;
-      if (error instanceof Refusal) this.#remember(groupId, error);
+      const isBusy = error instanceof Refusal && error.code === 'partner-busy';
+      if (error instanceof Refusal && !isBusy) this.#remember(groupId, error);
       if (held === undefined) this.#wanted.set(groupId, true);
       if (held !== undefined && held.staleSince === undefined) await this.#context.staleness.mark(groupId);
       // Of a copy that is stale for long the same failure is not told again and again.
-      if (actor !== 'system' || held?.staleSince === undefined) {
+      if (isBusy ? asked : actor !== 'system' || held?.staleSince === undefined) {
         const detail = { partner: name, ...causeOf(error) };
         const journal = [entry(this.#context.clock, actor, 'fetch-failed', groupId, detail)];
         await this.#context.store.commit({ journal });
       }
       throw error;
     }
+  }
+
+  #respectPause(partner: string): void {
+    const retryAfter = this.#pauses.remaining(partner);
+    if (retryAfter !== undefined)
+      throw new Refusal('partner-busy', { retryAfter, cause: 'the partner asked for a pause before' });
   }
 
   async #fetch(
@@ -191,6 +239,8 @@ export class Requests {
     const { clock, gms } = this.#context;
     const begun = clock.now();
     const answer = await gms.fetch(partner, groupId, knownTag, signal);
+    // RFC 9110 10.2.3: noted before a place is free for the next one.
+    if (answer.outcome === 'failed' && answer.retryAfter !== undefined) this.#pauses.note(partner, answer.retryAfter);
     this.#onAsked?.({ partner, outcome: answer.outcome, milliseconds: clock.now() - begun });
     return answer;
   }
@@ -215,8 +265,12 @@ export class Requests {
         return this.#remove(held, actor);
       case 'refused':
         throw new Refusal('partner-refused', { cause: `${answer.status}: ${answer.reason}` });
-      case 'failed':
-        throw new Refusal('partner-unreachable', { cause: answer.reason });
+      case 'failed': {
+        const retryAfter = this.#pauses.remaining(partner.configuration.name);
+        if (answer.retryAfter === undefined || retryAfter === undefined)
+          throw new Refusal('partner-unreachable', { cause: answer.reason });
+        throw new Refusal('partner-busy', { retryAfter, cause: answer.reason });
+      }
     }
   }
 

@@ -8,6 +8,8 @@ import type { Requests } from './request.ts';
 
 /** Failures in a row after which the rest of a partner's groups is marked stale without asking. */
 const failuresUntilSilence = 2;
+/** A pause that a partner asked for is waited for when it is no longer than this, seconds; what lasts longer makes the copies stale. */
+const shortPause = 10;
 
 export class Revalidation {
   readonly #context: InterconnectionContext;
@@ -66,7 +68,8 @@ export class Revalidation {
       if (this.#isTold(name) && staleSince === undefined) continue;
       // A group that we may not request is kept current by its home's provision alone.
       if (judgeAgreement(agreement, ['weRequest'], groupId, clock.now()).verdict !== 'allowed') continue;
-      if (failures < failuresUntilSilence) {
+      if (failures < failuresUntilSilence && (await this.#requests.pauseOver(name, shortPause))) {
+        if (this.#stopped) return;
         failures = (await this.#ask(groupId)) ? 0 : failures + 1;
       } else if (staleSince === undefined) {
         await this.#context.staleness.mark(groupId);
@@ -81,7 +84,7 @@ export class Revalidation {
       return true;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return error.code !== 'partner-unreachable';
+      return error.code !== 'partner-unreachable' && error.code !== 'partner-busy';
     }
   }
 }

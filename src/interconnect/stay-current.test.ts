@@ -158,3 +158,26 @@ test('catching up after an outage is paced, and the copies that are oldest go fi
       .filter((groupId) => groupId !== order[0]),
   );
 });
+
+test('RFC 9110 10.2.3: what a partner told while it asks for a pause is stale meanwhile, and asked for when the pause is over', async () => {
+  await open();
+  await bring('alpha', 'beta', 'gamma');
+  for (const name of ['alpha', 'beta', 'gamma']) await systems.red.putGroup(name, { name: 'Newer' });
+  systems.blue.link = () => ({ outcome: 'failed', reason: '503', retryAfter: 60 });
+  await tell('alpha', 'another');
+  systems.blue.link = () => 'none';
+  await tell('beta', 'another');
+  await tell('gamma', 'another');
+  expect(systems.blue.sent).toHaveLength(1);
+  for (const name of ['alpha', 'beta', 'gamma']) expect((await source(name))?.staleSince).toBeDefined();
+  await systems.advance(61);
+  expect(systems.blue.sent.map(({ groupId }) => groupId).sort()).toEqual([
+    alpha,
+    alpha,
+    ...['beta', 'gamma'].map(groupOf),
+  ]);
+  for (const name of ['alpha', 'beta', 'gamma']) {
+    expect(Buffer.from((await source(name))?.bytes ?? []).toString()).toContain('Newer');
+    expect((await source(name))?.staleSince).toBeUndefined();
+  }
+});

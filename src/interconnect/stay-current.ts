@@ -24,6 +24,8 @@ interface Told {
   /** No request starts before this instant, milliseconds. */
   nextAt: number;
   cancelTimer: (() => void) | undefined;
+  /** The partner asked for a pause, and what waits is marked stale. */
+  paused: boolean;
   state: 'up' | 'down';
 }
 
@@ -130,6 +132,7 @@ export class StayCurrent implements PartnerWatchListener {
     const told = this.#told(partner);
     told.waiting.add(groupId);
     told.unsorted = true;
+    if (told.paused) await this.#context.staleness.mark(groupId);
     this.#run(this.#pump(partner, told));
   }
 
@@ -143,6 +146,12 @@ export class StayCurrent implements PartnerWatchListener {
     const { clock, current } = this.#context;
     while (told.asking < concurrency && !this.#stopped) {
       const now = clock.now();
+      const pause = this.#requests.pause(partner);
+      if (pause !== undefined) {
+        told.nextAt = Math.max(told.nextAt, now + pause * 1000);
+        if (!told.paused) this.#run(this.#markWaiting(told));
+      }
+      told.paused = pause !== undefined;
       if (now < told.nextAt) {
         told.cancelTimer ??= clock.after(told.nextAt - now, () => {
           told.cancelTimer = undefined;
@@ -156,7 +165,7 @@ export class StayCurrent implements PartnerWatchListener {
       told.nextAt = now + 1000 / current().settings.interconnect.catchUpRate;
       told.asking += 1;
       this.#run(
-        this.#ask(groupId).finally(() => {
+        this.#ask(groupId, told).finally(() => {
           told.asking -= 1;
           this.#run(this.#pump(partner, told));
         }),
@@ -165,18 +174,36 @@ export class StayCurrent implements PartnerWatchListener {
   }
 
   // What fails leaves a stale copy behind, which revalidation asks for again.
-  async #ask(groupId: string): Promise<void> {
+  async #ask(groupId: string, told: Told): Promise<void> {
     try {
       await this.#requests.refresh(groupId, 'system');
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
+      // RFC 9110 10.2.3: asked again when the pause is over.
+      if (error.code === 'partner-busy') told.waiting.add(groupId);
+    }
+  }
+
+  // What is known to have changed, or to be gone, and may not be asked for yet is served on; its readers are told that it is old.
+  async #markWaiting(told: Told): Promise<void> {
+    for (const groupId of told.waiting) {
+      if (this.#stopped) return;
+      await this.#context.staleness.mark(groupId);
     }
   }
 
   #told(partner: string): Told {
     let told = this.#partners.get(partner);
     if (told === undefined) {
-      told = { waiting: new Set(), unsorted: false, asking: 0, nextAt: 0, cancelTimer: undefined, state: 'down' };
+      told = {
+        waiting: new Set(),
+        unsorted: false,
+        asking: 0,
+        nextAt: 0,
+        cancelTimer: undefined,
+        paused: false,
+        state: 'down',
+      };
       this.#partners.set(partner, told);
     }
     return told;

@@ -24,6 +24,7 @@ import { readBody, requirePutType } from './body.ts';
 import type { EdgeProxies } from './conveyed-certificate.ts';
 import { preconditionsOf, quotedTag } from './entity-tags.ts';
 import type { Exchange } from './exchange.ts';
+import { parseHttpDate } from './http-date.ts';
 import {
   type AnswerFacts,
   defaultLimits,
@@ -188,8 +189,8 @@ async function acceptProvision(
 
 // RFC 9110 6.6.1: when the message was originated
 function sentAt({ headers }: IncomingMessage): string | undefined {
-  const time = Date.parse(headers.date ?? '');
-  return Number.isNaN(time) ? undefined : new Date(time).toISOString();
+  const time = parseHttpDate(headers.date?.trim() ?? '', Date.now());
+  return time === undefined ? undefined : new Date(time).toISOString();
 }
 
 /** What is told inside the patterns of the agreement: the partner keeps what it holds, which a 404 would make it remove. */

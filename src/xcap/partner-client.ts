@@ -256,6 +256,10 @@ function provideOutcome(reply: PartnerReply): ProvideOutcome {
   return { outcome: 'refused', status, reason };
 }
 
+function failed({ reason, retryAfter }: PartnerReply): Extract<FetchOutcome, { outcome: 'failed' }> {
+  return retryAfter === undefined ? { outcome: 'failed', reason } : { outcome: 'failed', reason, retryAfter };
+}
+
 const changedThere = 'the copy at the partner had another entity tag than is known here';
 
 function withdrawOutcome(reply: PartnerReply): ProvideOutcome {
@@ -271,7 +275,7 @@ function hasFailedCondition(reply: PartnerReply): boolean {
 }
 
 function fetchOutcome(reply: PartnerReply, conditional: boolean, what: 'group' | 'directory' = 'group'): FetchOutcome {
-  if (reply.reply === 'none') return { outcome: 'failed', reason: reply.reason };
+  if (reply.reply === 'none') return failed(reply);
   const { status, reason } = reply;
   if (status === 200) {
     if (mediaType(reply.contentType) !== (what === 'group' ? groupMediaType : directoryMediaType)) {
@@ -281,7 +285,7 @@ function fetchOutcome(reply: PartnerReply, conditional: boolean, what: 'group' |
   }
   if (status === 304 && conditional) return { outcome: 'unchanged' };
   if (status === 404 || status === 410) return { outcome: 'absent' };
-  if (status < 300 || status === 304 || mayPass(status)) return { outcome: 'failed', reason };
+  if (status < 300 || status === 304 || mayPass(status)) return failed(reply);
   return { outcome: 'refused', status, reason };
 }
 

@@ -1,5 +1,6 @@
 // The XCAP roots of one partner: a request goes to the first that answers, in the configured order.
 import type { Dispatcher } from 'undici';
+import { parseHttpDate } from './http-date.ts';
 import { refusalReason } from './refusal-reason.ts';
 
 export interface RootConnection {
@@ -142,12 +143,14 @@ function single(field: Dispatcher.ResponseData['headers'][string]): string | und
   return Array.isArray(field) ? field[0] : field;
 }
 
-// RFC 9110 10.2.3: seconds, or a date
+// RFC 9110 10.2.3: seconds, or a date; what is neither says nothing
 function parseRetryAfter(field: string | undefined, now: () => number): number | undefined {
   if (field === undefined) return undefined;
-  if (/^\d{1,9}$/.test(field)) return Number(field);
-  const date = Date.parse(field);
-  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now()) / 1000));
+  const text = field.trim();
+  // However many digits a partner writes, it asks for no more than can be counted
+  if (/^\d+$/.test(text)) return Math.min(Number(text), Number.MAX_SAFE_INTEGER);
+  const date = parseHttpDate(text, now());
+  return date === undefined ? undefined : Math.max(0, Math.ceil((date - now()) / 1000));
 }
 
 function isBrokenConnection(error: unknown): boolean {
