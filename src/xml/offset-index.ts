@@ -1,15 +1,24 @@
 // The read-only view of a document: its bytes and where every element stands in them.
 // Elements are numbers in document order; names and values are namespace-exact, offsets count bytes.
 
-import { decodeAttributeValue, decodeText, normaliseLineEnds } from './character-data.ts';
+import { decodeText, normaliseLineEnds } from './character-data.ts';
 import { defaultXmlLimits, type XmlLimits } from './limits.ts';
 import { namespaces } from './names.ts';
+import {
+  type AttributeView,
+  declarationOf,
+  type NamespaceDeclaration,
+  nameEnd,
+  type RawAttribute,
+  rawAttributes,
+  unprefixedValue,
+  viewOf,
+} from './offset-attributes.ts';
 import { type ByteEdit, type ElementEdit, editElements, editStartTag, openEmptyTag } from './offset-edit.ts';
 import {
   type ElementName,
   field,
   isDeclaration,
-  isSpace,
   type NamespaceScope,
   type OffsetScan,
   scanningOffsets,
@@ -17,40 +26,10 @@ import {
   stride,
 } from './offset-scan.ts';
 
+export type { AttributeView, NamespaceDeclaration } from './offset-attributes.ts';
+
 /** Number of an element in document order; the document element is 0. */
 export type ElementId = number;
-
-/** One attribute; namespace declarations are none. `start` to `end` covers name, "=" and quotes. */
-export interface AttributeView {
-  readonly namespace: string;
-  readonly prefix: string;
-  readonly localName: string;
-  /** Normalised, references decoded. */
-  readonly value: string;
-  readonly start: number;
-  readonly end: number;
-  readonly valueStart: number;
-  readonly valueEnd: number;
-  readonly quote: '"' | "'";
-}
-
-/** One namespace declaration of a start tag; the prefix of the default namespace is ''. */
-export interface NamespaceDeclaration {
-  readonly prefix: string;
-  readonly uri: string;
-  readonly start: number;
-  readonly end: number;
-  readonly valueStart: number;
-  readonly valueEnd: number;
-}
-
-/** Offsets of one raw attribute of a start tag, namespace declarations included. */
-interface RawAttribute {
-  nameStart: number;
-  nameEnd: number;
-  valueStart: number;
-  valueEnd: number;
-}
 
 /** What OffsetIndex.afterElementEdit is told of an edit. */
 export interface IndexedElementEdit extends Omit<ElementEdit, 'inserted'> {
@@ -269,73 +248,21 @@ export class OffsetIndex {
     return text + decodeText(raw.slice(at));
   }
 
-  /** Moves a cursor to the next attribute at or after an offset inside a start tag; answers whether there is one. */
-  #nextAttribute(cursor: RawAttribute, from: number, end: number): boolean {
-    const bytes = this.bytes;
-    let at = from;
-    while (at < end && isSpace(bytes[at])) at++;
-    if (at >= end || bytes[at] === 0x3e || bytes[at] === 0x2f) return false;
-    cursor.nameStart = at;
-    while (at < end && bytes[at] !== 0x3d && !isSpace(bytes[at])) at++;
-    cursor.nameEnd = at;
-    while (at < end && bytes[at] !== 0x22 && bytes[at] !== 0x27) at++;
-    const quote = bytes[at++];
-    cursor.valueStart = at;
-    const near = Math.min(end, at + 64);
-    while (at < near && bytes[at] !== quote) at++;
-    // A long value is searched by the machine; what is well-formed has its other quote
-    if (at === near && at < end) at = quote === undefined ? end : this.#buffer.indexOf(quote, at);
-    cursor.valueEnd = at < 0 ? end : at;
-    return true;
-  }
-
-  *#attributes(element: ElementId): Iterable<RawAttribute> {
-    const cursor: RawAttribute = { nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0 };
-    const end = this.openEnd(element);
-    let at = this.tagNameEnd(element);
-    while (this.#nextAttribute(cursor, at, end)) {
-      yield cursor;
-      at = cursor.valueEnd + 1;
-    }
-  }
-
   /** Offset behind the name in the start tag: where a new attribute can be inserted. */
   tagNameEnd(element: ElementId): number {
-    const bytes = this.bytes;
-    const end = this.openEnd(element);
-    let at = this.outerStart(element) + 1;
-    while (at < end && bytes[at] !== 0x3e && bytes[at] !== 0x2f && !isSpace(bytes[at])) at++;
-    return at;
+    return nameEnd(this.#buffer, this.outerStart(element) + 1, this.openEnd(element));
   }
 
-  #view(element: ElementId, raw: RawAttribute): AttributeView {
-    const name = this.source(raw.nameStart, raw.nameEnd);
-    const colon = name.indexOf(':');
-    const prefix = colon < 0 ? '' : name.slice(0, colon);
-    const { valueStart, valueEnd } = raw;
-    const value = (): string => decodeAttributeValue(this.source(valueStart, valueEnd));
-    return {
-      // Namespaces in XML 6.2: an unprefixed attribute is in no namespace, whatever the default is.
-      namespace: prefix === '' ? '' : (this.namespaceOf(element, prefix) ?? ''),
-      prefix,
-      localName: colon < 0 ? name : name.slice(colon + 1),
-      // Decoded when it is asked for: it may be long, and often its place alone matters
-      get value() {
-        return value();
-      },
-      start: raw.nameStart,
-      end: raw.valueEnd + 1,
-      valueStart,
-      valueEnd,
-      quote: this.bytes[raw.valueEnd] === 0x27 ? "'" : '"',
-    };
+  #attributes(element: ElementId): Iterable<RawAttribute> {
+    return rawAttributes(this.#buffer, this.tagNameEnd(element), this.openEnd(element));
   }
 
   /** Attributes in the order of the start tag, namespace declarations left out. */
   attributes(element: ElementId): readonly AttributeView[] {
     const found: AttributeView[] = [];
+    const namespaceOf = (prefix: string): string => this.namespaceOf(element, prefix) ?? '';
     for (const raw of this.#attributes(element)) {
-      if (!isDeclaration(this.bytes, raw.nameStart, raw.nameEnd)) found.push(this.#view(element, raw));
+      if (!isDeclaration(this.bytes, raw.nameStart, raw.nameEnd)) found.push(viewOf(this.#buffer, raw, namespaceOf));
     }
     return found;
   }
@@ -343,25 +270,7 @@ export class OffsetIndex {
   /** Value of an attribute, by default one in no namespace; undefined when it is absent. */
   attribute(element: ElementId, localName: string, namespace = ''): string | undefined {
     if (namespace !== '') return this.attributeView(element, localName, namespace)?.value;
-    const cursor: RawAttribute = { nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0 };
-    const end = this.openEnd(element);
-    let at = this.tagNameEnd(element);
-    while (this.#nextAttribute(cursor, at, end)) {
-      if (this.#spells(cursor, localName)) return decodeAttributeValue(this.source(cursor.valueStart, cursor.valueEnd));
-      at = cursor.valueEnd + 1;
-    }
-    return undefined;
-  }
-
-  #spells(raw: RawAttribute, name: string): boolean {
-    if (name === 'xmlns') return false;
-    const length = raw.nameEnd - raw.nameStart;
-    for (let i = 0; i < length; i++) {
-      const byte = this.bytes[raw.nameStart + i] ?? 0;
-      if (byte >= 0x80) return this.source(raw.nameStart, raw.nameEnd) === name;
-      if (byte !== name.charCodeAt(i) || byte === 0x3a) return false;
-    }
-    return length === name.length;
+    return unprefixedValue(this.#buffer, this.tagNameEnd(element), this.openEnd(element), localName);
   }
 
   /** One attribute with its offsets, by default one in no namespace. */
@@ -373,15 +282,7 @@ export class OffsetIndex {
   namespaceDeclarations(element: ElementId): readonly NamespaceDeclaration[] {
     const found: NamespaceDeclaration[] = [];
     for (const raw of this.#attributes(element)) {
-      if (!isDeclaration(this.bytes, raw.nameStart, raw.nameEnd)) continue;
-      found.push({
-        prefix: this.source(Math.min(raw.nameStart + 6, raw.nameEnd), raw.nameEnd),
-        uri: decodeAttributeValue(this.source(raw.valueStart, raw.valueEnd)),
-        start: raw.nameStart,
-        end: raw.valueEnd + 1,
-        valueStart: raw.valueStart,
-        valueEnd: raw.valueEnd,
-      });
+      if (isDeclaration(this.bytes, raw.nameStart, raw.nameEnd)) found.push(declarationOf(this.#buffer, raw));
     }
     return found;
   }
@@ -397,6 +298,11 @@ export class OffsetIndex {
       id = scope.outer;
     }
     return prefix === '' ? '' : undefined;
+  }
+
+  /** Whether some start tag of the document may declare this namespace; after edits also true for one that is gone. */
+  declares(namespace: string): boolean {
+    return this.#scopes.some(({ declarations }) => declarations.some(([, uri]) => uri === namespace));
   }
 
   /** Prefixes bound at an element with their namespaces; '' is the default namespace, present only when there is one. `xml` is left out. */
