@@ -1,6 +1,7 @@
 // The composition root: a prepared configuration in, a running gateway out. The only place that knows every room.
 // What is opened is closed in reverse, when the gateway stops as well as when a later part cannot start.
 import type { Logger } from 'pino';
+import type { ConfiguredFiles } from './config/configured-files.ts';
 import type { Configuration } from './config/schema.ts';
 import { configuredUsages } from './documents/application-usage.ts';
 import { RefusalNotes } from './documents/refusal-notes.ts';
@@ -53,6 +54,7 @@ import { SchemaLibrary } from './xml/schema.ts';
 
 /** What SIGHUP replaces. */
 interface Current {
+  readonly files: ConfiguredFiles;
   readonly configuration: Configuration;
   readonly authenticate: Authenticator;
   readonly users: UserCredentials;
@@ -86,7 +88,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   const configuration = await withRealPorts(prepared.configuration);
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
   let notReady: string | undefined = 'starting';
-  let current = await currentOf(configuration, log);
+  const { files } = prepared;
+  let current = await currentOf(configuration, files, log);
   opened.add('partner client', () => current.partners.close());
   const stopReleasing = releaseMemoryWhenQuiet();
   opened.add('memory', async () => stopReleasing());
@@ -170,7 +173,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   });
   opened.add('refusal notes', async () => refusals.flush());
   const xcap = await startXcapFace({
-    listen: { ...configuration.xcap.listen, tls: listenerTls(configuration.xcap.listen) },
+    listen: { ...configuration.xcap.listen, tls: listenerTls(configuration.xcap.listen, files) },
     root: configuration.xcap.root,
     documents,
     groups: interconnection,
@@ -187,7 +190,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     configuration.interconnect === undefined
       ? undefined
       : await startInterconnectFace({
-          listen: { ...configuration.interconnect.listen, tls: interconnectTls(configuration) },
+          listen: { ...configuration.interconnect.listen, tls: interconnectTls(configuration, files) },
           root: configuration.interconnect.root,
           groups: interconnection,
           authenticate: (credentials) => current.authenticate.partner(credentials),
@@ -205,7 +208,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
       : await startManagementListener(
           {
             ...manage.listen,
-            tls: listenerTls(manage.listen),
+            tls: listenerTls(manage.listen, files),
             hasToken: (request) => hasToken(configuredOperators(current.configuration), request),
           },
           managementApi({
@@ -247,18 +250,18 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     async reload(changed) {
       const before = current;
       const next = takenOver(configuration, changed.configuration);
-      const interconnectMaterial = interconnectTls(next);
+      const interconnectMaterial = interconnectTls(next, changed.files);
       // everything that can fail comes first, so that a failed reload changes nothing
       const settings = await policies.inForce(interconnectionSettings({ ...changed, configuration: next }));
-      current = await currentOf(next, log, before.users);
+      current = await currentOf(next, changed.files, log, before.users);
       for (const [face, tls] of [
-        [xcap, listenerTls(next.xcap.listen)],
+        [xcap, listenerTls(next.xcap.listen, changed.files)],
         [interconnect, interconnectMaterial],
-        [management, manage === undefined ? undefined : listenerTls(manage.listen)],
+        [management, manage === undefined ? undefined : listenerTls(manage.listen, changed.files)],
       ] as const) {
         if (tls !== undefined) face?.replaceTls(tls);
       }
-      const sipMaterial = sipTls(next);
+      const sipMaterial = sipTls(next, changed.files);
       if (sipMaterial !== undefined) await openedSip?.engine?.replaceTls(sipMaterial);
       log.level = next.logging.level;
       reconfigure(settings);
@@ -274,15 +277,21 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   };
 }
 
-async function currentOf(configuration: Configuration, log: Logger, before?: UserCredentials): Promise<Current> {
-  const users = await userCredentials(configuration.identity, log, before);
+async function currentOf(
+  configuration: Configuration,
+  files: ConfiguredFiles,
+  log: Logger,
+  before?: UserCredentials,
+): Promise<Current> {
+  const users = await userCredentials(configuration.identity, files, log, before);
   return {
     configuration,
+    files,
     users,
-    authenticate: authenticatorOf(configuration, users.schemes),
-    partners: partnerClientOf(configuration),
-    edge: await edgeProxiesOf(configuration),
-    validities: await validities(configuration),
+    authenticate: authenticatorOf(configuration, users.schemes, files),
+    partners: partnerClientOf(configuration, files),
+    edge: await edgeProxiesOf(configuration, files),
+    validities: await validities(configuration, files),
   };
 }
 
@@ -335,7 +344,7 @@ async function openSip(
   const { configuration, current, log, opened } = site;
   const { sip, system, xcap, interconnect } = configuration;
   if (sip === undefined) return undefined;
-  const { access, engine } = await openSipEngine(configuration, sip, store).catch(
+  const { access, engine } = await openSipEngine(configuration, sip, current().files, store).catch(
     failedAt(sip.engine === 'embedded' ? 'sip.listen' : 'sip.engine'),
   );
   if (engine !== undefined) {

@@ -1,14 +1,14 @@
 // Reads the key set and the users' file that a configuration names and says what would keep callers out, or let too many in.
-import { readFileSync, statSync } from 'node:fs';
 import { readDigestUsers } from '../identity/digest-users.ts';
 import { parseKeySet } from '../identity/jwks.ts';
 import { acceptableUrl, isUrl } from '../identity/jwks-location.ts';
 import { canonicalUri } from '../identity/uri.ts';
+import type { ConfiguredFiles } from './configured-files.ts';
 import type { Finding, Sections } from './cross-checks.ts';
 import type { Configuration } from './schema.ts';
 
 /** Everything wrong with the section `identity` and the files it names. Keys at a URL are not fetched. */
-export function identityChecks({ identity, system }: Sections): readonly Finding[] {
+export function identityChecks({ identity, system }: Sections, files: ConfiguredFiles): readonly Finding[] {
   if (identity === undefined) return [];
   const { tokens, digest, missingCredentials, trustedProxies } = identity;
   return [
@@ -17,21 +17,24 @@ export function identityChecks({ identity, system }: Sections): readonly Finding
         ? [warning(['identity', 'trustedProxies', index], `${range} lets everybody who reaches us be whoever they say`)]
         : [],
     ),
-    ...(tokens === undefined ? [] : tokenChecks(tokens)),
-    ...(digest === undefined ? [] : digestChecks(digest, system?.servers ?? [])),
+    ...(tokens === undefined ? [] : tokenChecks(tokens, files)),
+    ...(digest === undefined ? [] : digestChecks(digest, system?.servers ?? [], files)),
     ...(missingCredentials === 401 && tokens === undefined && digest === undefined
       ? [warning(['identity', 'missingCredentials'], 'asks for tokens, but identity.tokens is not configured')]
       : []),
   ];
 }
 
-function tokenChecks(tokens: NonNullable<Configuration['identity']['tokens']>): readonly Finding[] {
+function tokenChecks(
+  tokens: NonNullable<Configuration['identity']['tokens']>,
+  files: ConfiguredFiles,
+): readonly Finding[] {
   const path = ['identity', 'tokens', 'jwks'];
   return [
     ...(tokens.audience === undefined
       ? [warning(['identity', 'tokens'], 'without audience, tokens issued for any other service are accepted too')]
       : []),
-    ...(isUrl(tokens.jwks) ? urlChecks(tokens.jwks, path) : keySetChecks(tokens.jwks, path)),
+    ...(isUrl(tokens.jwks) ? urlChecks(tokens.jwks, path) : keySetChecks(tokens.jwks, path, files)),
   ];
 }
 
@@ -44,8 +47,8 @@ function urlChecks(url: string, path: readonly PropertyKey[]): readonly Finding[
   }
 }
 
-function keySetChecks(file: string, path: readonly PropertyKey[]): readonly Finding[] {
-  const text = readText(file);
+function keySetChecks(file: string, path: readonly PropertyKey[], files: ConfiguredFiles): readonly Finding[] {
+  const text = readText(file, files);
   if (text instanceof Error) return [error(path, text.message)];
   try {
     if (parseKeySet(text).length > 0) return [];
@@ -58,15 +61,16 @@ function keySetChecks(file: string, path: readonly PropertyKey[]): readonly Find
 function digestChecks(
   { users: file, realm }: NonNullable<Configuration['identity']['digest']>,
   servers: readonly string[],
+  files: ConfiguredFiles,
 ): readonly Finding[] {
   const path = ['identity', 'digest', 'users'];
-  const text = readText(file);
+  const text = readText(file, files);
   if (text instanceof Error) return [error(path, text.message)];
   const { entries, problems } = readDigestUsers(text, realm);
   const psis = new Set(servers.map((psi) => canonicalUri(psi) ?? psi));
   return [
     // Whoever can read the hashes can log in with them
-    ...((statSync(file).mode & 0o077) === 0 ? [] : [warning(path, `${file} can be read by others than its owner`)]),
+    ...(!files.isOpenToOthers(file) ? [] : [warning(path, `${file} can be read by others than its owner`)]),
     ...problems.map(({ line, text: what }) => ({ ...error(path, what), at: { file, line } })),
     ...entries
       .filter(({ user }) => user.identities.some((identity) => psis.has(identity)))
@@ -75,9 +79,9 @@ function digestChecks(
   ];
 }
 
-function readText(file: string): string | Error {
+function readText(file: string, files: ConfiguredFiles): string | Error {
   try {
-    return readFileSync(file, 'utf8');
+    return files.text(file);
   } catch (problem) {
     const missing = (problem as NodeJS.ErrnoException).code === 'ENOENT';
     return new Error(`${file} ${missing ? 'does not exist' : 'cannot be read'}`);

@@ -1,9 +1,9 @@
 // From a configuration file to a checked Configuration with absolute file names, or to every problem at once.
 // Knows no other room; policies named in the configuration are loaded by those who use it.
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { isUrl } from '../identity/jwks-location.ts';
+import { type ConfiguredFiles, readOnce } from './configured-files.ts';
 import { crossChecks, type Finding, type Sections } from './cross-checks.ts';
 import type { FileProblem } from './file-problem.ts';
 import { identityChecks } from './identity-checks.ts';
@@ -27,13 +27,16 @@ export interface LoadedConfiguration {
   readonly sections: Sections;
   /** An error at a key of the file. */
   readonly errorAt: (path: readonly PropertyKey[], text: string) => ConfigurationProblem;
+  /** What was read of the files that it names. */
+  readonly files: ConfiguredFiles;
 }
 
 /** Reads and checks the configuration in `file` as of the instant `now` (milliseconds since 1970). Never throws for what is wrong. */
 export function loadConfiguration(file: string, now: number): LoadedConfiguration {
+  const files = readOnce();
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = files.text(file);
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const sentence = missing ? 'does not exist' : `cannot be read: ${(error as Error).message}`;
@@ -42,27 +45,30 @@ export function loadConfiguration(file: string, now: number): LoadedConfiguratio
       problems: [{ file, line: 1, key: '(file)', text: sentence, severity: 'error' }],
       sections: { partners: [] },
       errorAt: (path, text) => ({ file, line: 1, key: keyText(path), text, severity: 'error' }),
+      files,
     };
   }
-  return checkConfiguration(parseYaml(file, text), now);
+  return checkConfiguration(parseYaml(file, text), now, files);
 }
 
 /** Checks a parsed configuration; relative file names count from the folder of `source.file`. */
-export function checkConfiguration(source: YamlSource, now: number): LoadedConfiguration {
+export function checkConfiguration(source: YamlSource, now: number, files = readOnce()): LoadedConfiguration {
   const errorAt = (path: readonly PropertyKey[], text: string): ConfigurationProblem =>
     located({ path, text, severity: 'error' }, source);
   if (source.problems.length > 0) {
     const problems = source.problems.map((problem) => ({ ...problem, severity: 'error' as const }));
-    return { configuration: undefined, problems, sections: { partners: [] }, errorAt };
+    return { configuration: undefined, problems, sections: { partners: [] }, errorAt, files };
   }
   const parsed = configurationSchema.safeParse(source.value ?? {});
   const sections = withAbsoluteFiles(
     parsed.success ? parsed.data : soundSections(withoutUnknownKeys(source.value, parsed.error.issues)),
     source.file,
   );
-  const findings = [...crossChecks(sections), ...identityChecks(sections), ...tlsChecks(sections, now)].map((finding) =>
-    located(finding, source),
-  );
+  const findings = [
+    ...crossChecks(sections),
+    ...identityChecks(sections, files),
+    ...tlsChecks(sections, now, files),
+  ].map((finding) => located(finding, source));
   const problems = inOrder(source.file, [
     ...(parsed.success ? [] : schemaProblems(parsed.error.issues, configurationSchema, source)).map((problem) => ({
       ...problem,
@@ -71,7 +77,7 @@ export function checkConfiguration(source: YamlSource, now: number): LoadedConfi
     ...findings,
   ]);
   const sound = parsed.success && !problems.some(({ severity }) => severity === 'error');
-  return { configuration: sound ? (sections as Configuration) : undefined, problems, sections, errorAt };
+  return { configuration: sound ? (sections as Configuration) : undefined, problems, sections, errorAt, files };
 }
 
 /** Problems in the order of their lines in `file`, those of other files last. */

@@ -1,8 +1,8 @@
 // Reads the revocation lists that a configuration names and says what would shut callers out:
 // lists that nobody signed, that are out of date, and CAs that have none while others do.
 import type { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { certificatesOf, type RevocationList, readRevocationLists } from '../identity/revocation-lists.ts';
+import { type ConfiguredFiles, readOnce } from './configured-files.ts';
 import type { Finding, Sections } from './cross-checks.ts';
 
 const warnBefore = 24 * 60 * 60 * 1000;
@@ -20,9 +20,13 @@ interface Named {
 }
 
 /** Everything wrong with the revocation lists of the sections at the instant `now` (milliseconds since 1970). */
-export async function revocationChecks(sections: Sections, now: number): Promise<readonly Finding[]> {
+export async function revocationChecks(
+  sections: Sections,
+  now: number,
+  files = readOnce(),
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const trust of trusts(sections)) findings.push(...(await trustChecks(trust, now)));
+  for (const trust of trusts(sections)) findings.push(...(await trustChecks(trust, now, files)));
   return findings;
 }
 
@@ -50,14 +54,18 @@ function named(path: readonly PropertyKey[], file: string | undefined): readonly
   return file === undefined ? [] : [{ path, file }];
 }
 
-async function trustChecks({ authorities, lists }: Trust, now: number): Promise<readonly Finding[]> {
+async function trustChecks(
+  { authorities, lists }: Trust,
+  now: number,
+  files: ConfiguredFiles,
+): Promise<readonly Finding[]> {
   if (lists.length === 0) return [];
   const findings: Finding[] = [];
-  const certificates = authorities.map((named) => ({ ...named, certificates: readable(named.file) }));
+  const certificates = authorities.map((named) => ({ ...named, certificates: readable(named.file, files) }));
   const all = certificates.flatMap((named) => named.certificates);
   const found: RevocationList[] = [];
   for (const { path, file } of lists) {
-    const text = textOf(file);
+    const text = textOf(file, files);
     if (text === undefined) {
       findings.push({ path, text: `${file} cannot be read`, severity: 'error' });
       continue;
@@ -87,17 +95,17 @@ async function trustChecks({ authorities, lists }: Trust, now: number): Promise<
 }
 
 // What is wrong with certificates is told by the checks of TLS files.
-function readable(file: string): readonly X509Certificate[] {
+function readable(file: string, files: ConfiguredFiles): readonly X509Certificate[] {
   try {
-    return certificatesOf(readFileSync(file, 'utf8'));
+    return certificatesOf(files.text(file));
   } catch {
     return [];
   }
 }
 
-function textOf(file: string): string | undefined {
+function textOf(file: string, files: ConfiguredFiles): string | undefined {
   try {
-    return readFileSync(file, 'utf8').trim();
+    return files.text(file).trim();
   } catch {
     return undefined;
   }

@@ -1,22 +1,31 @@
 // Reads the certificates and keys that a configuration names and says what would fail in a handshake:
 // missing files, no PEM, key and certificate that do not belong together, expiry, a name that the root's host does not have.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
+import type { ConfiguredFiles } from './configured-files.ts';
 import type { Finding, Sections } from './cross-checks.ts';
 
 const day = 24 * 60 * 60 * 1000;
 const warnBefore = 30 * day;
 
+interface Look {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly files: ConfiguredFiles;
+  /** Takes what is found. */
+  readonly findings: Finding[];
+}
+
 /** Everything wrong with the TLS files of the sections at the instant `now` (milliseconds since 1970). */
-export function tlsChecks(sections: Sections, now: number): readonly Finding[] {
+export function tlsChecks(sections: Sections, now: number, files: ConfiguredFiles): readonly Finding[] {
   const findings: Finding[] = [];
+  const look: Look = { now, files, findings };
   for (const name of ['xcap', 'interconnect', 'manage'] as const) {
     const section = sections[name];
     const tls = section?.listen.tls;
     if (section === undefined || tls === undefined) continue;
     const at = (key: string): readonly PropertyKey[] => [name, 'listen', 'tls', key];
-    const certificate = readPair(tls, at, now, findings);
+    const certificate = readPair(tls, at, look);
     if (certificate !== undefined && 'root' in section && URL.canParse(section.root)) {
       const url = new URL(section.root);
       const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -29,24 +38,24 @@ export function tlsChecks(sections: Sections, now: number): readonly Finding[] {
         });
       }
     }
-    if (tls.clientCa !== undefined) readAuthorities(tls.clientCa, at('clientCa'), now, findings);
+    if (tls.clientCa !== undefined) readAuthorities(tls.clientCa, at('clientCa'), look);
   }
   const sipTls = sections.sip?.tls;
   if (sipTls !== undefined) {
     const at = (key: string): readonly PropertyKey[] => ['sip', 'tls', key];
-    readPair(sipTls, at, now, findings);
-    if (sipTls.ca !== undefined) readAuthorities(sipTls.ca, at('ca'), now, findings);
+    readPair(sipTls, at, look);
+    if (sipTls.ca !== undefined) readAuthorities(sipTls.ca, at('ca'), look);
   }
   const engine = sections.sip?.engine;
   const controlTls = engine === undefined || engine === 'embedded' ? undefined : engine.drachtio.tls;
   if (controlTls !== undefined) {
     const at = (key: string): readonly PropertyKey[] => ['sip', 'engine', 'drachtio', 'tls', key];
-    readPair(controlTls, at, now, findings);
-    if (controlTls.clientCa !== undefined) readAuthorities(controlTls.clientCa, at('clientCa'), now, findings);
+    readPair(controlTls, at, look);
+    if (controlTls.clientCa !== undefined) readAuthorities(controlTls.clientCa, at('clientCa'), look);
   }
   for (const [index, partner] of sections.partners.entries()) {
     const ca = partner?.tls?.ca;
-    if (ca !== undefined) readAuthorities(ca, ['partners', index, 'tls', 'ca'], now, findings);
+    if (ca !== undefined) readAuthorities(ca, ['partners', index, 'tls', 'ca'], look);
   }
   return findings;
 }
@@ -55,31 +64,27 @@ export function tlsChecks(sections: Sections, now: number): readonly Finding[] {
 function readPair(
   { cert, key: keyFile }: { readonly cert: string; readonly key: string },
   at: (key: string) => readonly PropertyKey[],
-  now: number,
-  findings: Finding[],
+  look: Look,
 ): X509Certificate | undefined {
-  const certificate = readCertificates(cert, at('cert'), now, findings)[0];
-  const key = readKey(keyFile, at('key'), findings);
+  const certificate = readCertificates(cert, at('cert'), look)[0];
+  const key = readKey(keyFile, at('key'), look);
   if (certificate !== undefined && key !== undefined && !certificate.checkPrivateKey(key)) {
-    findings.push({ path: at('key'), text: `is not the key of ${cert}`, severity: 'error' });
+    look.findings.push({ path: at('key'), text: `is not the key of ${cert}`, severity: 'error' });
   }
   return certificate;
 }
 
-function readAuthorities(file: string, path: readonly PropertyKey[], now: number, findings: Finding[]): void {
-  for (const certificate of readCertificates(file, path, now, findings)) {
-    if (!certificate.ca) findings.push({ path, text: `${file} holds a certificate that is no CA`, severity: 'error' });
+function readAuthorities(file: string, path: readonly PropertyKey[], look: Look): void {
+  for (const certificate of readCertificates(file, path, look)) {
+    if (!certificate.ca)
+      look.findings.push({ path, text: `${file} holds a certificate that is no CA`, severity: 'error' });
   }
 }
 
-function readCertificates(
-  file: string,
-  path: readonly PropertyKey[],
-  now: number,
-  findings: Finding[],
-): readonly X509Certificate[] {
-  const pem = readText(file, path, findings);
+function readCertificates(file: string, path: readonly PropertyKey[], look: Look): readonly X509Certificate[] {
+  const pem = readText(file, path, look);
   if (pem === undefined) return [];
+  const { findings, now } = look;
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
   const certificates: X509Certificate[] = [];
   try {
@@ -105,10 +110,11 @@ function readCertificates(
   return certificates;
 }
 
-function readKey(file: string, path: readonly PropertyKey[], findings: Finding[]) {
-  const pem = readText(file, path, findings);
+function readKey(file: string, path: readonly PropertyKey[], look: Look) {
+  const pem = readText(file, path, look);
   if (pem === undefined) return undefined;
-  if ((statSync(file).mode & 0o077) !== 0) {
+  const { files, findings } = look;
+  if (files.isOpenToOthers(file)) {
     findings.push({ path, text: `${file} can be read by others than its owner`, severity: 'warning' });
   }
   try {
@@ -119,9 +125,9 @@ function readKey(file: string, path: readonly PropertyKey[], findings: Finding[]
   }
 }
 
-function readText(file: string, path: readonly PropertyKey[], findings: Finding[]): string | undefined {
+function readText(file: string, path: readonly PropertyKey[], { files, findings }: Look): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return files.text(file);
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     findings.push({ path, text: `${file} ${missing ? 'does not exist' : 'cannot be read'}`, severity: 'error' });

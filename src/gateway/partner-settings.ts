@@ -1,4 +1,5 @@
 // What follows from the reloadable part of a configuration: who is recognised, how partners are reached, what interconnection does.
+import type { ConfiguredFiles } from '../config/configured-files.ts';
 import type { Configuration } from '../config/schema.ts';
 import { addressList } from '../identity/address-list.ts';
 import { type Authenticator, authenticator, knownPartners } from '../identity/authenticate.ts';
@@ -24,39 +25,43 @@ const unusedTimes = {
 };
 
 /** Builds the checks of credentials. Throws when a file cannot be read or an address not be understood. */
-export function authenticatorOf(configuration: Configuration, schemes: AuthorizationSchemes): Authenticator {
+export function authenticatorOf(
+  configuration: Configuration,
+  schemes: AuthorizationSchemes,
+  files: ConfiguredFiles,
+): Authenticator {
   const { system, identity, partners } = configuration;
   return authenticator({
     system,
     identity,
     schemes,
-    partners: knownPartners(partners, (partner) => partnerAuthority(configuration, partner)),
+    partners: knownPartners(partners, (partner) => partnerAuthority(configuration, partner, files)),
   });
 }
 
 /** Our proxies that may convey certificates. Throws when a CA cannot be read or parsed. */
-export async function edgeProxiesOf(configuration: Configuration): Promise<EdgeProxies> {
+export async function edgeProxiesOf(configuration: Configuration, files: ConfiguredFiles): Promise<EdgeProxies> {
   const addresses = addressList(configuration.interconnect?.edgeProxies ?? []);
-  const authorities = configuration.partners.map((partner) => partnerAuthority(configuration, partner));
+  const authorities = configuration.partners.map((partner) => partnerAuthority(configuration, partner, files));
   const anchors = certificatesOf(authorities.join('\n'));
-  const revocations = partnerRevocations(configuration)?.join('\n') ?? '';
+  const revocations = partnerRevocations(configuration, files)?.join('\n') ?? '';
   const { lists } = await readRevocationLists(revocations, anchors);
   return edgeProxies((address) => addresses.has(address), anchors, lists);
 }
 
 /** Builds the client towards all partners. Throws when a file cannot be read. */
-export function partnerClientOf(configuration: Configuration): PartnerClient {
+export function partnerClientOf(configuration: Configuration, files: ConfiguredFiles): PartnerClient {
   const { system, interconnect, partners, limits } = configuration;
   return partnerClient({
     identity: system.gms,
-    certificate: interconnect === undefined ? undefined : listenerTls(interconnect.listen),
+    certificate: interconnect === undefined ? undefined : listenerTls(interconnect.listen, files),
     partners: partners.map((partner) => ({
       name: partner.name,
       xcapRoots: partner.xcapRoots,
       certificates: partner.certificates,
       provideBelow: typeof partner.provide.to === 'string' ? undefined : partner.provide.to.users,
-      authority: partnerAuthority(configuration, partner),
-      crl: partnerRevocations(configuration),
+      authority: partnerAuthority(configuration, partner, files),
+      crl: partnerRevocations(configuration, files),
     })),
     httpProxy: interconnect?.httpProxy,
     timeout: (interconnect ?? unusedTimes).timeout * 1000,
@@ -65,7 +70,7 @@ export function partnerClientOf(configuration: Configuration): PartnerClient {
 }
 
 /** The settings of interconnection with the policies of each partner. */
-export function interconnectionSettings({ configuration, policies }: Prepared): InterconnectionSettings {
+export function interconnectionSettings({ configuration, policies }: Omit<Prepared, 'files'>): InterconnectionSettings {
   const policyOf = (file: string | undefined): Policy =>
     file === undefined ? passThroughPolicy : required(policies.get(file), file);
   return {

@@ -16,7 +16,7 @@ export async function runEngine(file: string, terminal: Terminal, stopped: Promi
   const { prepared, problems } = await prepare(file, Date.now());
   for (const problem of problems) terminal.err(problemLine(problem));
   if (prepared === undefined) return exitCodes.wrongUsage;
-  const { configuration } = prepared;
+  const { configuration, files } = prepared;
   const { sip } = configuration;
   if (sip === undefined || sip.engine === 'embedded') {
     terminal.err(
@@ -27,8 +27,8 @@ export async function runEngine(file: string, terminal: Terminal, stopped: Promi
   let engine: Awaited<ReturnType<typeof startEngine>>;
   try {
     const { host, port, secret } = sip.engine.drachtio;
-    const control = { host, port, secret, tls: controlTls(configuration) };
-    engine = await startEngine({ ...engineOptions(configuration, sip), control });
+    const control = { host, port, secret, tls: controlTls(configuration, files) };
+    engine = await startEngine({ ...engineOptions(configuration, sip, files), control });
   } catch (error) {
     terminal.err(`the engine cannot start: ${error instanceof Error ? error.message : String(error)}`);
     return exitCodes.failed;

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect, test } from '@jest/globals';
+import { readOnce } from '../config/configured-files.ts';
 import { configurationSchema } from '../config/schema.ts';
 import { redConfiguration, runGateway } from './gateway.testkit.ts';
 import { engineOptions, openSipEngine } from './sip-engine.ts';
@@ -26,7 +27,7 @@ test('an engine elsewhere takes frames as large as configured, and gets host, po
       sip: { listen: ['udp:127.0.0.1:5060'], engine: { drachtio: { ...drachtio, ...more } } },
     });
     if (configuration.sip === undefined) throw new Error('no sip');
-    const { access } = await openSipEngine(configuration, configuration.sip, store);
+    const { access } = await openSipEngine(configuration, configuration.sip, readOnce(), store);
     expect(access).toMatchObject({ control: drachtio, largestFrame });
     expect(Object.keys(access.control)).toEqual(['host', 'port', 'secret']);
   }
@@ -36,7 +37,7 @@ test('RFC 3261 17: T1 and T2 of the configuration reach the engine', () => {
   const sip = { listen: ['udp:127.0.0.1:5060'], timers: { t1: 200, t2: 1_000 } };
   const configuration = configurationSchema.parse({ ...small, sip });
   if (configuration.sip === undefined) throw new Error('no sip');
-  expect(engineOptions(configuration, configuration.sip).timers).toEqual({ t1: 200, t2: 1_000 });
+  expect(engineOptions(configuration, configuration.sip, readOnce()).timers).toEqual({ t1: 200, t2: 1_000 });
 });
 
 test('RFC 5922 7.3: where client certificates are required, a peer without one is turned away', async () => {

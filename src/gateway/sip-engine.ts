@@ -1,4 +1,5 @@
 // The SIP engine that a configuration asks for: the embedded one in a worker, or a connection to one that runs elsewhere.
+import type { ConfiguredFiles } from '../config/configured-files.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { Engine, EngineOptions } from '../sip/engine/engine.ts';
 import { startEngineInWorker } from '../sip/engine/worker-engine.ts';
@@ -15,8 +16,12 @@ export interface OpenedEngine {
 }
 
 /** What the configuration says of an embedded engine. Throws when a TLS file cannot be read. */
-export function engineOptions(configuration: Configuration, sip: SipConfiguration): EngineOptions {
-  const tls = sipTls(configuration);
+export function engineOptions(
+  configuration: Configuration,
+  sip: SipConfiguration,
+  files: ConfiguredFiles,
+): EngineOptions {
+  const tls = sipTls(configuration, files);
   return {
     listen: sip.listen,
     timers: sip.timers,
@@ -30,6 +35,7 @@ export function engineOptions(configuration: Configuration, sip: SipConfiguratio
 export async function openSipEngine(
   configuration: Configuration,
   sip: SipConfiguration,
+  files: ConfiguredFiles,
   store: Pick<Store, 'subscriptions'>,
 ): Promise<OpenedEngine> {
   if (sip.engine !== 'embedded') {
@@ -45,7 +51,7 @@ export async function openSipEngine(
     };
   }
   const dialogs = await subscriptionDialogs(store, Date.now());
-  const engine = await startEngineInWorker({ ...engineOptions(configuration, sip), dialogs });
+  const engine = await startEngineInWorker({ ...engineOptions(configuration, sip, files), dialogs });
   return { engine, access: { ...engine, resumesDialogs: true, inflates: true } };
 }
 

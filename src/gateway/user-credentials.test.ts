@@ -3,6 +3,7 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { readOnce } from '../config/configured-files.ts';
 import {
   audience,
   challengeFor,
@@ -90,13 +91,18 @@ test('a reload without tokens refuses them from then on', async () => {
 
 test('keys that are loaded outlive a reload that leaves tokens alone', async () => {
   const tokens = { issuer, audience, jwks: join(folder, 'jwks.json') };
-  const before = await userCredentials({ ...identity, trustedProxies: [], tokens }, silent);
+  const before = await userCredentials({ ...identity, trustedProxies: [], tokens }, readOnce(), silent);
   const token = await idms.token({ mcptt_id: 'sip:ines@red.example' });
   await before.schemes.tokens?.verifier.verify(token);
   await rm(tokens.jwks);
-  const same = await userCredentials({ ...identity, trustedProxies: [], tokens: { ...tokens } }, silent, before);
+  const same = await userCredentials(
+    { ...identity, trustedProxies: [], tokens: { ...tokens } },
+    readOnce(),
+    silent,
+    before,
+  );
   expect((await same.schemes.tokens?.verifier.verify(token))?.identities).toEqual(['sip:ines@red.example']);
   const other = { ...tokens, audience: 'other' };
-  const changed = await userCredentials({ ...identity, trustedProxies: [], tokens: other }, silent, before);
+  const changed = await userCredentials({ ...identity, trustedProxies: [], tokens: other }, readOnce(), silent, before);
   await expect(changed.schemes.tokens?.verifier.verify(token)).rejects.toMatchObject({ code: 'unavailable' });
 });

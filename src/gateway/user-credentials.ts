@@ -2,13 +2,14 @@
 // A reload that leaves the configuration of tokens alone keeps their keys, so that it cannot lock users out while the source is down.
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import type { ConfiguredFiles } from '../config/configured-files.ts';
 import type { Configuration } from '../config/schema.ts';
 import { accessTokenVerifier } from '../identity/access-token.ts';
 import type { AuthorizationSchemes, TokenCheck } from '../identity/authorization.ts';
 import { type DigestAuthenticator, digestAuthenticator } from '../identity/digest.ts';
 import { digestBrake } from '../identity/digest-brake.ts';
 import { digestNonces } from '../identity/digest-nonces.ts';
-import { loadDigestUsers } from '../identity/digest-users.ts';
+import { parseDigestUsers } from '../identity/digest-users.ts';
 import { jwksSource } from '../identity/jwks-source.ts';
 
 /** Schemes, and the configuration they were made of. */
@@ -24,10 +25,11 @@ export interface CredentialsLog {
 
 /**
  * Prepares the schemes of `configuration`; what has not changed is taken from `before`. Keys that cannot be loaded now are logged and
- * tried again. Rejects when the users' file cannot be read.
+ * tried again. Rejects when the users' file cannot be used.
  */
 export async function userCredentials(
   configuration: Configuration['identity'],
+  files: ConfiguredFiles,
   log: CredentialsLog,
   before?: UserCredentials,
 ): Promise<UserCredentials> {
@@ -36,7 +38,7 @@ export async function userCredentials(
   return {
     configuration,
     schemes: {
-      ...(digest === undefined ? {} : { digest: await digestOf(digest) }),
+      ...(digest === undefined ? {} : { digest: digestOf(digest, files.text(digest.users)) }),
       ...(kept ? { tokens: before.schemes.tokens } : tokens === undefined ? {} : { tokens: tokenCheck(tokens, log) }),
     },
   };
@@ -58,14 +60,12 @@ function tokenCheck(
   return { verifier: accessTokenVerifier({ issuer, audience, keys, now: Date.now }), scopes };
 }
 
-async function digestOf({
-  realm,
-  users,
-  algorithms,
-  acceptMissingQop,
-}: NonNullable<Configuration['identity']['digest']>): Promise<DigestAuthenticator> {
+function digestOf(
+  { realm, algorithms, acceptMissingQop }: NonNullable<Configuration['identity']['digest']>,
+  users: string,
+): DigestAuthenticator {
   return digestAuthenticator(
-    { realm, users: await loadDigestUsers(users, realm), algorithms, acceptMissingQop },
+    { realm, users: parseDigestUsers(users, realm), algorithms, acceptMissingQop },
     digestNonces({ secret: randomBytes(32), realm, now: Date.now, random: randomBytes }),
     digestBrake({ now: Date.now }),
   );

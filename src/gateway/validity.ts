@@ -1,6 +1,6 @@
 // How long the certificates and revocation lists of a configuration are good: for metrics, and for warnings in time.
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
+import type { ConfiguredFiles } from '../config/configured-files.ts';
 import type { Configuration } from '../config/schema.ts';
 import { certificatesOf, readRevocationLists } from '../identity/revocation-lists.ts';
 
@@ -17,7 +17,7 @@ export interface Validity {
 const day = 24 * 60 * 60 * 1000;
 
 /** Reads all files. Throws when one cannot be read; a configuration that was checked has none. */
-export async function validities(configuration: Configuration): Promise<readonly Validity[]> {
+export async function validities(configuration: Configuration, texts: ConfiguredFiles): Promise<readonly Validity[]> {
   const { xcap, interconnect, manage, sip, partners } = configuration;
   const found: Validity[] = [];
   const look = async (place: string, files: TlsFiles | undefined): Promise<void> => {
@@ -27,12 +27,12 @@ export async function validities(configuration: Configuration): Promise<readonly
     const named = { cert, [files.clientCa === undefined ? 'ca' : 'clientCa']: authorities };
     for (const [key, file] of Object.entries(named)) {
       if (file === undefined) continue;
-      const ends = certificatesOf(readFileSync(file, 'utf8')).map(({ validToDate }) => validToDate.getTime());
+      const ends = certificatesOf(texts.text(file)).map(({ validToDate }) => validToDate.getTime());
       if (ends.length > 0) found.push({ key: `${place}.${key}`, until: Math.min(...ends), warnBefore: 30 * day });
     }
     if (crl === undefined || authorities === undefined) return;
-    const anchors = certificatesOf(readFileSync(authorities, 'utf8'));
-    const { lists } = await readRevocationLists(readFileSync(crl, 'utf8'), anchors);
+    const anchors = certificatesOf(texts.text(authorities));
+    const { lists } = await readRevocationLists(texts.text(crl), anchors);
     const ends = lists.flatMap(({ nextUpdate }) => (nextUpdate === undefined ? [] : [nextUpdate.getTime()]));
     if (ends.length > 0) found.push({ key: `${place}.crl`, until: Math.min(...ends), warnBefore: day });
   };

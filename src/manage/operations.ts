@@ -156,7 +156,13 @@ export const operations: readonly Operation[] = [
       { status: 200, description: 'What came of the one group', schema: answers.pulled },
       accepted('The pull of all runs', answers.pullProgress),
     ],
-    refusals: ['partner-unknown', 'partner-not-authoritative', 'partner-busy', 'partner-unreachable', 'partner-refused'],
+    refusals: [
+      'partner-unknown',
+      'partner-not-authoritative',
+      'partner-busy',
+      'partner-unreachable',
+      'partner-refused',
+    ],
   },
   {
     method: 'get',

@@ -1,5 +1,6 @@
 // Everything a gateway needs from files before it starts: the configuration, and the policies and schemas it names.
 // `serve`, SIGHUP and `check` all see the same problems.
+import type { ConfiguredFiles } from '../config/configured-files.ts';
 import { type ConfigurationProblem, inOrder, type LoadedConfiguration, loadConfiguration } from '../config/load.ts';
 import { revocationChecks } from '../config/revocation-checks.ts';
 import type { Configuration, PartnerConfiguration } from '../config/schema.ts';
@@ -11,6 +12,8 @@ export interface Prepared {
   readonly configuration: Configuration;
   /** Policies by absolute file name. */
   readonly policies: ReadonlyMap<string, Policy>;
+  /** Certificates, keys, revocation lists and users as they were when they were checked. */
+  readonly files: ConfiguredFiles;
 }
 
 export interface Preparation {
@@ -43,7 +46,7 @@ export async function prepare(file: string, now: number): Promise<Preparation> {
     if (schema === undefined || problem === undefined) continue;
     found.push({ file: schema, line: problem.line, key: 'applicationUsages', text: problem.text, severity: 'error' });
   }
-  for (const { path, text, severity } of await revocationChecks(loaded.sections, now)) {
+  for (const { path, text, severity } of await revocationChecks(loaded.sections, now, loaded.files)) {
     found.push({ ...loaded.errorAt(path, text), severity });
   }
   const { configuration } = loaded;
@@ -51,14 +54,13 @@ export async function prepare(file: string, now: number): Promise<Preparation> {
   // Nobody will run them; whoever still asks what they select has them compiled again.
   if (!sound) for (const policy of policies.values()) policy.close();
   return {
-    prepared: sound ? { configuration, policies } : undefined,
+    prepared: sound ? { configuration, policies, files: loaded.files } : undefined,
     policies,
     problems: inOrder(file, [...loaded.problems, ...found]),
     loaded,
   };
 }
 
-/** The keys that name each policy file. */
 /**
  * Digest of the policy file of a partner as it is now; empty where none is configured, undefined when the file cannot be used.
  */
@@ -78,6 +80,7 @@ export async function policyDigestOnDisk(
   }
 }
 
+/** The keys that name each policy file. */
 function policyFiles({ sections }: LoadedConfiguration): ReadonlyMap<string, readonly (readonly PropertyKey[])[]> {
   const files = new Map<string, (readonly PropertyKey[])[]>();
   for (const [index, partner] of sections.partners.entries()) {
