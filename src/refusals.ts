@@ -133,6 +133,8 @@ export interface RefusalDetail {
   readonly allow?: readonly string[] | undefined;
   /** `unsupported-media-type`, `not-acceptable`: types that would be accepted. */
   readonly accept?: readonly string[] | undefined;
+  /** `unsupported-media-type`: content codings that would be accepted. */
+  readonly acceptEncoding?: readonly string[] | undefined;
   /** Values of WWW-Authenticate; `credentials-required` and `token-invalid` have a Bearer challenge without. */
   readonly challenges?: readonly string[] | undefined;
   /** `bad-extension`: option tags that are not supported. */

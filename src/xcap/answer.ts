@@ -51,6 +51,8 @@ function refusalHeaders({ code, detail }: Refusal): readonly string[] {
   if (detail.allow !== undefined) headers.push('Allow', detail.allow.join(', '));
   // RFC 9110 15.5.16
   if (detail.accept !== undefined) headers.push('Accept', detail.accept.join(', '));
+  // RFC 9110 12.5.3: it tells a refused coding from a refused type
+  if (detail.acceptEncoding !== undefined) headers.push('Accept-Encoding', detail.acceptEncoding.join(', '));
   if (detail.retryAfter !== undefined) headers.push('Retry-After', String(Math.ceil(detail.retryAfter)));
   return headers;
 }

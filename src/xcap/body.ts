@@ -18,7 +18,10 @@ export async function readBody(
   limit: number,
 ): Promise<Uint8Array> {
   const coding = request.headers['content-encoding'];
-  if (coding !== undefined && coding.toLowerCase() !== 'identity') throw new Refusal('unsupported-media-type');
+  if (coding !== undefined && coding.toLowerCase() !== 'identity') {
+    const phrase = 'The content coding of the body is not accepted';
+    throw new Refusal('unsupported-media-type', { phrase, acceptEncoding: ['identity'] });
+  }
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > limit) throw new Refusal('document-too-large');
   account.check(caller, declared);

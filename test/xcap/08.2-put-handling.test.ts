@@ -118,13 +118,25 @@ describe('RFC 4825 8.2.2: verifying document content', () => {
     expect(await server.send('PUT', `${path}/~~/a/b`, { type, body: '<b n="2"/>' })).toMatchObject({ status });
   });
 
-  test('a body without a type, or with a content coding, is 415', async () => {
+  test('a body without a type is 415, and the answer names the right one', async () => {
     const { path } = await stored(server, document);
-    expect(await server.send('PUT', `${path}/~~/a/b`, { body: '<b/>' })).toMatchObject({ status: 415 });
-    const headers = { 'Content-Encoding': 'gzip' };
-    expect(await server.send('PUT', `${path}/~~/a/b`, { type: elementType, headers, body: '<b/>' })).toMatchObject({
-      status: 415,
-    });
+    const answer = await server.send('PUT', `${path}/~~/a/b`, { body: '<b/>' });
+    expect(answer).toMatchObject({ status: 415, headers: { accept: elementType } });
+    expect(answer.headers['accept-encoding']).toBeUndefined();
+  });
+
+  test('RFC 9110 12.5.3: a body with a content coding is 415, and the answer says that it must have none', async () => {
+    const { path } = await stored(server, document);
+    const put = (coding: string) =>
+      server.send('PUT', `${path}/~~/a/b`, {
+        type: elementType,
+        headers: { 'Content-Encoding': coding },
+        body: '<b/>',
+      });
+    const answer = await put('gzip');
+    expect(answer).toMatchObject({ status: 415, headers: { 'accept-encoding': 'identity' } });
+    expect(answer.headers.accept).toBeUndefined();
+    expect(await put('Identity')).toMatchObject({ status: 200 });
   });
 
   test.each([
