@@ -6,12 +6,13 @@ import { describe, expect, test } from '@jest/globals';
 
 const source = fileURLToPath(new URL('../src/', import.meta.url));
 
-/** Rooms that each room may import beside itself. `config` stands for the schema types; `refusals` is the one table, `folders` makes some. */
+/** Rooms that each room may import beside itself. `config` stands for the schema types; `refusals` is the one table, `folders` makes some, `postgres-url` reads one. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   refusals: [],
   folders: [],
+  'postgres-url': [],
   xml: ['identity', 'config', 'refusals'],
-  store: ['folders'],
+  store: ['folders', 'postgres-url'],
   identity: ['config', 'refusals'],
   documents: ['store', 'xml', 'identity', 'config', 'refusals'],
   policy: ['xml', 'identity', 'config', 'refusals'],
@@ -20,7 +21,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'sip/engine': [],
   sip: ['sip/engine', 'interconnect', 'documents', 'store', 'xml', 'identity', 'config', 'refusals'],
   manage: ['interconnect', 'documents', 'policy', 'store', 'xml', 'identity', 'config', 'refusals'],
-  config: ['identity', 'refusals', 'folders'],
+  config: ['identity', 'refusals', 'folders', 'postgres-url'],
   demo: [],
   gateway: ['*'],
   main: ['*'],

@@ -1,6 +1,6 @@
 // Programs of the operating system that some tests need, the Debian packages they come in, and what happens when one is missing:
 // its suites are skipped by name, and under CI=true they fail. Modules of Kamailio that have packages of their own count as programs.
-import { accessSync, appendFileSync, constants, readdirSync } from 'node:fs';
+import { accessSync, appendFileSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Each program and the Debian package it comes in. */
@@ -10,6 +10,7 @@ export const tools = {
   kamailio: 'kamailio',
   'kamailio/modules/tls.so': 'kamailio-tls-modules',
   'kamailio/modules/websocket.so': 'kamailio-websocket-modules',
+  postgres: 'postgresql',
 } as const;
 
 export type Tool = keyof typeof tools;
@@ -25,8 +26,8 @@ export const lacksVariable = 'MCGW_TEST_LACKS';
 
 /** Absolute path of a program in the search path or an sbin folder, or of a module; undefined when this machine lacks it. */
 export function findTool(tool: Tool, searchPath: string = process.env.PATH ?? ''): string | undefined {
-  // sbin is not in everybody's path
-  const programs = [...searchPath.split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  // sbin is not in everybody's path, and the servers of PostgreSQL are in nobody's
+  const programs = [...searchPath.split(delimiter), '/usr/sbin', '/usr/local/sbin', ...postgresFolders()];
   const folders = tool.endsWith('.so') ? libraries() : programs;
   return folders
     .filter((folder) => folder !== '')
@@ -45,6 +46,14 @@ export function findTool(tool: Tool, searchPath: string = process.env.PATH ?? ''
 function libraries(): readonly string[] {
   const folders = readdirSync('/usr/lib', { withFileTypes: true }).filter((entry) => entry.isDirectory());
   return ['/usr/lib', '/usr/lib64', ...folders.map(({ name }) => join('/usr/lib', name))];
+}
+
+/** Where Debian keeps the programs of each major version of PostgreSQL, the newest first. */
+function postgresFolders(): readonly string[] {
+  const home = '/usr/lib/postgresql';
+  if (!existsSync(home)) return [];
+  const versions = readdirSync(home).toSorted((one, other) => Number(other) - Number(one));
+  return versions.map((version) => join(home, version, 'bin'));
 }
 
 /** Notes that a suite did not run because the program is missing. */

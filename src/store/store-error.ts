@@ -3,11 +3,20 @@
 
 /**
  * `in-use`: another process holds it. `not-a-store`: something else is there. `newer-version`: written by a newer release.
- * `not-writable`: missing rights, read-only or no directory. `closed`: used after `close`. `failed`: the disk or the engine failed.
+ * `not-writable`: missing rights, read-only or no directory. `unreachable`: the database server cannot be reached now.
+ * `refused`: the server knows us, our password or the database not. `closed`: used after `close`. `failed`: the disk or the engine failed.
  */
-export type StoreErrorReason = 'in-use' | 'not-a-store' | 'newer-version' | 'not-writable' | 'closed' | 'failed';
+export type StoreErrorReason =
+  | 'in-use'
+  | 'not-a-store'
+  | 'newer-version'
+  | 'not-writable'
+  | 'unreachable'
+  | 'refused'
+  | 'closed'
+  | 'failed';
 
-/** A store that cannot be opened or cannot do what was asked; `message` names the file. */
+/** A store that cannot be opened or cannot do what was asked; `message` names the file or the database. */
 export class StoreError extends Error {
   readonly reason: StoreErrorReason;
 

@@ -4,6 +4,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 // Taken from the module, not the globals: a faked clock must not stop the disk.
 import { setImmediate } from 'node:timers';
+import type { CommitCounters } from '../commit-counters.ts';
 import type { Commit, CommitOutcome } from '../store.ts';
 import { StoreError } from '../store-error.ts';
 import { type Applied, applyCommit } from './apply-commit.ts';
@@ -11,18 +12,6 @@ import type { CommitLog } from './commit-log.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { messageOf, resultCode, sqliteResult } from './open-database.ts';
 import type { Statements } from './statements.ts';
-
-/** What the queue has done since it was opened, for metrics. */
-export interface CommitCounters {
-  /** Durable transactions, each one fsync. */
-  readonly transactions: number;
-  /** Commits asked for, whatever came of them. */
-  readonly commits: number;
-  /** Commits refused because an expectation or a group ID did not hold. */
-  readonly conflicts: number;
-  /** Commits rejected because the disk or the engine failed. */
-  readonly failures: number;
-}
 
 interface Waiting {
   readonly commit: Commit;

@@ -1,6 +1,7 @@
 // The Store over one SQLite file (WAL, each commit synced before it is acknowledged), exclusively ours while open. The default of a single gateway.
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { CommitCounters } from '../commit-counters.ts';
 import { type ChainedEntry, type ChainLink, chainStart } from '../journal-chain.ts';
 import {
   type ChainLinkRow,
@@ -43,7 +44,7 @@ import type {
 } from '../store.ts';
 import { StoreError } from '../store-error.ts';
 import { type CommitLog, commitLog } from './commit-log.ts';
-import { type CommitCounters, CommitQueue } from './group-commit.ts';
+import { CommitQueue } from './group-commit.ts';
 import { eraseJournal, pruneJournal } from './journal-upkeep.ts';
 import { messageOf, openDatabase } from './open-database.ts';
 import { deliveriesQuery, documentsQuery, prepareStatements, type Query, type Statements } from './statements.ts';
