@@ -16,6 +16,7 @@ import { Operations } from './operations.ts';
 import { OutboundViews } from './outbound.ts';
 import { Outboxes } from './outboxes.ts';
 import { OwnReading } from './own-reading.ts';
+import { PartnerDirectories } from './partner-directory.ts';
 import { PartnerReading } from './partner-reading.ts';
 import { PartnerTests } from './partner-test.ts';
 import { type InterconnectionSettings, Partners } from './partners.ts';
@@ -60,6 +61,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
   readonly #operations: Operations;
   readonly #reading: OwnReading;
   readonly #partnerReading: PartnerReading;
+  readonly #directories: PartnerDirectories;
   readonly #reconciliations: Reconciliations;
   readonly #tests: PartnerTests;
   #watch: PartnerWatch | undefined;
@@ -83,7 +85,8 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
     this.#acceptance = new Acceptance(this.#context);
     this.#requests = new Requests(this.#context, options.onAsked);
     this.#reading = new OwnReading(this.#context, this.#requests);
-    this.#partnerReading = new PartnerReading(this.#context, this.#primary);
+    this.#partnerReading = new PartnerReading(this.#context);
+    this.#directories = new PartnerDirectories(this.#context, this.#primary, this.#views);
     const repair = new Repair(this.#context, this.#primary, this.#outboxes, this.#requests);
     this.#reconciliations = new Reconciliations(this.#context, this.#primary, this.#views, repair);
     this.#tests = new PartnerTests(this.#context, this.#outboxes, () => this.#watch, composeCanaryGroup);
@@ -160,6 +163,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
       this.#planned,
       this.#revalidation.stop(),
       this.#pulls.stop(),
+      this.#directories.stop(),
       this.#reconciliations.stop(),
       this.#tests.idle(),
       this.#stayCurrent.stop(),
@@ -225,7 +229,7 @@ export class Interconnection implements PartnerFacing, PartnerCopies, PartnerAdm
   }
 
   directoryForPartner(from: PartnerPrincipal): Promise<readonly DirectoryEntry[]> {
-    return this.#partnerReading.directory(from);
+    return this.#directories.directory(from);
   }
 
   groupsForPartner(from: PartnerPrincipal): Promise<readonly string[]> {

@@ -5,16 +5,13 @@ import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import { inactivity, isCovered, listsOf, notActive } from './agreement.ts';
 import type { InterconnectionContext } from './context.ts';
-import type { DirectoryEntry, PartnerView } from './ports.ts';
-import type { Primary } from './primary.ts';
+import type { PartnerView } from './ports.ts';
 
 export class PartnerReading {
   readonly #context: InterconnectionContext;
-  readonly #primary: Primary;
 
-  constructor(context: InterconnectionContext, primary: Primary) {
+  constructor(context: InterconnectionContext) {
     this.#context = context;
-    this.#primary = primary;
   }
 
   /** See PartnerCopies.copyForPartner. */
@@ -33,16 +30,5 @@ export class PartnerReading {
       throw new Refusal('not-found', { cause: 'the group is not held here' });
     }
     return { groupId: canonical, bytes: held.bytes, tag: held.tag, modified: held.received };
-  }
-
-  /** See PartnerCopies.directoryForPartner. */
-  async directory(from: PartnerPrincipal): Promise<readonly DirectoryEntry[]> {
-    const agreement = this.#context.current().partners.named(from.partner)?.configuration.agreement;
-    if (agreement === undefined || inactivity(agreement, this.#context.clock.now()) !== undefined) return [];
-    const ours = (await this.#primary.groupsForPartner(from)).map((groupId) => ({ groupId }));
-    const theirs = (await this.#context.store.sources(from.partner))
-      .filter(({ groupId }) => isCovered(agreement, listsOf.inbound, groupId))
-      .map(({ groupId, tag }) => ({ groupId, tag }));
-    return [...ours, ...theirs];
   }
 }

@@ -5,7 +5,7 @@ import { servedUsers } from '../identity/served.ts';
 import { canonicalUri, uriDomain } from '../identity/uri.ts';
 import type { Policy } from '../policy/policy.ts';
 import { Refusal } from '../refusals.ts';
-import { type GroupFacts, memberIdentities } from '../xml/group-document.ts';
+import type { GroupFacts } from '../xml/group-document.ts';
 import { isCovered } from './agreement.ts';
 
 /** One partner with the policies that its configuration names. */
@@ -88,12 +88,9 @@ export class Partners {
  * (NOTE 2). A member is known by its MCPTT, MCVideo or MCData ID.
  */
 export function hasMemberOf(partner: PartnerConfiguration, group: GroupFacts): boolean {
-  const domains = new Set(partner.domains);
-  const served = new Set(partner.servedUsers?.map((user) => canonicalUri(user) ?? user));
-  for (const listService of group.listServices) {
-    for (const identity of memberIdentities(listService)) {
-      if (domains.has(uriDomain(identity) ?? '') || served.has(identity)) return true;
-    }
-  }
-  return false;
+  const served = partner.servedUsers?.map((user) => canonicalUri(user) ?? user) ?? [];
+  return group.listServices.some(
+    ({ members }) =>
+      partner.domains.some((domain) => members.hasDomain(domain)) || served.some((user) => members.has(user)),
+  );
 }

@@ -145,8 +145,8 @@ export interface PartnerCopies {
    */
   copyForPartner(from: PartnerPrincipal, groupId: string): Promise<PartnerView | undefined>;
   /**
-   * All that the partner may read on our CSC-16 face, with entity tags where they are known without deriving anything: our groups that
-   * the agreement lets it request, and its own that are held here.
+   * All that the partner may read on our CSC-16 face, with the entity tag that a read would tell: our groups that the agreement and our
+   * policy let it have, and its own that are held here. Throws `unavailable` while that is being made.
    */
   directoryForPartner(from: PartnerPrincipal): Promise<readonly DirectoryEntry[]>;
 }
@@ -155,8 +155,8 @@ export interface PartnerCopies {
 export interface DirectoryEntry {
   /** Canonical. */
   readonly groupId: string;
-  /** Of our copy of a group of the partner. */
-  readonly tag?: string | undefined;
+  /** Of the partner's view of our group, or of our copy of its own. */
+  readonly tag: string;
 }
 
 /** A partner's outbound view of a home group, with its own tag. */

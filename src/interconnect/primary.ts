@@ -191,10 +191,15 @@ export class Primary {
 
   /** Canonical IDs of all groups defined here, read page by page. */
   async *homeGroups(): AsyncIterable<string> {
+    for await (const { groupId } of this.homeDocuments()) yield groupId;
+  }
+
+  /** All groups defined here with the tags of their documents, read page by page. */
+  async *homeDocuments(): AsyncIterable<{ readonly groupId: string; readonly tag: string }> {
     const filter = { auid: groupsAuid, tree: 'users', groups: true, limit: pageSize } as const;
     let page = await this.#context.store.documents(filter);
     for (;;) {
-      for (const { groupId } of page) if (groupId !== undefined) yield groupId;
+      for (const { groupId, tag } of page) if (groupId !== undefined) yield { groupId, tag };
       const last = page.at(-1);
       if (last === undefined || page.length < pageSize) return;
       page = await this.#context.store.documents({ ...filter, after: last.key });

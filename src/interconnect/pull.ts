@@ -5,6 +5,7 @@ import { Refusal } from '../refusals.ts';
 import { judgeAgreement } from './agreement.ts';
 import { isoTime } from './clock.ts';
 import type { InterconnectionContext } from './context.ts';
+import { patientDirectory } from './patient-directory.ts';
 import type { PullOutcome, PullProgress } from './ports.ts';
 import type { Requests } from './request.ts';
 
@@ -29,6 +30,7 @@ export class Pulls {
   readonly #context: InterconnectionContext;
   readonly #requests: Requests;
   readonly #pulls = new Map<string, Running>();
+  readonly #ending = new AbortController();
   #stopped = false;
 
   constructor(context: InterconnectionContext, requests: Requests) {
@@ -75,6 +77,7 @@ export class Pulls {
   /** Asks for no further group; resolves when requests under way have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#ending.abort(new Error('the gateway stops'));
     await this.idle();
   }
 
@@ -95,11 +98,11 @@ export class Pulls {
 
   /** Groups of the partner that it lists and that we may request. */
   async #listed(partner: string): Promise<readonly string[]> {
-    const { clock, current, gms } = this.#context;
+    const { clock, current } = this.#context;
     const { partners } = current();
     const agreement = partners.named(partner)?.configuration.agreement;
     if (this.#stopped || agreement === undefined) return [];
-    const directory = await gms.directory(partner);
+    const directory = await patientDirectory(this.#context, partner, this.#ending.signal);
     if (directory.outcome !== 'listed') return [];
     return directory.groups.filter(
       (groupId) =>

@@ -11,6 +11,7 @@ import type { InterconnectionContext } from './context.ts';
 import { entry } from './journal.ts';
 import type { OutboundViews } from './outbound.ts';
 import { paced } from './pace.ts';
+import { patientDirectory } from './patient-directory.ts';
 import type { ReconcileFinding, Reconciliation } from './ports.ts';
 import type { Primary } from './primary.ts';
 import type { Repair } from './repair.ts';
@@ -109,9 +110,9 @@ export class Reconciliations {
   }
 
   async #compareAll(partner: string, { pattern, repair }: ReconcileOrder, actor: string): Promise<void> {
-    const { clock, current, gms } = this.#context;
+    const { clock, current } = this.#context;
     const { signal } = this.#ending;
-    const directory = await gms.directory(partner, signal);
+    const directory = await patientDirectory(this.#context, partner, signal);
     const listed = directory.outcome === 'listed' ? directory.groups : [];
     this.#note(partner, () => ({
       directory:

@@ -453,7 +453,7 @@ describe('what a partner may cost, and what it may read of its own', () => {
 
   test('OMA XDM: the directory of a partner is its own alone, and lists what it may read', async () => {
     facing.directoryForPartner = async () => [
-      { groupId: 'sip:a@blue.example' },
+      { groupId: 'sip:a@blue.example', tag: 'view' },
       { groupId: 'sip:fire@red.example', tag: 't' },
     ];
     const directory = (psi: string): string =>
@@ -464,7 +464,10 @@ describe('what a partner may cost, and what it may read of its own', () => {
       headers: { 'content-type': 'application/vnd.oma.xcap-directory+xml' },
     });
     expect([...answer.body.matchAll(/uri="([^"]*)" etag="([^"]*)"/g)].map(([, uri, tag]) => [uri, tag])).toEqual([
-      ['https://gms.blue.example/xcap-root/org.openmobilealliance.groups/global/byGroupID/sip%3Aa%40blue.example', ''],
+      [
+        'https://gms.blue.example/xcap-root/org.openmobilealliance.groups/global/byGroupID/sip%3Aa%40blue.example',
+        'view',
+      ],
       [
         'https://gms.blue.example/xcap-root/org.openmobilealliance.groups/global/byGroupID/sip%3Afire%40red.example',
         't',

@@ -225,7 +225,7 @@ async function readDirectory(
     throw new Refusal('not-found', { cause: 'a directory of somebody else' });
   }
   const below = root.endsWith('/') ? root : `${root}/`;
-  const lines = (await groups.directoryForPartner(from)).map(({ groupId, tag = '' }) => ({
+  const lines = (await groups.directoryForPartner(from)).map(({ groupId, tag }) => ({
     uri: `${below}${groupsAuid}/global/byGroupID/${encodeURIComponent(groupId)}`,
     tag,
   }));

@@ -2,7 +2,7 @@
 import { escapeAttributeValue } from './character-data.ts';
 import { namespaces } from './names.ts';
 
-/** One document; `tag` without quotes, '' = not known without making it. */
+/** One document; `tag` without quotes. */
 export interface DirectoryLine {
   readonly uri: string;
   readonly tag: string;
