@@ -22,6 +22,12 @@ const runs = Number(process.env.FUZZ_RUNS ?? 400);
 const seed = process.env.FUZZ_SEED === undefined ? 20_260_101 : Number(process.env.FUZZ_SEED);
 const parameters = { numRuns: runs, seed, endOnFailure: false };
 
+/** Processor time of this thread, milliseconds: what others do on the machine does not count. */
+function used(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
 const defaultNamespace = 'urn:d';
 const bindings = [{ prefix: 's', namespace: 'urn:p' }];
 
@@ -363,7 +369,7 @@ describe('random selectors', () => {
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => {
         const segments = pieces.join('').split('/');
-        const started = performance.now();
+        const started = used();
         try {
           const { steps: parsed, terminal } = parseNodeSelector(segments);
           expect(parsed.length + (terminal === undefined ? 0 : 1)).toBe(segments.length);
@@ -371,7 +377,7 @@ describe('random selectors', () => {
           expect(error).toBeInstanceOf(Refusal);
           expect(error).toMatchObject({ code: 'selector-not-understood' });
         }
-        expect(performance.now() - started).toBeLessThan(250);
+        expect(used() - started).toBeLessThan(250);
       }),
       parameters,
     );
@@ -386,12 +392,12 @@ describe('random selectors', () => {
     ['10,000 steps', Array.from({ length: 10_000 }, () => '*[1]')],
   ])('%s', (_what, segments) => {
     const index = readXml(Buffer.from(`<a>${'<b/>'.repeat(20_000)}</a>`), defaultXmlLimits);
-    const started = performance.now();
+    const started = used();
     try {
       expect(fetchNode(index, bindSelector(parseNodeSelector(segments), { bindings: [] }))).toBeUndefined();
     } catch (error) {
       expect(error).toMatchObject({ code: 'selector-not-understood' });
     }
-    expect(performance.now() - started).toBeLessThan(250);
+    expect(used() - started).toBeLessThan(250);
   });
 });
