@@ -86,7 +86,10 @@ export class MemoryDocument implements ServedDocument {
 function sizeOfFacts(group: GroupFacts | undefined): number {
   if (group === undefined) return 0;
   // Measured: an entry with three identities, their canonical forms and the set of these takes about 700 bytes, a rule about 1 KB.
-  return group.listServices.reduce((sum, one) => sum + 1_000 + one.entries.length * 700 + one.rules.length * 1_000, 0);
+  return group.listServices.reduce(
+    (sum, one) => sum + 1_000 + one.members.entries.length * 700 + one.rules.length * 1_000,
+    0,
+  );
 }
 
 /** The least recently used documents up to a bound of bytes; 0 keeps none. */

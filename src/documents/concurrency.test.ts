@@ -66,7 +66,7 @@ describe('concurrent writers and readers', () => {
     const join = async (member: string): Promise<void> => {
       for (;;) {
         const current = await room.documents.find(key);
-        const members = (current?.group?.listServices[0]?.entries ?? []).map(({ uri }) => uri);
+        const members = (current?.group?.listServices[0]?.members.entries ?? []).map(({ uri }) => uri);
         const body = groupDocument({ members: [...members, member] });
         const outcome = await put(body, { ifMatch: [current?.tag ?? ''] }).catch(
           (error: { code?: string }) => error.code,
@@ -76,7 +76,7 @@ describe('concurrent writers and readers', () => {
     };
     const members = Array.from({ length: 20 }, (_, number) => `sip:user${number}@red.example`);
     await Promise.all(members.map(join));
-    const stored = (await room.documents.find(key))?.group?.listServices[0]?.entries.map(({ uri }) => uri);
+    const stored = (await room.documents.find(key))?.group?.listServices[0]?.members.entries.map(({ uri }) => uri);
     expect(stored?.toSorted()).toEqual(members.toSorted());
   });
 

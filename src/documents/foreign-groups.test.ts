@@ -102,7 +102,7 @@ describe('TS 23.280 10.2.7: a group of a partner system', () => {
     const outcome = await room.documents.putForeign(group({ source: newer }), {});
     expect(outcome).toEqual({ created: false, changed: false, tag: entityTag(newer), servedTag: entityTag(served) });
     expect((await room.documents.findSource(groupId))?.tag).toBe(entityTag(newer));
-    expect((await room.documents.findGroup(groupId))?.group?.listServices[0]?.entries).toHaveLength(1);
+    expect((await room.documents.findGroup(groupId))?.group?.listServices[0]?.members.entries).toHaveLength(1);
     expect(room.events).toHaveLength(1);
   });
 

@@ -3,8 +3,9 @@
 import type { McService } from '../config/schema.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
-import type { GroupFacts, ListServiceFacts, MemberEntry } from '../xml/group-document.ts';
+import type { GroupFacts, ListServiceFacts } from '../xml/group-document.ts';
 import { serviceOfEnabler } from '../xml/group-document.ts';
+import type { MemberEntry, MemberList } from '../xml/member-list.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
 import { atOnce } from '../xml/turns.ts';
@@ -13,12 +14,14 @@ import { nodePath } from './node-path.ts';
 /** RFC 4825 clause 11.1: where a group ID stands in a document with one list-service. */
 export const groupIdField = 'group/list-service/@uri';
 
-/** Identities that each entry must carry when the group supports the service, TS 24.481 clause 7.2.8. */
-const serviceIdentities: readonly {
+/** An identity that each entry must carry when the group supports the service, TS 24.481 clause 7.2.8. */
+interface NeededIdentity {
   readonly service: McService;
   readonly name: string;
   readonly of: (entry: MemberEntry) => string | undefined;
-}[] = [
+}
+
+const serviceIdentities: readonly NeededIdentity[] = [
   { service: 'mcvideo', name: 'MCVideo ID', of: (entry) => entry.mcvideoId },
   { service: 'mcdata', name: 'MCData ID', of: (entry) => entry.mcdataId },
 ];
@@ -31,16 +34,22 @@ export function checkGroupDocument(index: OffsetIndex, group: GroupFacts): reado
   return atOnce(checkingGroupDocument(index, group));
 }
 
-/** The same in slices, for long lists. */
-export function* checkingGroupDocument(index: OffsetIndex, group: GroupFacts): Generator<void, readonly string[]> {
+/** The same in slices, for long lists. `before`: facts of the document before an edit, which has passed this check. */
+export function* checkingGroupDocument(
+  index: OffsetIndex,
+  group: GroupFacts,
+  before?: GroupFacts,
+): Generator<void, readonly string[]> {
   if (group.listServices.length === 0) throw broken('A group document needs at least one list-service');
   const groupIds = new Set<string>();
-  for (const listService of group.listServices) {
+  const isPaired = before?.listServices.length === group.listServices.length;
+  for (const [number, listService] of group.listServices.entries()) {
     const groupId = checkedUri(index, listService.element, listService.uri);
     if (groupIds.has(groupId)) throw taken(index, listService.element);
     groupIds.add(groupId);
     checkServices(index, listService);
-    yield* checkEntries(index, listService);
+    const counterpart = isPaired ? before?.listServices[number] : undefined;
+    if (counterpart === undefined || !isRightAgain(listService, counterpart)) yield* checkEntries(index, listService);
     checkRuleIds(index, listService);
   }
   return [...groupIds];
@@ -67,11 +76,32 @@ function checkServices(index: OffsetIndex, listService: ListServiceFacts): void 
 /** Entries between two places where checking can be interrupted. */
 const entriesAtOnce = 256;
 
+function neededIdentities({ enablers }: ListServiceFacts): readonly NeededIdentity[] {
+  const offered = new Set((enablers ?? []).map(serviceOfEnabler));
+  return serviceIdentities.filter(({ service }) => offered.has(service));
+}
+
+/** Whether the entries are right, given that those before the edit were: only the few that it has brought are looked at. */
+function isRightAgain(listService: ListServiceFacts, before: ListServiceFacts): boolean {
+  const { members } = listService;
+  const { added } = members;
+  const needed = neededIdentities(listService);
+  const neededBefore = neededIdentities(before);
+  if (added === undefined || added.length > entriesAtOnce || !needed.every((one) => neededBefore.includes(one))) {
+    return false;
+  }
+  return added.every((entry) => isRight(entry, members, needed));
+}
+
+function isRight(entry: MemberEntry, members: MemberList, needed: readonly NeededIdentity[]): boolean {
+  if (entry.member === undefined || members.entriesOf(entry.member) !== 1) return false;
+  return needed.every(({ of }) => canonicalUri(of(entry) ?? '') !== undefined);
+}
+
 function* checkEntries(index: OffsetIndex, listService: ListServiceFacts): Generator<void> {
-  const offered = new Set((listService.enablers ?? []).map(serviceOfEnabler));
-  const needed = serviceIdentities.filter(({ service }) => offered.has(service));
+  const needed = neededIdentities(listService);
   const members = new Set<string>();
-  for (const entry of listService.entries) {
+  for (const entry of listService.members.entries) {
     const member = checkedUri(index, entry.element, entry.uri);
     // RFC 3261 19.1.4: two spellings of one URI are one member
     if (members.has(member)) throw taken(index, entry.element);

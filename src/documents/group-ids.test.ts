@@ -161,7 +161,7 @@ describe('group IDs', () => {
   test('checkGroup judges like a PUT and stores nothing', async () => {
     const body = groupDocument({ uri: 'SIP:Alpha@Blue.Example', members: ['sip:bob@red.example'] });
     const facts = await room.documents.checkGroup('sip:Alpha@blue.example', body);
-    expect(facts.listServices[0]?.entries).toHaveLength(1);
+    expect(facts.listServices[0]?.members.entries).toHaveLength(1);
     const wrong = await refusalOf(room.documents.checkGroup('sip:beta@blue.example', body));
     expect([wrong.code, wrong.detail.exists]).toEqual([
       'uniqueness-failure',

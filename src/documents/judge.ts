@@ -5,8 +5,9 @@ import { Refusal } from '../refusals.ts';
 import { type EarlierGroup, type GroupFacts, readGroup, readingGroup } from '../xml/group-document.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import type { OffsetIndex } from '../xml/offset-index.ts';
-import type { SchemaLibrary, SchemaProblem } from '../xml/schema.ts';
+import type { JudgedDocument, SchemaLibrary, SchemaProblem } from '../xml/schema.ts';
 import { inTurns } from '../xml/turns.ts';
+import { withoutUntouchedEntries } from '../xml/untouched-entries.ts';
 import { indexWellFormed } from '../xml/xml-document.ts';
 import { type ApplicationUsage, groupsAuid, resourceListsAuid } from './application-usage.ts';
 import type { Known } from './cache.ts';
@@ -38,6 +39,8 @@ type JudgingSchemas = Pick<SchemaLibrary, 'read' | 'examine' | 'prepare'>;
 export class DocumentJudge {
   readonly #schemas: JudgingSchemas;
   readonly #limits: XmlLimits;
+  /** Group documents that this process has found right: what is in the store may have been judged by older schemas. */
+  readonly #right = new WeakSet<Uint8Array>();
 
   constructor(schemas: JudgingSchemas, limits: XmlLimits) {
     this.#schemas = schemas;
@@ -61,19 +64,43 @@ export class DocumentJudge {
    */
   async judge(usage: ApplicationUsage, bytes: Uint8Array, known?: KnownEdit): Promise<Judged> {
     if (usage.auid === groupsAuid) {
-      const examined = await this.#schemas.examine(usage.schema, bytes, this.#limits, groupExaminer);
-      if (examined !== undefined) {
-        checkProblems(examined.problems);
-        return new ExaminedGroup(bytes, this.#limits, known?.index, examined.finding as readonly string[]);
-      }
+      const judged = await this.#judgeGroups(usage, bytes, known);
+      this.#right.add(bytes);
+      return judged;
     }
     const { index, problems } = await this.#schemas.read(usage.schema, bytes, this.#limits, known?.index);
     checkProblems(problems);
     if (usage.auid === resourceListsAuid) checkResourceLists(index);
-    if (usage.auid !== groupsAuid) return { index, groupIds: [], known: { index } };
-    const group = await inTurns(readingGroup(index, known?.earlier()));
-    const groupIds = await inTurns(checkingGroupDocument(index, group));
+    return { index, groupIds: [], known: { index } };
+  }
+
+  async #judgeGroups(usage: ApplicationUsage, bytes: Uint8Array, known: KnownEdit | undefined): Promise<Judged> {
+    const examined = await this.#schemas.examine(usage.schema, bytes, this.#limits, groupExaminer);
+    if (examined !== undefined) {
+      checkProblems(examined.problems);
+      return new ExaminedGroup(bytes, this.#limits, known?.index, examined.finding as readonly string[]);
+    }
+    const earlier = known?.earlier();
+    const wasRight = earlier !== undefined && this.#right.has(earlier.index.bytes);
+    const { index, problems } =
+      (wasRight ? await this.#judgeEdit(usage, known?.index, earlier) : undefined) ??
+      (await this.#schemas.read(usage.schema, bytes, this.#limits, known?.index));
+    checkProblems(problems);
+    const group = await inTurns(readingGroup(index, earlier));
+    const groupIds = await inTurns(checkingGroupDocument(index, group, wasRight ? earlier.group : undefined));
     return { index, group, groupIds, known: { index, group } };
+  }
+
+  /** Asks the schema about nothing but what an edit has touched. Undefined when that does not do, also for the problems of the whole. */
+  async #judgeEdit(
+    { schema }: ApplicationUsage,
+    index: OffsetIndex | undefined,
+    { edit }: EarlierGroup,
+  ): Promise<JudgedDocument | undefined> {
+    const rest = index && withoutUntouchedEntries(index, edit);
+    if (index === undefined || rest === undefined) return undefined;
+    const { problems } = await this.#schemas.read(schema, rest, this.#limits);
+    return problems.length === 0 ? { index, problems } : undefined;
   }
 
   /**

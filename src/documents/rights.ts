@@ -4,7 +4,7 @@ import type { Principal } from '../identity/principal.ts';
 import type { ServedUsers } from '../identity/served.ts';
 import { canonicalUri, matchesPattern } from '../identity/uri.ts';
 import type { DocumentKey } from '../store/store.ts';
-import { type GroupFacts, memberIdentities } from '../xml/group-document.ts';
+import type { GroupFacts } from '../xml/group-document.ts';
 import { capabilitiesAuid, directoryAuid, groupsAuid } from './application-usage.ts';
 
 /** What decides about reading a document. */
@@ -80,8 +80,7 @@ function mayReadGroup(
   if (principal.role !== 'client') return true;
   const [listService, another] = group?.listServices ?? [];
   if (listService === undefined || another !== undefined) return false;
-  const members = memberIdentities(listService);
-  return servedIdentities(principal.identities, served).some((identity) => members.has(identity));
+  return servedIdentities(principal.identities, served).some((identity) => listService.members.has(identity));
 }
 
 function isOwner(principal: Principal, key: DocumentKey): boolean {

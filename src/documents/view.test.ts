@@ -53,7 +53,7 @@ describe('views', () => {
     expect(view.tag).toBe(entityTag(Buffer.from(expected)));
     expect(view.tag).not.toBe(stored.tag);
     expect(view).toMatchObject({ key, groupId: alpha, modified: stored.modified });
-    expect(view.group?.listServices[0]?.entries).toEqual([]);
+    expect(view.group?.listServices[0]?.members.entries).toEqual([]);
     expect(() => readXml(view.bytes, defaultXmlLimits)).not.toThrow();
     expect(room.documents.view(bob, stored)).toBe(view);
     expect(room.documents.view(server, stored)).toBe(stored);

@@ -4,7 +4,7 @@ import type { Principal } from '../identity/principal.ts';
 import type { ServedUsers } from '../identity/served.ts';
 import { Refusal } from '../refusals.ts';
 import { isGranted } from '../xml/common-policy.ts';
-import { type GroupFacts, memberIdentities } from '../xml/group-document.ts';
+import type { GroupFacts } from '../xml/group-document.ts';
 import { namespaces } from '../xml/names.ts';
 import { splice } from '../xml/splice.ts';
 import { groupsAuid } from './application-usage.ts';
@@ -30,11 +30,10 @@ export function viewOf(
 }
 
 function seesMembers(identities: readonly string[], group: GroupFacts, now: Date): boolean {
-  return group.listServices.every((listService) => {
-    const members = memberIdentities(listService);
+  return group.listServices.every(({ members, rules }) => {
     const isListMember = identities.some((identity) => members.has(identity));
     const caller = { identities, isListMember, now: now.getTime() };
-    return isGranted(listService.rules, caller, namespaces.mcpttGroupInfo, 'on-network-allow-getting-member-list');
+    return isGranted(rules, caller, namespaces.mcpttGroupInfo, 'on-network-allow-getting-member-list');
   });
 }
 

@@ -197,7 +197,9 @@ function facts(document: ServedDocument): readonly object[] {
     services: listService.services,
     regrouped: listService.regrouped,
     temporary: listService.temporary,
-    members: listService.entries.map(({ element: _element, identities: _identities, ...entry }) => entry),
+    members: listService.members.entries.map(
+      ({ element: _element, member: _member, identities: _identities, ...entry }) => entry,
+    ),
   }));
 }
 

@@ -189,7 +189,7 @@ export function shownElement(index: OffsetIndex, element: ElementId): ShownEleme
     use(at, index.prefix(at));
     for (const attribute of index.attributes(at)) {
       if (attribute.prefix !== '') use(at, attribute.prefix);
-      typed ||= attribute.namespace === 'http://www.w3.org/2001/XMLSchema-instance';
+      typed ||= attribute.namespace === namespaces.schemaInstance;
     }
   }
   const markup = index.source(index.outerStart(element), index.outerEnd(element));

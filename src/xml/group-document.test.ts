@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { identityPositions, memberIdentities, readGroup, readingGroup, serviceOfEnabler } from './group-document.ts';
+import { type GroupFacts, identityPositions, readGroup, readingGroup, serviceOfEnabler } from './group-document.ts';
 import { groupOf, groupWithMembers, serviceOf } from './group-samples.testkit.ts';
 import { defaultXmlLimits } from './limits.ts';
 import { namespaces } from './names.ts';
@@ -30,7 +30,8 @@ describe('group facts', () => {
       regrouped: false,
       temporary: false,
     });
-    expect(facts?.entries.map(({ element: _, ...entry }) => entry)[0]).toEqual({
+    expect(facts?.members.entries.map(({ element: _, ...entry }) => entry)[0]).toEqual({
+      member: 'sip:dispatch1@red.example',
       identities: ['sip:dispatch1@red.example', 'sip:dispatch1.video@red.example', 'sip:dispatch1.data@red.example'],
       uri: 'sip:dispatch1@red.example',
       displayName: 'Red dispatch',
@@ -58,7 +59,7 @@ describe('group facts', () => {
       regrouped: true,
       temporary: false,
     });
-    expect(facts?.entries.map((e) => [e.uri, e.displayName, e.participantType, e.userPriority])).toEqual([
+    expect(facts?.members.entries.map((e) => [e.uri, e.displayName, e.participantType, e.userPriority])).toEqual([
       ['sip:chief@red.example', 'Chief', 'Dispatcher', 250],
       ['tel:+33612345678', 'Unit <7>', 'first responder', undefined],
       ['sip:jonas@blue.example', undefined, undefined, 90],
@@ -111,13 +112,21 @@ describe('group facts', () => {
       ),
     ).listServices;
     if (facts === undefined) throw new Error('no list-service');
-    expect([...memberIdentities(facts)]).toEqual([
+    const { members } = facts;
+    expect(members.entries.flatMap(({ identities }) => identities)).toEqual([
       'sip:a@red.example',
       'sip:av@red.example',
       'sip:ad@red.example',
       'tel:+49301',
     ]);
-    expect(memberIdentities(facts)).toBe(memberIdentities(facts));
+    expect(['sip:av@red.example', 'tel:+49301', 'SIP:a@RED.example', 'not a uri'].map((id) => members.has(id))).toEqual(
+      [true, true, false, false],
+    );
+    expect(['red.example', 'blue.example', ''].map((domain) => members.hasDomain(domain))).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 
   test('identity positions: entries, MCVideo and MCData ids, one, many, except, in document order', () => {
@@ -145,22 +154,43 @@ describe('group facts', () => {
 
   test('10,000 members are read', () => {
     const facts = factsOf(groupWithMembers(10_000)).listServices[0];
-    expect(facts?.entries).toHaveLength(10_000);
-    expect(facts?.entries[9_999]).toMatchObject({ uri: 'sip:u9999@blue.example', userPriority: 15 });
+    expect(facts?.members.entries).toHaveLength(10_000);
+    expect(facts?.members.entries[9_999]).toMatchObject({ uri: 'sip:u9999@blue.example', userPriority: 15 });
   });
 });
 
+const before = readXml(groupWithMembers(700), defaultXmlLimits);
+const group = readGroup(before);
+const longGroup = group.listServices.flatMap(({ members }) => members.entries.flatMap(({ identities }) => identities));
+
+/** Facts with what can be seen of their lists of members. */
+function withEntries({ listServices }: GroupFacts): object {
+  return listServices.map(({ members, ...facts }) => ({ ...facts, members: members.entries }));
+}
+
+/** What lists of members tell of whom they had, have and never had. */
+function toldBy({ listServices }: GroupFacts): object {
+  const asked = [...longGroup, 'sip:new@red.example', 'sip:x7@0.example', 'sip:x9@1.example', 'sip:no@one'];
+  const domains = ['red.example', 'blue.example', '0.example', '1.example', 'x'];
+  return listServices.map(({ members }) => ({
+    has: asked.map((identity) => [identity, members.has(identity), members.entriesOf(identity)]),
+    domains: domains.map((domain) => members.hasDomain(domain)),
+  }));
+}
+
 describe('facts after an edit', () => {
   const selectorContext = { defaultNamespace: namespaces.listService, bindings: [] };
-  const before = readXml(groupWithMembers(700), defaultXmlLimits);
-  const group = readGroup(before);
   const list = ['group', 'list-service', 'list'];
 
   test.each<[string, readonly string[], string | undefined]>([
     ['a member in the middle replaced', [...list, 'entry[300]'], '<entry uri="sip:new@red.example"/>'],
     ['a member in front of all', [...list, '*[1][@uri="sip:new@red.example"]'], '<entry uri="sip:new@red.example"/>'],
     ['a member behind all', [...list, 'entry[@uri="sip:new@red.example"]'], '<entry uri="sip:new@red.example"/>'],
-    ['a member deleted by attribute', [...list, `entry[@uri="${group.listServices[0]?.entries[5]?.uri}"]`], undefined],
+    [
+      'a member deleted by attribute',
+      [...list, `entry[@uri="${group.listServices[0]?.members.entries[5]?.uri}"]`],
+      undefined,
+    ],
     ['the last member deleted', [...list, 'entry[700]'], undefined],
     ['an attribute of a member', [...list, 'entry[2]', '@uri'], '"sip:longer-than-before@red.example"'],
     ['the group ID', ['group', 'list-service', '@uri'], '"sip:b@red.example"'],
@@ -172,7 +202,28 @@ describe('facts after an edit', () => {
       body === undefined
         ? deleteNode(before, selector, defaultXmlLimits)
         : putNode(before, selector, locatePut(before, selector), Buffer.from(body), { limits: defaultXmlLimits });
-    expect(atOnce(readingGroup(index, { index: before, group, edit }))).toEqual(factsOf(bytes));
+    const after = atOnce(readingGroup(index, { index: before, group, edit }));
+    expect(withEntries(after)).toEqual(withEntries(factsOf(bytes)));
+    expect(toldBy(after)).toEqual(toldBy(factsOf(bytes)));
+  });
+
+  test('after a thousand edits one after the other members are counted as in a fresh reading', () => {
+    let [index, facts, bytes]: [OffsetIndex, GroupFacts, Uint8Array] = [before, group, before.bytes];
+    for (let number = 0; number < 1000; number++) {
+      const count = facts.listServices[0]?.members.entries.length ?? 0;
+      const deletes = number % 5 === 4;
+      // Only behind the last one does the selector name nothing after a deletion
+      const segments = [...list, `entry[${deletes ? count : 1 + ((number * 37) % count)}]`];
+      const body = `<entry uri="sip:x${number % 3 === 0 ? number : 7}@${number % 2}.example"/>`;
+      const selector = bindSelector(parseNodeSelector(segments), selectorContext);
+      const edited = deletes
+        ? deleteNode(index, selector, defaultXmlLimits)
+        : putNode(index, selector, locatePut(index, selector), Buffer.from(body), { limits: defaultXmlLimits });
+      facts = atOnce(readingGroup(edited.index, { index, group: facts, edit: edited.edit }));
+      [index, bytes] = [edited.index, edited.bytes];
+    }
+    expect(withEntries(facts)).toEqual(withEntries(factsOf(bytes)));
+    expect(toldBy(facts)).toEqual(toldBy(factsOf(bytes)));
   });
 
   test('a long list is read in slices', () => {

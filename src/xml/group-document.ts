@@ -4,25 +4,11 @@
 import type { McService } from '../config/schema.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { type RuleFacts, readRules } from './common-policy.ts';
+import { type MemberEntry, MemberList, UntouchedEntries } from './member-list.ts';
 import { namespaces } from './names.ts';
 import type { ByteEdit } from './offset-edit.ts';
 import type { ElementId, OffsetIndex } from './offset-index.ts';
 import { atOnce } from './turns.ts';
-
-/** One member of a list; identities as written. */
-export interface MemberEntry {
-  readonly element: ElementId;
-  readonly uri: string;
-  readonly displayName?: string | undefined;
-  readonly mcvideoId?: string | undefined;
-  readonly mcdataId?: string | undefined;
-  readonly participantType?: string | undefined;
-  readonly userPriority?: number | undefined;
-  /** The member must acknowledge before a call proceeds: `on-network-required`. */
-  readonly required: boolean;
-  /** MCPTT, MCVideo and MCData ID in canonical form; values that are no URI are left out. */
-  readonly identities: readonly string[];
-}
 
 export interface ListServiceFacts {
   readonly element: ElementId;
@@ -34,7 +20,7 @@ export interface ListServiceFacts {
   readonly services: readonly McService[];
   /** Enablers of all services that `supported-services` names, known or not; undefined without such an element. */
   readonly enablers?: readonly string[] | undefined;
-  readonly entries: readonly MemberEntry[];
+  readonly members: MemberList;
   /** Anchors of lists kept elsewhere. */
   readonly externals: readonly string[];
   /** The group is part of a temporary group now: `on-network-regrouped`. */
@@ -88,40 +74,25 @@ export function* readingGroup(index: OffsetIndex, earlier?: EarlierGroup): Gener
   const services = index.is(index.root, namespaces.listService, 'group')
     ? index.childrenNamed(index.root, namespaces.listService, 'list-service')
     : [];
-  const kept = earlier === undefined ? noEntries : untouchedEntries(index, earlier);
+  const before = earlier?.group.listServices ?? [];
   const listServices: ListServiceFacts[] = [];
-  for (const element of services) listServices.push(yield* readListService(index, element, kept));
+  for (const [number, element] of services.entries()) {
+    // An edit changes one place: as many list-services as before are the same ones
+    const counterpart = before.length === services.length ? before[number] : undefined;
+    const untouched =
+      earlier && counterpart && new UntouchedEntries(index, earlier.edit, earlier.index.count, counterpart.members);
+    listServices.push(yield* readListService(index, element, untouched));
+  }
   return { listServices };
 }
 
-const memberSets = new WeakMap<ListServiceFacts, ReadonlySet<string>>();
-const noEntries: ReadonlyMap<ElementId, MemberEntry> = new Map();
 /** Entries between two places where reading can be interrupted. */
 const entriesAtOnce = 256;
-
-/** Entries that stand outside an edit, by their element after it. */
-function untouchedEntries(
-  index: OffsetIndex,
-  { index: before, group, edit }: EarlierGroup,
-): ReadonlyMap<ElementId, MemberEntry> {
-  const shift = index.count - before.count;
-  const kept = new Map<ElementId, MemberEntry>();
-  for (const { entries } of group.listServices) {
-    for (const entry of entries) {
-      if (before.outerEnd(entry.element) <= edit.start) kept.set(entry.element, entry);
-      else if (before.outerStart(entry.element) >= edit.end) {
-        const element = entry.element + shift;
-        kept.set(element, shift === 0 ? entry : { ...entry, element });
-      }
-    }
-  }
-  return kept;
-}
 
 function* readListService(
   index: OffsetIndex,
   element: ElementId,
-  kept: ReadonlyMap<ElementId, MemberEntry>,
+  untouched: UntouchedEntries | undefined,
 ): Generator<void, ListServiceFacts> {
   const lists = index.childrenNamed(element, namespaces.listService, 'list');
   const entries: MemberEntry[] = [];
@@ -129,21 +100,28 @@ function* readListService(
   let items = 0;
   for (const list of lists) {
     for (let item = index.firstChild(list); item >= 0; item = index.nextSibling(item)) {
-      if (isListItem(index, item, 'entry')) entries.push(kept.get(item) ?? readEntry(index, item));
-      else if (isListItem(index, item, 'external')) externals.push(index.attribute(item, 'anchor') ?? '');
+      const known = untouched?.take(item);
+      if (known !== undefined) entries.push(known);
+      else if (isListItem(index, item, 'entry')) {
+        const entry = readEntry(index, item);
+        entries.push(entry);
+        untouched?.add(entry);
+      } else if (isListItem(index, item, 'external')) externals.push(index.attribute(item, 'anchor') ?? '');
       if (++items % entriesAtOnce === 0) yield;
     }
   }
+  const members = new MemberList(entries, untouched?.change());
+  if (entries.length > entriesAtOnce) yield* members.counting();
   const own = (localName: string): string | undefined =>
     childText(index, element, namespaces.mcpttGroupInfo, localName);
-  const facts: ListServiceFacts = {
+  return {
     element,
     uri: index.attribute(element, 'uri') ?? '',
     displayName: childText(index, element, namespaces.listService, 'display-name'),
     owner: own('owner'),
     services: servicesOf(index, element),
     enablers: enablersOf(index, element),
-    entries,
+    members,
     externals,
     regrouped: index.firstNamed(element, namespaces.mcpttGroupInfo, 'on-network-regrouped') !== undefined,
     temporary: index.firstNamed(element, namespaces.mcpttGroupInfo, 'on-network-temporary') !== undefined,
@@ -153,19 +131,6 @@ function* readListService(
       .flatMap((ruleset) => readRules(index, ruleset)),
     listElement: lists[0],
   };
-  // Whoever reads a long list asks for its members sooner or later, and then at once
-  if (entries.length > entriesAtOnce) memberSets.set(facts, yield* collectingMembers(entries));
-  return facts;
-}
-
-function* collectingMembers(entries: readonly MemberEntry[]): Generator<void, ReadonlySet<string>> {
-  const members = new Set<string>();
-  let collected = 0;
-  for (const { identities } of entries) {
-    for (const identity of identities) members.add(identity);
-    if (++collected % entriesAtOnce === 0) yield;
-  }
-  return members;
 }
 
 // Entries belong to the list-service namespace, but vendors borrow those of RFC 4826: both name members.
@@ -192,17 +157,24 @@ function readEntry(index: OffsetIndex, element: ElementId): MemberEntry {
     } else if (index.is(child, namespaces.resourceLists, 'display-name')) displayName ??= index.text(child);
   }
   const uri = index.attribute(element, 'uri') ?? '';
-  const identities = canonicalUris(uri, mcvideoId, mcdataId);
-  return { element, uri, displayName, mcvideoId, mcdataId, participantType, userPriority, required, identities };
+  const member = canonicalUri(uri);
+  const identities = [member, canonicalOf(mcvideoId), canonicalOf(mcdataId)].filter((id) => id !== undefined);
+  return {
+    element,
+    uri,
+    displayName,
+    mcvideoId,
+    mcdataId,
+    participantType,
+    userPriority,
+    required,
+    member,
+    identities,
+  };
 }
 
-function canonicalUris(...uris: readonly (string | undefined)[]): readonly string[] {
-  const found: string[] = [];
-  for (const uri of uris) {
-    const canonical = uri === undefined ? undefined : canonicalUri(uri);
-    if (canonical !== undefined) found.push(canonical);
-  }
-  return found;
+function canonicalOf(uri: string | undefined): string | undefined {
+  return uri === undefined ? undefined : canonicalUri(uri);
 }
 
 function supportedServices(index: OffsetIndex, element: ElementId): readonly ElementId[] {
@@ -239,16 +211,6 @@ function childText(index: OffsetIndex, parent: ElementId, namespace: string, loc
 
 function integer(text: string | undefined): number | undefined {
   return text !== undefined && /^\s*[+-]?\d+\s*$/.test(text) ? Number(text) : undefined;
-}
-
-/** Canonical MCPTT, MCVideo and MCData IDs of all members; values that are no URI are left out. */
-export function memberIdentities(listService: ListServiceFacts): ReadonlySet<string> {
-  let members = memberSets.get(listService);
-  if (members === undefined) {
-    members = atOnce(collectingMembers(listService.entries));
-    memberSets.set(listService, members);
-  }
-  return members;
 }
 
 /** Every place of a document that names an identity or a domain, in document order, wherever it stands. */

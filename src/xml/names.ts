@@ -19,4 +19,5 @@ export const namespaces = {
   xcapDiff: 'urn:ietf:params:xml:ns:xcap-diff',
   xml: 'http://www.w3.org/XML/1998/namespace',
   xmlns: 'http://www.w3.org/2000/xmlns/',
+  schemaInstance: 'http://www.w3.org/2001/XMLSchema-instance',
 } as const;

@@ -1,6 +1,7 @@
 // Evaluates node selectors over the offset index. RFC 4825 clause 6.3: each step must end with exactly one element;
 // a position counts before the attribute test, only elements count, names and values compare as they are. Long lists in slices.
 
+import { findingStartTags } from './attribute-search.ts';
 import type { NodeSelector, SelectorName, SelectorStep } from './node-selector.ts';
 import type { AttributeView, ElementId, OffsetIndex } from './offset-index.ts';
 import { atOnce } from './turns.ts';
@@ -154,18 +155,23 @@ function* lookingFor(
   index: OffsetIndex,
   parent: ElementId,
   name: SelectorName | '*',
-  test: AttributeTest,
+  { name: attribute, value }: AttributeTest,
 ): Generator<void, StepOutcome> {
+  const among = (yield* findingStartTags(index, parent, value)) ?? childrenOf(index, parent);
   let found: StepOutcome = 'none';
   let seen = 0;
-  for (let child = index.firstChild(parent); child >= 0; child = index.nextSibling(child)) {
+  for (const child of among) {
     if (++seen % childrenAtOnce === 0) yield;
     if (!hasName(index, child, name)) continue;
-    if (index.attribute(child, test.name.localName, test.name.namespace) !== test.value) continue;
+    if (index.attribute(child, attribute.localName, attribute.namespace) !== value) continue;
     if (found !== 'none') return 'several';
     found = child;
   }
   return found;
+}
+
+function* childrenOf(index: OffsetIndex, parent: ElementId): Iterable<ElementId> {
+  for (let child = index.firstChild(parent); child >= 0; child = index.nextSibling(child)) yield child;
 }
 
 function* makingTable(
