@@ -124,6 +124,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     onAsked: ({ partner, outcome, milliseconds }) => metrics.partnerAsked(partner, outcome, milliseconds),
     onRefused: (partner, code) => metrics.partnerRefused(partner, code),
     onBraked: (held) => log.warn(held, 'the brake holds: see mcgw delivery list, let go by mcgw delivery release'),
+    onOrphaned: (orphaned) =>
+      log.warn(orphaned, 'stored groups belong to a partner that is not configured (renamed?): see mcgw partner list'),
     onFault: (err: unknown) => log.error({ err }, 'interconnection'),
   });
   const reconfigure = (settings: typeof inForce): void => {

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { stringify } from 'yaml';
 import { writeLabCertificates } from '../config/lab-certificates.ts';
 import { problemLine } from '../config/load.ts';
@@ -11,6 +11,8 @@ import { type Prepared, prepare } from '../manage/prepare.ts';
 import type { RunningGateway } from '../manage/running-gateway.ts';
 
 export const token = 'operator-token';
+
+const silent = pino({ level: 'silent' });
 
 export interface TestGateway extends RunningGateway {
   readonly folder: string;
@@ -97,21 +99,21 @@ export function labFiles(): Promise<ReadonlyMap<string, string>> {
 }
 
 /** Starts a gateway on the configuration. All gateways of one test file share a lab CA. */
-export async function runGateway(configuration: TestConfiguration): Promise<TestGateway> {
+export async function runGateway(configuration: TestConfiguration, log: Logger = silent): Promise<TestGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'mcgw-gateway-'));
   for (const [name, pem] of await labFiles()) await writeFile(join(folder, name), pem, { mode: 0o600 });
-  return runIn(folder, configuration);
+  return runIn(folder, configuration, log);
 }
 
-async function runIn(folder: string, configuration: TestConfiguration): Promise<TestGateway> {
-  const running = await startGateway(await preparedIn(folder, configuration), pino({ level: 'silent' }));
+async function runIn(folder: string, configuration: TestConfiguration, log: Logger): Promise<TestGateway> {
+  const running = await startGateway(await preparedIn(folder, configuration), log);
   return {
     ...running,
     folder,
     changed: (change) => preparedIn(folder, change(configuration)),
     async restart() {
       await running.close();
-      return runIn(folder, configuration);
+      return runIn(folder, configuration, log);
     },
     async close() {
       await running.close();

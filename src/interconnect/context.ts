@@ -16,6 +16,17 @@ export interface CurrentSettings {
   readonly partners: Partners;
 }
 
+/** What is kept of a partner that is not configured. */
+export interface Orphaned {
+  readonly partner: string;
+  /** Foreign groups stored here. */
+  readonly groups: number;
+  /** Of our groups, those that the partner has or waits for. */
+  readonly deliveries: number;
+  /** Configured partners that are the home of these groups by their domains: the partner was renamed, or another took its place. */
+  readonly homes: readonly string[];
+}
+
 export interface InterconnectionContext {
   readonly documents: Documents;
   readonly store: Store;
@@ -31,6 +42,8 @@ export interface InterconnectionContext {
   readonly refusals: RefusalJournal;
   /** Derivations and stores of one foreign group follow each other, so that an older one never overtakes a newer one. */
   readonly foreignWrites: KeyedQueue;
+  /** Hears, at each start and reload, what is kept of partners that are not configured. */
+  readonly onOrphaned?: ((orphaned: Orphaned) => void) | undefined;
   /** Hears of faults of our own in work that nobody waits for. */
   readonly onFault: (fault: unknown) => void;
 }

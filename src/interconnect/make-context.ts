@@ -4,7 +4,7 @@ import { KeyedQueue } from '../documents/keyed-queue.ts';
 import type { Store } from '../store/store.ts';
 import { Brake, type BrakeHeld } from './brake.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { CurrentSettings, InterconnectionContext } from './context.ts';
+import type { CurrentSettings, InterconnectionContext, Orphaned } from './context.ts';
 import { Derivations } from './derivations.ts';
 import type { DeliveryAttempt } from './outbox.ts';
 import type { InterconnectionSettings } from './partners.ts';
@@ -29,13 +29,25 @@ export interface InterconnectionOptions {
   readonly onRefused?: ((partner: string, code: string) => void) | undefined;
   /** Hears that the brake begins to hold what would take away too much; somebody has to look at it. */
   readonly onBraked?: ((held: BrakeHeld) => void) | undefined;
+  /** Hears, at each start and reload, what is kept of partners that are not configured; somebody has to look at it. */
+  readonly onOrphaned?: ((orphaned: Orphaned) => void) | undefined;
   /** Hears of faults of our own in work that nobody waits for; never of what partners do. */
   readonly onFault: (fault: unknown) => void;
 }
 
 /** The context of one gateway; `current` tells the settings of now. */
 export function interconnectionContext(
-  { documents, store, gms, random, onRefused, onBraked, onFault, clock = systemClock }: InterconnectionOptions,
+  {
+    documents,
+    store,
+    gms,
+    random,
+    onRefused,
+    onBraked,
+    onOrphaned,
+    onFault,
+    clock = systemClock,
+  }: InterconnectionOptions,
   current: () => CurrentSettings,
 ): InterconnectionContext {
   const memory = {
@@ -61,6 +73,7 @@ export function interconnectionContext(
     staleness: new Staleness({ documents, store, clock }),
     derivations: new Derivations(),
     foreignWrites: new KeyedQueue(),
+    onOrphaned,
     onFault,
   };
 }

@@ -49,12 +49,35 @@ export class Planning {
     await this.#markOrphans();
   }
 
-  /** Copies of a partner that is configured no more are served on, but nobody can say whether they are current. */
+  /**
+   * Copies of a partner that is configured no more are served on, but nobody can say whether they are current. A partner that was only
+   * renamed looks the same, so somebody is told.
+   */
   async #markOrphans(): Promise<void> {
-    const { current, staleness, store } = this.#context;
+    const { current, onOrphaned, staleness, store } = this.#context;
+    const { partners } = current();
+    const orphaned = new Map<string, { groups: number; deliveries: number; readonly homes: Set<string> }>();
+    const left = (name: string) => {
+      const known = orphaned.get(name) ?? { groups: 0, deliveries: 0, homes: new Set<string>() };
+      orphaned.set(name, known);
+      return known;
+    };
     for (const { groupId, partner, staleSince } of await store.sourceStates()) {
       if (this.#stopped) return;
-      if (staleSince === undefined && current().partners.named(partner) === undefined) await staleness.mark(groupId);
+      if (partners.named(partner) !== undefined) continue;
+      const kept = left(partner);
+      kept.groups += 1;
+      const home = partners.homeOf(groupId);
+      if (home !== undefined) kept.homes.add(home.configuration.name);
+      if (staleSince === undefined) await staleness.mark(groupId);
+    }
+    for (const { partner, action, state, count } of await store.deliveryCounts()) {
+      // What was withdrawn there is done with.
+      const isDone = action === 'withdraw' && state === 'delivered';
+      if (!isDone && partners.named(partner) === undefined) left(partner).deliveries += count;
+    }
+    for (const [partner, { groups, deliveries, homes }] of orphaned) {
+      onOrphaned?.({ partner, groups, deliveries, homes: [...homes].sort() });
     }
   }
 

@@ -2,6 +2,7 @@
 // Known means: held here, asked for here in vain, or listed in the partner's directory where it offers one.
 import { matchesPattern } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
+import type { SourceState } from '../store/store.ts';
 import { judgeAgreement } from './agreement.ts';
 import { isoTime } from './clock.ts';
 import type { InterconnectionContext } from './context.ts';
@@ -44,7 +45,10 @@ export class Pulls {
     if (partners.named(partner) === undefined) throw new Refusal('partner-unknown');
     const running = this.#pulls.get(partner);
     if (running?.progress.finished === undefined && running !== undefined) return running.progress;
-    const held = (await this.#context.store.sourceStates(partner)).map(({ groupId }) => groupId);
+    // A partner that was renamed is the home of what is kept under its name of before.
+    const held = (await this.#context.store.sourceStates())
+      .filter((one) => one.partner === partner || this.#isLeftTo(partner, one))
+      .map(({ groupId }) => groupId);
     const wanted = this.#requests
       .wanted()
       .filter((groupId) => partners.homeOf(groupId)?.configuration.name === partner);
@@ -67,6 +71,11 @@ export class Pulls {
       .then(() => this.#note(partner, () => ({ finished: isoTime(this.#context.clock.now()) })));
     this.#pulls.set(partner, { progress: begun, work });
     return begun;
+  }
+
+  #isLeftTo(partner: string, { groupId, partner: before }: SourceState): boolean {
+    const { partners } = this.#context.current();
+    return partners.named(before) === undefined && partners.homeOf(groupId)?.configuration.name === partner;
   }
 
   /** The pull of a partner that runs or ran last. */

@@ -196,7 +196,8 @@ export class Requests {
           // Those that waited for their turn meanwhile.
           if (insistence === 'patient') this.#respectPause(name);
           asked = true;
-          return this.#fetch(name, groupId, held?.primaryTag, signal);
+          // What is kept under another name of the partner is taken over, not confirmed.
+          return this.#fetch(name, groupId, held?.partner === name ? held.primaryTag : undefined, signal);
         },
         // One that asks for a pause is not silent.
         (result) => result.outcome === 'failed' && result.retryAfter === undefined,

@@ -154,6 +154,10 @@ const listedPartner: Of<ListedPartner> = z.strictObject({
   groupsHeld: count.describe('foreign groups of this partner that are stored here'),
   groupsStale: count,
   groupsHeldBack: count.describe('foreign groups with content that waits for a release'),
+  homes: z
+    .array(z.string())
+    .optional()
+    .describe('of a partner that is not configured: the configured partners that are the home of its groups now'),
   deliveries: deliveryProgress,
 });
 

@@ -66,6 +66,8 @@ export interface ListedPartner {
   readonly groupsStale: number;
   /** Of these, how many have content that waits for a release. */
   readonly groupsHeldBack: number;
+  /** Of a partner that is not configured: the configured partners that are the home of its groups by their domains. */
+  readonly homes?: readonly string[] | undefined;
   readonly deliveries: Omit<DeliveryProgress, 'partner'>;
 }
 

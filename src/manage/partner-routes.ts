@@ -142,6 +142,10 @@ async function listPartners({ own, partners, store, now }: ManagementContext): P
     };
   };
   const removed = await removedPartners(store, partners());
+  const orphanDomains = new Map<string, Set<string | undefined>>(removed.map((name) => [name, new Set()]));
+  for (const { partner, groupId } of removed.length === 0 ? [] : await store.sourceStates()) {
+    orphanDomains.get(partner)?.add(uriDomain(groupId));
+  }
   const orphans = removed.map(async (name): Promise<ListedPartner> => {
     const counts = (await store.deliveryCounts(name)).map(({ state, count }) => ({ state, count }));
     const inState = (state: DeliveryRecord['state']): number =>
@@ -154,7 +158,10 @@ async function listPartners({ own, partners, store, now }: ManagementContext): P
       braked: inState('braked'),
     };
     const known = { name, domains: [], gms: '', xcapRoots: [], state: 'removed', active: false };
-    return { ...known, ...(await sourcesOf(name)), deliveries };
+    const homes = partners()
+      .filter(({ domains }) => domains.some((domain) => orphanDomains.get(name)?.has(domain)))
+      .map((partner) => partner.name);
+    return { ...known, ...(await sourcesOf(name)), homes, deliveries };
   });
   return Promise.all([
     ...partners().map(async (partner): Promise<ListedPartner> => {

@@ -4,7 +4,7 @@ import type { PullProgress } from '../../interconnect/ports.ts';
 import type { ListedPartner } from '../listings.ts';
 import type { ListOptions } from './group.ts';
 import type { ManagementClient } from './management-client.ts';
-import { columns, exitCodes, type Terminal } from './terminal.ts';
+import { columns, counted, exitCodes, type Terminal } from './terminal.ts';
 
 /** Shows the partners, their agreements and what waits for them. */
 export async function partnerList(
@@ -32,7 +32,17 @@ export async function partnerList(
       ),
     );
   }
+  if (!json) for (const partner of partners) for (const line of warnings(partner)) terminal.err(line);
   return exitCodes.done;
+}
+
+function warnings({ name, state, groupsHeld, homes = [] }: ListedPartner): readonly string[] {
+  if (state !== 'removed' || groupsHeld === 0) return [];
+  const what = `warning: ${groupsHeld} stored group${groupsHeld === 1 ? ' belongs' : 's belong'} to ${name}, which is not configured`;
+  const renamed = homes
+    .map((home) => `; renamed? "mcgw partner pull ${home} '*'" takes over what ${home} gives`)
+    .join('');
+  return [`${what}${renamed}; "mcgw partner forget ${name}" removes what is kept`];
 }
 
 function agreementOf({ active, state }: ListedPartner): string {
@@ -111,7 +121,11 @@ export async function partnerForget(
 ): Promise<number> {
   const answer = await client.send({ method: 'DELETE', path: `partners/${encodeURIComponent(partner)}` });
   const { groups, deliveries } = JSON.parse(answer.body) as { groups: number; deliveries: number };
-  terminal.out(json ? answer.body : `${partner} forgotten: ${groups} groups removed, ${deliveries} deliveries dropped`);
+  terminal.out(
+    json
+      ? answer.body
+      : `${partner} forgotten: ${counted(groups, 'group')} removed, ${counted(deliveries, 'delivery', 'deliveries')} dropped`,
+  );
   return exitCodes.done;
 }
 
