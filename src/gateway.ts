@@ -18,6 +18,7 @@ import { withRealPorts } from './gateway/real-ports.ts';
 import { closeUnused, policiesOf } from './gateway/replaced-policies.ts';
 import { restartKeys, takenOver } from './gateway/restart-keys.ts';
 import { openSipEngine, partnerAddress } from './gateway/sip-engine.ts';
+import { storeNotes } from './gateway/store-notes.ts';
 import { interconnectTls, listenerTls, sipTls } from './gateway/tls-files.ts';
 import { type UserCredentials, userCredentials } from './gateway/user-credentials.ts';
 import { type Validity, validities, warnOfExpiry } from './gateway/validity.ts';
@@ -43,7 +44,7 @@ import type { Engine } from './sip/engine/engine.ts';
 import { releaseMemoryWhenQuiet } from './sip/engine/idle-memory.ts';
 import { type SipFace, startSipFace } from './sip/sip-face.ts';
 import { retainJournal } from './store/journal-retention.ts';
-import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
+import { openStore, storeKey } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import type { EdgeProxies } from './xcap/conveyed-certificate.ts';
 import { startInterconnectFace } from './xcap/interconnect-face.ts';
@@ -95,9 +96,12 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   opened.add('memory', async () => stopReleasing());
   const site: Site = { configuration, current: () => current, log, opened, fail };
 
-  const store = await openSqliteStore(configuration.storage.sqlite).catch(failedAt('storage.sqlite'));
+  const { storage } = configuration;
+  const store = await openStore(storage, { onNote: storeNotes(log, fail) }).catch(
+    failedAt(`storage.${storeKey(storage)}`),
+  );
   opened.add('store', () => store.close());
-  const { journal: bounds } = configuration.storage;
+  const { journal: bounds } = storage;
   const endRetention = retainJournal({
     store,
     bounds,

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { canonicalUri, uriDomain } from '../identity/uri.ts';
 import { canMatchDomain } from './group-pattern.ts';
 import { builtInAuids, type Configuration, type ListenerConfiguration, type PartnerConfiguration } from './schema.ts';
+import { storageChecks } from './storage-checks.ts';
 
 /** The sections of a configuration that passed the schema; a broken partner is left out, the others keep their index. */
 export type Sections = { readonly [Key in keyof Omit<Configuration, 'partners'>]?: Configuration[Key] } & {
@@ -27,6 +28,7 @@ export function crossChecks(sections: Sections): readonly Finding[] {
     ...sipChecks(sections),
     ...usageChecks(sections),
     ...operatorChecks(sections),
+    ...storageChecks(sections),
     ...sections.partners.flatMap((partner, index) =>
       partner === undefined ? [] : partnerChecks(partner, index, sections),
     ),

@@ -3,6 +3,7 @@
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { isUrl } from '../identity/jwks-location.ts';
+import { withAbsolutePostgresFiles } from '../postgres-url.ts';
 import { type ConfiguredFiles, readOnce } from './configured-files.ts';
 import { crossChecks, type Finding, type Sections } from './cross-checks.ts';
 import type { FileProblem } from './file-problem.ts';
@@ -144,7 +145,7 @@ function withAbsoluteFiles(sections: Sections, file: string): Sections {
     ...(identity === undefined ? {} : { identity: absoluteIdentity(identity, absolute) }),
     ...(manage === undefined ? {} : { manage: { ...manage, listen: absoluteListener(manage.listen, absolute) } }),
     ...(sip === undefined ? {} : { sip: absoluteSip(sip, absolute) }),
-    ...(storage === undefined ? {} : { storage: { ...storage, sqlite: absolute(storage.sqlite) } }),
+    ...(storage === undefined ? {} : { storage: absoluteStorage(storage, absolute) }),
     ...(applicationUsages === undefined
       ? {}
       : {
@@ -155,6 +156,18 @@ function withAbsoluteFiles(sections: Sections, file: string): Sections {
     partners: sections.partners.map((partner) =>
       partner === undefined ? undefined : absolutePartner(partner, absolute),
     ),
+  };
+}
+
+function absoluteStorage(
+  storage: Configuration['storage'],
+  absolute: (name: string) => string,
+): Configuration['storage'] {
+  const { sqlite, postgres } = storage;
+  return {
+    ...storage,
+    ...(sqlite === undefined ? {} : { sqlite: absolute(sqlite) }),
+    ...(postgres === undefined ? {} : { postgres: withAbsolutePostgresFiles(postgres, absolute) }),
   };
 }
 

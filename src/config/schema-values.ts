@@ -1,6 +1,7 @@
 // The kinds of values that several sections of the configuration have, each with the sentence that says what it must be.
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parsePostgresUrl } from '../postgres-url.ts';
 
 export const text = z.string().min(1);
 export const port = z.int().min(0).max(65535);
@@ -11,6 +12,10 @@ export const identity = z.string().regex(/^(sips?|tel):[^\s]+$/i, 'must be a sip
 export const httpUri = z
   .string()
   .regex(/^https?:\/\/[^\s?#/]+\/?[^\s?#]*$/i, 'must be an http: or https: URI without query');
+export const postgresUrl = z.string().superRefine((url, context) => {
+  const parsed = parsePostgresUrl(url);
+  if ('problem' in parsed) context.addIssue({ code: 'custom', message: parsed.problem });
+});
 export const domain = z
   .string()
   .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'must be a domain name')

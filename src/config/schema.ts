@@ -10,6 +10,7 @@ import {
   httpUri,
   identity,
   port,
+  postgresUrl,
   secret,
   sipUri,
   systemName,
@@ -183,7 +184,14 @@ export const configurationSchema = z.strictObject({
     .describe('how callers on our own faces are recognised'),
   storage: z
     .strictObject({
-      sqlite: fileName.describe('file: SQLite database, created when absent'),
+      sqlite: fileName
+        .optional()
+        .describe('file: SQLite database, created when absent; this or `postgres` is required'),
+      postgres: postgresUrl
+        .optional()
+        .describe(
+          'URL of a PostgreSQL database instead, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with the parameters `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `host`, `port` and `options` as libpq has them; without a password PGPASSWORD is taken',
+        ),
       journal: z
         .strictObject({
           days: z.number().positive().max(36500).default(365).describe('older entries are removed'),

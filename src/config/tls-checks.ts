@@ -4,6 +4,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { ConfiguredFiles } from './configured-files.ts';
 import type { Finding, Sections } from './cross-checks.ts';
+import { postgresAddress } from './storage-checks.ts';
 
 const day = 24 * 60 * 60 * 1000;
 const warnBefore = 30 * day;
@@ -52,6 +53,14 @@ export function tlsChecks(sections: Sections, now: number, files: ConfiguredFile
     const at = (key: string): readonly PropertyKey[] => ['sip', 'engine', 'drachtio', 'tls', key];
     readPair(controlTls, at, look);
     if (controlTls.clientCa !== undefined) readAuthorities(controlTls.clientCa, at('clientCa'), look);
+  }
+  const { postgres } = sections.storage ?? {};
+  const databaseTls = postgres === undefined ? undefined : postgresAddress(postgres)?.tls;
+  if (databaseTls !== undefined) {
+    const at = (): readonly PropertyKey[] => ['storage', 'postgres'];
+    const { ca, cert, key } = databaseTls;
+    if (cert !== undefined && key !== undefined) readPair({ cert, key }, at, look);
+    if (ca !== undefined) readAuthorities(ca, at(), look);
   }
   for (const [index, partner] of sections.partners.entries()) {
     const ca = partner?.tls?.ca;

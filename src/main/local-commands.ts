@@ -42,10 +42,14 @@ export function addLocalCommands(program: Command, finish: Finish): void {
     .command('check')
     .description('print every problem of a configuration, its policies and certificates as file:line: key: text')
     .requiredOption('--config <file>', 'configuration to check')
+    .option(
+      '--connect',
+      'connect to the PostgreSQL database of storage.postgres, and look whether a gateway can start on it',
+    )
     .addHelpText('after', example('mcgw check --config config/red.yaml'))
-    .action(async ({ config }: { config: string }) => {
+    .action(async ({ config, ...options }: { config: string; connect?: boolean }) => {
       const { check } = await import('../manage/commands/check.ts');
-      finish(await check(config, terminal));
+      finish(await check(config, terminal, options));
     });
 
   program

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { loadConfiguration } from '../../config/load.ts';
 import { type JournalVerdict, parseAnchor, verifyJournal } from '../../store/journal-verify.ts';
-import { openSqliteStore } from '../../store/sqlite/sqlite-store.ts';
+import { openStore } from '../../store/open-store.ts';
 import type { JournalRecord, Store } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import type { GatewayAddress, ManagementClient } from './management-client.ts';
@@ -79,7 +79,7 @@ export async function auditVerifyStore(
   }
   let store: Store | undefined;
   try {
-    store = await openSqliteStore(configuration.storage.sqlite);
+    store = await openStore(configuration.storage);
     const { anchor: found, ...verdict } = await verifyJournal(store, anchor);
     return show({ ...verdict, anchor: `${found.sequence}:${found.hash}` }, json, terminal);
   } catch (error) {
