@@ -1,15 +1,23 @@
 // From the texts of a policy to rules that can run, included files in their places; or every problem at once with its file and line.
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { FileProblem } from '../config/file-problem.ts';
 import { keyText, schemaProblems } from '../config/schema-problems.ts';
-import { parseYaml, type YamlSource } from '../config/yaml-source.ts';
-import { compileRule, type RuleFiles, type RuleProblem, type Selection } from './compile-rule.ts';
-import { readGeoJson } from './geojson.ts';
-import type { Polygon } from './geometry.ts';
+import type { YamlSource } from '../config/yaml-source.ts';
+import { compileRule, type RuleProblem, type Selection } from './compile-rule.ts';
 import { PolicyFileError } from './policy-problems.ts';
 import { nameBelow, type PolicyResources } from './policy-resources.ts';
-import { includedSchema, includeSchema, policySchema, ruleSchema, wholeSchema } from './policy-schema.ts';
+import {
+  includedSchema,
+  includeSchema,
+  policySchema,
+  type RuleFile,
+  ruleSchema,
+  wholeSchema,
+} from './policy-schema.ts';
+import { type PolicyParser, parsePolicyText } from './policy-text.ts';
+import { folderOf, type KnownPolygons, ruleFiles, textOf } from './rule-files.ts';
 import type { CompiledRule } from './run-rules.ts';
 
 export interface CompiledPolicy {
@@ -24,45 +32,131 @@ export interface CompiledPolicy {
 /** A selection with the place where it is written. */
 export type PlacedSelection = Selection & Pick<FileProblem, 'file' | 'line' | 'key'>;
 
+/** A rule as its file has it, usable, with the places of its selections: plain data that can move to another thread. */
+export interface PlacedRule {
+  readonly rule: RuleFile;
+  /** Name of its file below the folder of the policy, '' for the policy file itself. */
+  readonly from: string;
+  readonly places: readonly Pick<FileProblem, 'file' | 'line' | 'key'>[];
+}
+
+/** A policy that was read and found usable, as plain data. */
+export interface ReadRules {
+  readonly name: string;
+  readonly version: number;
+  readonly rules: readonly PlacedRule[];
+  readonly polygons: KnownPolygons;
+}
+
 /** Rules of one policy, those of included files counted. */
 const mostRules = 1000;
 const deepest = 16;
 /** Places that include a file: files that include each other twice multiply. */
 const mostIncludes = 1000;
+/** Problems that are told. */
+const mostProblems = 200;
+/** Milliseconds of compiling before others get their turn. */
+const longestTurn = 4;
 
 /** Compiles a policy. Throws PolicyFileError with everything that is wrong. */
-export function compilePolicy(resources: PolicyResources): CompiledPolicy {
-  const compiler = new Compiler(resources);
+export function compilePolicy(
+  resources: PolicyResources,
+  parse: PolicyParser = parsePolicyText,
+): CompiledPolicy & { readonly read: ReadRules } {
+  const compiler = new Compiler(resources, parse);
   const parsed = compiler.main();
   if (parsed === undefined || compiler.problems.length > 0) {
     for (const rule of compiler.rules) rule.dispose?.();
-    throw new PolicyFileError(inOrder(compiler.problems, resources.source.file));
+    throw new PolicyFileError(bounded(inOrder(compiler.problems, resources.source.file)));
   }
-  const { rules, selections } = compiler;
-  return {
-    name: parsed.policy,
-    version: parsed.version,
-    rules,
-    selections,
-    dispose: () => {
-      for (const rule of rules) rule.dispose?.();
-    },
+  const { rules, selections, placed, polygons } = compiler;
+  const read = { name: parsed.policy, version: parsed.version, rules: placed, polygons };
+  return { ...compiled(read, rules, selections), read };
+}
+
+/** Compiles what was read before, without a look at its texts. */
+export function compileRead(resources: PolicyResources, read: ReadRules): CompiledPolicy {
+  const steps = compiling(resources, read);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same; the event loop gets a turn after each few milliseconds. */
+export async function compileInTurns(resources: PolicyResources, read: ReadRules): Promise<CompiledPolicy> {
+  const steps = compiling(resources, read);
+  let begun = performance.now();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (performance.now() - begun < longestTurn) continue;
+    await setImmediate();
+    begun = performance.now();
+  }
+}
+
+function* compiling(resources: PolicyResources, read: ReadRules): Generator<undefined, CompiledPolicy> {
+  const rules: CompiledRule[] = [];
+  const selections: PlacedSelection[] = [];
+  const problems: RuleProblem[] = [];
+  for (const { rule, from, places } of read.rules) {
+    const found: Selection[] = [];
+    rules.push(compileRule(rule, ruleFiles(resources, from, read.polygons), problems, found));
+    selections.push(...placedSelections(found, places));
+    yield;
+  }
+  // What was read was compiled, too: the same text cannot have become wrong.
+  if (problems.length > 0) throw new Error(`a rule cannot be compiled again: ${problems[0]?.text}`);
+  return compiled(read, rules, selections);
+}
+
+function compiled(
+  { name, version }: ReadRules,
+  rules: readonly CompiledRule[],
+  selections: readonly PlacedSelection[],
+): CompiledPolicy {
+  const dispose = (): void => {
+    for (const rule of rules) rule.dispose?.();
   };
+  return { name, version, rules, selections, dispose };
+}
+
+function placedSelections(selections: readonly Selection[], places: PlacedRule['places']): readonly PlacedSelection[] {
+  return selections.flatMap((selection, position) => {
+    const place = places[position];
+    return place === undefined ? [] : [{ ...selection, ...place }];
+  });
+}
+
+/** Not all of the thousands of problems that one broken bracket can make: the first ones, and how many more. */
+function bounded(problems: readonly FileProblem[]): readonly FileProblem[] {
+  const [first] = problems;
+  if (first === undefined || problems.length <= mostProblems) return problems;
+  const more = problems.length - mostProblems;
+  const { file, line } = problems[mostProblems] ?? first;
+  return [
+    ...problems.slice(0, mostProblems),
+    { file, line, key: '(file)', text: `and ${more} more problems from here` },
+  ];
 }
 
 class Compiler {
   readonly problems: FileProblem[] = [];
   readonly rules: CompiledRule[] = [];
   readonly selections: PlacedSelection[] = [];
+  readonly placed: PlacedRule[] = [];
+  readonly polygons: KnownPolygons = new Map();
   readonly #resources: PolicyResources;
+  readonly #parse: PolicyParser;
   readonly #folder: string;
   readonly #names = new Set<string>();
-  readonly #polygons = new Map<string, readonly Polygon[]>();
   #includes = 0;
 
-  constructor(resources: PolicyResources) {
+  constructor(resources: PolicyResources, parse: PolicyParser) {
     this.#resources = resources;
-    this.#folder = dirname(resolve(resources.source.file));
+    this.#parse = parse;
+    this.#folder = folderOf(resources);
   }
 
   main(): z.infer<typeof policySchema> | undefined {
@@ -76,14 +170,7 @@ class Compiler {
   }
 
   #yaml(file: string, text: string): YamlSource | undefined {
-    let source: YamlSource;
-    try {
-      source = parseYaml(file, text);
-    } catch (error) {
-      // Brackets nested by the thousand end in a stack overflow of the parser.
-      this.problems.push({ file, line: 1, key: 'yaml', text: `cannot be parsed: ${(error as Error).message}` });
-      return undefined;
-    }
+    const source = this.#parse(file, text);
     this.problems.push(...source.problems);
     return source.problems.length > 0 ? undefined : source;
   }
@@ -133,13 +220,15 @@ class Compiler {
     }
     const found: RuleProblem[] = [];
     const selections: Selection[] = [];
-    this.rules.push(compileRule(rule, this.#files(name), found, selections));
+    this.rules.push(compileRule(rule, ruleFiles(this.#resources, name, this.polygons), found, selections));
     for (const { path, text, inFile } of found) {
       const place = at(path);
       const other = inFile === undefined ? {} : { file: join(dirname(source.file), inFile.file), line: inFile.line };
       this.problems.push({ ...place, ...other, text: `rule "${rule.name}": ${text}` });
     }
-    this.selections.push(...selections.map((selection) => ({ ...selection, ...at(selection.path) })));
+    const places = selections.map(({ path }) => at(path));
+    this.placed.push({ rule, from: name, places });
+    this.selections.push(...placedSelections(selections, places));
   }
 
   #include(
@@ -175,51 +264,8 @@ class Compiler {
     if (stack.length > deepest) return 'includes are nested too deeply';
     if (this.#includes >= mostIncludes) return `is one include too many: ${mostIncludes} are followed`;
     this.#includes++;
-    const text = this.#text(target);
+    const text = textOf(this.#resources, target);
     return typeof text === 'string' ? { file, target, text } : `${written} ${text.reason}`;
-  }
-
-  #text(name: string): string | { readonly reason: string } {
-    const { source, unreadable } = this.#resources;
-    const text = Object.hasOwn(source.files, name) ? source.files[name] : undefined;
-    return text ?? { reason: unreadable.get(name) ?? 'does not exist' };
-  }
-
-  #files(from: string): RuleFiles {
-    const named = (written: string): string => {
-      const name = nameBelow(this.#folder, from, written);
-      if (name === undefined) throw new Error(`${written} lies outside of the folder of the policy file`);
-      return name;
-    };
-    return {
-      polygons: (written) => {
-        const name = named(written);
-        const known = this.#polygons.get(name);
-        if (known !== undefined) return known;
-        const text = this.#text(name);
-        if (typeof text !== 'string') throw new Error(`${written} ${text.reason}`);
-        try {
-          const polygons = readGeoJson(text);
-          this.#polygons.set(name, polygons);
-          return polygons;
-        } catch (error) {
-          throw new Error(`${written} ${(error as Error).message}`);
-        }
-      },
-      key: (written) => {
-        const key = this.#resources.keys.get(written);
-        if (key !== undefined) return key;
-        throw new Error(`the key ${written} ${this.#resources.unreadable.get(written) ?? 'was not read'}`);
-      },
-      stylesheet: (written) => {
-        const name = named(written);
-        const text = this.#text(name);
-        if (typeof text !== 'string') throw new Error(`${written} ${text.reason}`);
-        const compiled = this.#resources.stylesheets.get(name);
-        if (compiled === undefined) throw new Error(`${written} was not compiled`);
-        return { name, ...compiled };
-      },
-    };
   }
 }
 

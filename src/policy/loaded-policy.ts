@@ -2,11 +2,17 @@
 // afterwards, and when the result does not pass, run again to find the rule that broke it.
 import { Refusal } from '../refusals.ts';
 import { withAgreement } from './agreement-rules.ts';
-import { type CompiledPolicy, compilePolicy, type PlacedSelection } from './compile-policy.ts';
+import {
+  type CompiledPolicy,
+  compilePolicy,
+  compileRead,
+  type PlacedSelection,
+  type ReadRules,
+} from './compile-policy.ts';
 import type { Derivation, DocumentCheck, Policy, PolicyContext, PolicySource } from './policy.ts';
 import type { PolicyResources } from './policy-resources.ts';
 import type { PlainContext } from './policy-worker.ts';
-import { type PolicyWorkers, sharedPolicyWorkers } from './policy-workers.ts';
+import type { PolicyWorkers } from './policy-workers.ts';
 import { runRules } from './run-rules.ts';
 
 /** Documents up to this size run in the calling thread, bytes. */
@@ -20,6 +26,18 @@ const everyRule = 1;
 
 let policiesLoaded = 0;
 
+/** What a policy is made of. */
+export interface PolicyParts {
+  readonly resources: PolicyResources;
+  readonly digest: string;
+  readonly name: string;
+  readonly version: number;
+  /** Its rules as data; absent for a policy that is too large to be handed around like that. */
+  readonly rules?: ReadRules | undefined;
+  /** Its rules ready to run, the policy's from now on; absent for a policy that runs in worker threads alone. */
+  readonly compiled?: CompiledPolicy | undefined;
+}
+
 export class LoadedPolicy implements Policy {
   readonly name: string;
   readonly version: number;
@@ -29,19 +47,20 @@ export class LoadedPolicy implements Policy {
   readonly selections: () => readonly PlacedSelection[];
   readonly #id: string;
   readonly #resources: PolicyResources;
+  readonly #rules: ReadRules | undefined;
   readonly #workers: () => PolicyWorkers;
   #compiled: CompiledPolicy | undefined;
   #running = 0;
   #closed = false;
 
-  /** Throws PolicyFileError. */
-  constructor(resources: PolicyResources, digest: string, workers: () => PolicyWorkers = sharedPolicyWorkers) {
+  constructor({ resources, digest, name, version, rules, compiled }: PolicyParts, workers: () => PolicyWorkers) {
     this.#resources = resources;
+    this.#rules = rules;
     this.#workers = workers;
-    this.#compiled = compilePolicy(resources);
+    this.#compiled = compiled;
     this.#id = `${digest} ${++policiesLoaded}`;
-    this.name = this.#compiled.name;
-    this.version = this.#compiled.version;
+    this.name = name;
+    this.version = version;
     this.digest = digest;
     this.source = resources.source;
     this.selections = () => this.#ready().selections;
@@ -78,28 +97,23 @@ export class LoadedPolicy implements Policy {
 
   // Whoever got hold of a policy before it was replaced may still use it.
   #ready(): CompiledPolicy {
-    this.#compiled ??= compilePolicy(this.#resources);
+    this.#compiled ??=
+      this.#rules === undefined ? compilePolicy(this.#resources) : compileRead(this.#resources, this.#rules);
     return this.#compiled;
   }
 
   async #derive(document: Uint8Array, context: PolicyContext, most?: number): Promise<Derivation> {
-    const { rules } = this.#ready();
     const plain = plainContext(context);
-    if (plain !== undefined && (rules.some(({ kind }) => kind === 'stylesheet') || !this.#isQuick(document))) {
-      return this.#workers().derive(this.#id, this.#resources, document, plain, most);
+    // What is too large to be compiled here, or was freed already, runs where compiling it holds up nobody.
+    if (plain !== undefined && (this.#compiled === undefined || !isQuick(this.#compiled, document))) {
+      return this.#workers().derive(
+        { id: this.#id, resources: this.#resources, rules: this.#rules },
+        document,
+        plain,
+        most,
+      );
     }
-    return runRules(withAgreement(rules, context), document, context, { most });
-  }
-
-  #isQuick(document: Uint8Array): boolean {
-    const bytes = document.byteLength;
-    if (bytes > smallDocument) return false;
-    const elements = tagsIn(document);
-    if (elements > fewTags) return false;
-    const { rules } = this.#ready();
-    const size = { bytes, elements };
-    const work = rules.reduce((sum, rule) => sum + elements * everyRule + (rule.weight?.(size) ?? 0), 0);
-    return work <= lightWork;
+    return runRules(withAgreement(this.#ready().rules, context), document, context, { most });
   }
 
   /** The refusal of a derived document, naming the last rule that turned a good document into a bad one. */
@@ -122,6 +136,17 @@ export class LoadedPolicy implements Policy {
       cause: `policy rule "${culprit}": ${refusal.code}: ${refusal.detail.cause ?? refusal.phrase}`,
     });
   }
+}
+
+/** True when running the rules on a document is sure to take little time. */
+function isQuick({ rules }: CompiledPolicy, document: Uint8Array): boolean {
+  const bytes = document.byteLength;
+  if (bytes > smallDocument || rules.some(({ kind }) => kind === 'stylesheet')) return false;
+  const elements = tagsIn(document);
+  if (elements > fewTags) return false;
+  const size = { bytes, elements };
+  const work = rules.reduce((sum, rule) => sum + elements * everyRule + (rule.weight?.(size) ?? 0), 0);
+  return work <= lightWork;
 }
 
 function plainContext(context: PolicyContext): PlainContext | undefined {

@@ -1,10 +1,11 @@
 // Policy files: YAML in, Policy out, or every problem at once with its file and line.
-import { createHash } from 'node:crypto';
+import { compileInTurns, compilePolicy } from './compile-policy.ts';
 import { LoadedPolicy } from './loaded-policy.ts';
 import type { Policy, PolicySource } from './policy.ts';
-import { type PolicyResources, textAlone } from './policy-resources.ts';
+import { digestOf, type PolicyResources, textAlone } from './policy-resources.ts';
+import { type PolicyParser, parsePolicyText, parsingOnce } from './policy-text.ts';
 import { type PolicyWorkers, sharedPolicyWorkers } from './policy-workers.ts';
-import { readPolicy, resourcesOf } from './read-policy.ts';
+import { checkSizes, readPolicy } from './read-policy.ts';
 
 export { PolicyFileError, PolicyUnreadable } from './policy-problems.ts';
 
@@ -15,20 +16,29 @@ export async function loadPolicy(
   file: string,
   workers: () => PolicyWorkers = sharedPolicyWorkers,
 ): Promise<LoadedPolicy> {
-  return loaded(await readPolicy(file, (text) => workers().compile(text)), workers);
+  const parse = parsingOnce();
+  const resources = await readPolicy(file, { compile: (text) => workers().compile(text), parse });
+  return loaded(resources, parse, workers);
 }
 
-/** The policy that texts kept elsewhere make; its keys are read from the folder of `source.file`. Rejects with PolicyFileError. */
+/**
+ * The policy that texts kept or sent make; its keys are read from the folder of `source.file`. The texts are read in a worker thread,
+ * whatever they are. Rejects with PolicyFileError.
+ */
 export async function policyFromSource(
   source: PolicySource,
   workers: () => PolicyWorkers = sharedPolicyWorkers,
 ): Promise<LoadedPolicy> {
-  return loaded(await resourcesOf(source, (text) => workers().compile(text)), workers);
+  checkSizes(source);
+  const { digest, name, version, rules, ...found } = await workers().read(source);
+  const resources = { source, ...found };
+  const compiled = rules === undefined ? undefined : await compileInTurns(resources, rules);
+  return new LoadedPolicy({ resources, digest, name, version, rules, compiled }, workers);
 }
 
 /** Compiles the text of a policy that names no other file; `file` only names it in problems. Throws PolicyFileError. */
 export function parsePolicy(text: string, file: string): LoadedPolicy {
-  return loaded(textAlone(file, text), sharedPolicyWorkers);
+  return loaded(textAlone(file, text), parsePolicyText, sharedPolicyWorkers);
 }
 
 const empty = parsePolicy('policy: none\nversion: 0\nrules: []\n', 'none');
@@ -42,16 +52,8 @@ export const passThroughPolicy: Policy = {
   close: () => undefined,
 };
 
-function loaded(resources: PolicyResources, workers: () => PolicyWorkers): LoadedPolicy {
-  return new LoadedPolicy(resources, digestOf(resources), workers);
-}
-
-function digestOf({ source, keys }: PolicyResources): string {
-  const hash = createHash('sha256').update(source.text);
-  for (const name of Object.keys(source.files).sort()) {
-    hash.update(`\0${name}\0`).update(source.files[name] ?? '');
-  }
-  // Another key makes other pseudonyms: what was derived with the old one is derived again.
-  for (const name of [...keys.keys()].sort()) hash.update(`\0${name}\0`).update(keys.get(name) ?? '');
-  return hash.digest('base64url');
+function loaded(resources: PolicyResources, parse: PolicyParser, workers: () => PolicyWorkers): LoadedPolicy {
+  const { read: rules, ...compiled } = compilePolicy(resources, parse);
+  const { name, version } = compiled;
+  return new LoadedPolicy({ resources, digest: digestOf(resources), name, version, rules, compiled }, workers);
 }

@@ -97,6 +97,8 @@ const badRules: readonly string[] = [
   'nmae: b, remove: { select: //g:list }',
   'renam: {}',
   'include: b.yaml',
+  `remove: { select: ${'a'.repeat(10_001)} }`,
+  `insert: { into: //g:list, element: "<g:a>${'a'.repeat(20_000)}</g:a>" }`,
 ];
 
 const badFiles: readonly string[] = [
@@ -125,7 +127,7 @@ const badFiles: readonly string[] = [
 ];
 
 describe('what loading refuses, the JSON Schema refuses', () => {
-  test.each([...badRules.map(rule), ...badFiles])('%s', async (text) => {
+  test.each([...badRules.map(rule), ...badFiles].map((text) => [text.slice(0, 200), text]))('%s', async (_, text) => {
     expect({ loads: await loads(text), fits: fitsJsonSchema(text) }).toEqual({ loads: false, fits: false });
   });
 });

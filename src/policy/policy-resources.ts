@@ -1,4 +1,5 @@
 // Everything a policy is compiled from, as plain data that can move to another thread: its texts, keys and compiled stylesheets.
+import { createHash } from 'node:crypto';
 import { posix, relative, sep } from 'node:path';
 import type { PolicySource } from './policy.ts';
 import type { StylesheetProblem } from './stylesheet-check.ts';
@@ -23,6 +24,17 @@ export function textAlone(file: string, text: string): PolicyResources {
     keys: new Map(),
     stylesheets: new Map(),
   };
+}
+
+/** SHA-256 over all texts and keys of a policy, base64url. */
+export function digestOf({ source, keys }: PolicyResources): string {
+  const hash = createHash('sha256').update(source.text);
+  for (const name of Object.keys(source.files).sort()) {
+    hash.update(`\0${name}\0`).update(source.files[name] ?? '');
+  }
+  // Another key makes other pseudonyms: what was derived with the old one is derived again.
+  for (const name of [...keys.keys()].sort()) hash.update(`\0${name}\0`).update(keys.get(name) ?? '');
+  return hash.digest('base64url');
 }
 
 /**

@@ -7,7 +7,11 @@ import { xpathPrefixes } from '../xml/xpath.ts';
 const text = z.string().min(1);
 const service = z.enum(['mcptt', 'mcvideo', 'mcdata']);
 const services = z.array(service).min(1);
-const xpath = text.describe('XPath 1.0');
+/** Characters; compiling longer ones would hold everybody up. */
+const longestXPath = 10_000;
+const longestElement = 20_000;
+
+const xpath = text.max(longestXPath).describe('XPath 1.0');
 const priority = z.int().min(0).max(255);
 const domain = z
   .string()
@@ -105,6 +109,7 @@ const areas = withSome(
     elements: z
       .array(text.regex(/^[A-Za-z_][\w.-]*$/, 'must be a local name'))
       .min(1)
+
       .optional()
       .describe('local names of the elements that hold areas, as the release spells them'),
     ifNoneLeft: z.enum(['accept', 'refuse']).default('accept').describe('refuse a group whose last area would go'),
@@ -139,6 +144,7 @@ const ruleKinds = {
   insert: z.strictObject({
     into: xpath,
     element: text
+      .max(longestElement)
       .describe('one element; the prefixes of selections are bound in it')
       .meta({ pattern: '^\\s*<[\\s\\S]*>\\s*$' }),
   }),

@@ -1,13 +1,17 @@
-// Worker thread that runs policies on large documents, stylesheets, and whatever could take long. Tells which rule it is at, so that one
+// Worker thread that reads policies, and runs them on large documents, stylesheets, and whatever could take long. Tells which rule it is at, so that one
 // that takes too long can be named; keeps the policies that it was given.
 import { parentPort, workerData } from 'node:worker_threads';
+import type { FileProblem } from '../config/file-problem.ts';
 import { servedUsers } from '../identity/served.ts';
 import { canonicalUri, uriDomain } from '../identity/uri.ts';
 import { Refusal, type RefusalCode, type RefusalDetail } from '../refusals.ts';
 import { withAgreement } from './agreement-rules.ts';
-import { type CompiledPolicy, compilePolicy } from './compile-policy.ts';
-import type { Derivation, PolicyContext, PolicyUsers, ThirdSystemMembers } from './policy.ts';
-import type { CompiledStylesheet, PolicyResources } from './policy-resources.ts';
+import { type CompiledPolicy, compilePolicy, compileRead, type ReadRules } from './compile-policy.ts';
+import type { Derivation, PolicyContext, PolicySource, PolicyUsers, ThirdSystemMembers } from './policy.ts';
+import { PolicyFileError } from './policy-problems.ts';
+import { type CompiledStylesheet, digestOf, type PolicyResources } from './policy-resources.ts';
+import { parsingOnce } from './policy-text.ts';
+import { resourcesOf } from './read-policy.ts';
 import { runRules } from './run-rules.ts';
 import { useStylesheetProcessor } from './stylesheet.ts';
 import { installCommand, StylesheetProcessor } from './stylesheet-processor.ts';
@@ -20,12 +24,13 @@ export interface PlainContext extends Pick<PolicyContext, 'direction' | 'groupId
 
 export type PolicyJob =
   | { readonly kind: 'compile'; readonly stylesheet: string }
+  | { readonly kind: 'read'; readonly source: PolicySource }
   | {
       readonly kind: 'derive';
       /** Tells the policy from all others of this process. */
       readonly policy: string;
       /** What to compile it from; a thread that does not know the policy asks for it. */
-      readonly resources?: PolicyResources | undefined;
+      readonly made?: { readonly resources: PolicyResources; readonly rules: ReadRules | undefined } | undefined;
       readonly document: Uint8Array;
       readonly context: PlainContext;
       /** Rules that may change something before the run stops. */
@@ -34,13 +39,26 @@ export type PolicyJob =
 
 export type PolicyVerdict =
   | { readonly compiled: CompiledStylesheet }
+  | { readonly read: ReadPolicy }
+  | { readonly problems: readonly FileProblem[] }
   | { readonly derivation: Derivation }
   | { readonly unknownPolicy: true }
   | { readonly refusal: RefusalCode; readonly detail: RefusalDetail }
   | { readonly failure: string };
 
+/** A policy that was read here and is usable: compiling it needs no look at its texts. */
+export interface ReadPolicy extends Omit<PolicyResources, 'source'> {
+  readonly digest: string;
+  readonly name: string;
+  readonly version: number;
+  /** Absent for a policy that is too large to be compiled in the thread of the event loop. */
+  readonly rules?: ReadRules | undefined;
+}
+
+/** Characters of all texts of a policy above which its rules stay in threads like this. */
+const largePolicy = 64 * 1024;
 /** Policies that a thread keeps compiled. */
-const policiesKept = 32;
+const policiesKept = 100;
 
 const { saxon } = workerData as { readonly saxon: string };
 const policies = new Map<string, CompiledPolicy>();
@@ -56,24 +74,50 @@ async function loadedProcessor(): Promise<StylesheetProcessor | undefined> {
 async function compileStylesheet(text: string): Promise<PolicyVerdict> {
   const loaded = await loadedProcessor();
   parentPort?.postMessage({ started: true });
-  if (loaded === undefined) {
-    return { compiled: { problems: [{ text: `stylesheets need an optional package: ${installCommand}` }] } };
+  return { compiled: loaded === undefined ? withoutProcessor : loaded.compile(text) };
+}
+
+const withoutProcessor: CompiledStylesheet = {
+  problems: [{ text: `stylesheets need an optional package: ${installCommand}` }],
+};
+
+async function read(source: PolicySource): Promise<PolicyVerdict> {
+  parentPort?.postMessage({ started: true });
+  const parse = parsingOnce();
+  const compile = async (text: string): Promise<CompiledStylesheet> => {
+    const loaded = await loadedProcessor();
+    return loaded === undefined ? withoutProcessor : loaded.compile(text);
+  };
+  try {
+    const resources = await resourcesOf(source, { parse, compile });
+    const { read: rules, dispose, name, version } = compilePolicy(resources, parse);
+    dispose();
+    const { unreadable, keys, stylesheets } = resources;
+    const made = { unreadable, keys, stylesheets, digest: digestOf(resources), name, version };
+    return { read: isLarge(source) ? made : { ...made, rules } };
+  } catch (error) {
+    if (error instanceof PolicyFileError) return { problems: error.problems };
+    throw error;
   }
-  return { compiled: loaded.compile(text) };
+}
+
+function isLarge({ text, files }: PolicySource): boolean {
+  return Object.values(files).reduce((sum, one) => sum + one.length, text.length) > largePolicy;
 }
 
 async function derive(job: Extract<PolicyJob, { kind: 'derive' }>): Promise<PolicyVerdict> {
   let policy = policies.get(job.policy);
   if (policy === undefined) {
-    if (job.resources === undefined) return { unknownPolicy: true };
-    policy = compilePolicy(job.resources);
+    if (job.made === undefined) return { unknownPolicy: true };
+    const { resources, rules } = job.made;
+    if (resources.stylesheets.size > 0) await loadedProcessor();
+    policy = rules === undefined ? compilePolicy(resources) : compileRead(resources, rules);
     // The oldest goes first; used ones move behind.
     for (const [name, old] of policies) {
       if (policies.size < policiesKept) break;
       old.dispose();
       policies.delete(name);
     }
-    if (job.resources.stylesheets.size > 0) await loadedProcessor();
   }
   policies.delete(job.policy);
   policies.set(job.policy, policy);
@@ -102,7 +146,8 @@ function contextOf({ users, treatment, ...rest }: PlainContext): PolicyContext {
 
 async function verdictOn(job: PolicyJob): Promise<PolicyVerdict> {
   try {
-    return job.kind === 'compile' ? await compileStylesheet(job.stylesheet) : await derive(job);
+    if (job.kind === 'compile') return await compileStylesheet(job.stylesheet);
+    return job.kind === 'read' ? await read(job.source) : await derive(job);
   } catch (error) {
     if (error instanceof Refusal) return { refusal: error.code, detail: error.detail };
     return { failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };

@@ -1,9 +1,11 @@
 // The threads that run policies, and how their answers and failures reach the caller. One set of threads serves all policies of a process.
 import { Refusal } from '../refusals.ts';
 import { JobOverBudget, PoolBusy, WorkerPool } from '../xml/worker-pool.ts';
-import type { Derivation } from './policy.ts';
+import type { ReadRules } from './compile-policy.ts';
+import type { Derivation, PolicySource } from './policy.ts';
+import { PolicyFileError } from './policy-problems.ts';
 import type { CompiledStylesheet, PolicyResources } from './policy-resources.ts';
-import type { PlainContext, PolicyJob, PolicyVerdict } from './policy-worker.ts';
+import type { PlainContext, PolicyJob, PolicyVerdict, ReadPolicy } from './policy-worker.ts';
 
 export interface PolicyWorkersOptions {
   readonly threads?: number | undefined;
@@ -13,6 +15,14 @@ export interface PolicyWorkersOptions {
   readonly memory?: number | undefined;
   /** Package that runs stylesheets. */
   readonly saxon?: string | undefined;
+}
+
+/** A policy that threads can run. */
+export interface RunnablePolicy {
+  /** Tells it from all others of this process. */
+  readonly id: string;
+  readonly resources: PolicyResources;
+  readonly rules: ReadRules | undefined;
 }
 
 export class PolicyWorkers {
@@ -41,20 +51,30 @@ export class PolicyWorkers {
     throw new Error('failure' in verdict ? verdict.failure : 'a worker did not compile a stylesheet');
   }
 
+  /** Reads and checks the texts of a policy. Rejects with PolicyFileError, Refusal `unavailable` when too much waits. */
+  async read(source: PolicySource): Promise<ReadPolicy> {
+    const verdict = await this.#run({ kind: 'read', source }).catch((error: unknown) => {
+      if (!(error instanceof Refusal) || error.code === 'unavailable') throw error;
+      throw new PolicyFileError([{ file: source.file, line: 1, key: '(file)', text: 'takes too long to read' }]);
+    });
+    if ('read' in verdict) return verdict.read;
+    if ('problems' in verdict) throw new PolicyFileError(verdict.problems);
+    throw new Error('failure' in verdict ? verdict.failure : 'a worker did not read a policy');
+  }
+
   /**
    * Runs a policy on a document, at most `most` of its rules that change something. Rejects with Refusal `constraint-failure` for a rule
    * that cannot act or takes too long, `unavailable` when too many documents wait.
    */
   async derive(
-    policy: string,
-    resources: PolicyResources,
+    { id, resources, rules }: RunnablePolicy,
     document: Uint8Array,
     context: PlainContext,
     most?: number,
   ): Promise<Derivation> {
-    const job: PolicyJob = { kind: 'derive', policy, document, context, most };
+    const job: PolicyJob = { kind: 'derive', policy: id, document, context, most };
     let verdict = await this.#run(job);
-    if ('unknownPolicy' in verdict) verdict = await this.#run({ ...job, resources });
+    if ('unknownPolicy' in verdict) verdict = await this.#run({ ...job, made: { resources, rules } });
     if ('derivation' in verdict) return verdict.derivation;
     if ('refusal' in verdict) throw new Refusal(verdict.refusal, verdict.detail);
     throw new Error('failure' in verdict ? verdict.failure : 'a worker did not run a policy');

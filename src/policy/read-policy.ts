@@ -3,10 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { parseYaml } from '../config/yaml-source.ts';
 import type { PolicySource } from './policy.ts';
 import { PolicyUnreadable } from './policy-problems.ts';
 import { type CompiledStylesheet, nameBelow, type PolicyResources } from './policy-resources.ts';
+import type { PolicyParser } from './policy-text.ts';
 import { shortestKey } from './pseudonym-seal.ts';
 
 /** Bytes of one file, and of a policy text, at most. */
@@ -28,23 +28,36 @@ interface References {
   readonly keys: readonly string[];
 }
 
+/** What policies are read with. */
+export interface PolicyReading {
+  readonly compile: StylesheetCompiler;
+  readonly parse: PolicyParser;
+}
+
 /** Reads a policy file and what it names. Rejects with PolicyUnreadable when the file itself cannot be read. */
-export async function readPolicy(file: string, compile: StylesheetCompiler): Promise<PolicyResources> {
+export async function readPolicy(file: string, reading: PolicyReading): Promise<PolicyResources> {
   const text = await readText(file, longestPolicy).catch((error: unknown) => {
     throw new PolicyUnreadable(file, reasonOf(error));
   });
   const folder = dirname(resolve(file));
   const files: Record<string, string> = {};
   const unreadable = new Map<string, string>();
-  await gather(folder, '', text, files, unreadable);
-  return withKeysAndStylesheets({ file, text, files }, unreadable, compile, true);
+  await gather(folder, '', text, files, unreadable, reading.parse);
+  return withKeysAndStylesheets({ file, text, files }, unreadable, reading, true);
 }
 
 /**
  * The resources of a policy whose texts are kept elsewhere; its keys are read from the folder of `source.file`. Rejects with
  * PolicyUnreadable for texts that would not be read from files.
  */
-export async function resourcesOf(source: PolicySource, compile: StylesheetCompiler): Promise<PolicyResources> {
+export async function resourcesOf(source: PolicySource, reading: PolicyReading): Promise<PolicyResources> {
+  checkSizes(source);
+  // A key that is missing now is not made: what was activated with another one would change all its pseudonyms.
+  return withKeysAndStylesheets(source, new Map(), reading, false);
+}
+
+/** Throws PolicyUnreadable for texts that would not be read from files. */
+export function checkSizes(source: PolicySource): void {
   const names = Object.keys(source.files);
   if (names.length > mostFiles) throw new PolicyUnreadable(source.file, `has more than ${mostFiles} files`);
   const texts: readonly (readonly [string, string, number])[] = [
@@ -54,8 +67,6 @@ export async function resourcesOf(source: PolicySource, compile: StylesheetCompi
   for (const [name, text, limit] of texts) {
     if (Buffer.byteLength(text) > limit) throw new PolicyUnreadable(name, `is larger than ${limit} bytes`);
   }
-  // A key that is missing now is not made: what was activated with another one would change all its pseudonyms.
-  return withKeysAndStylesheets(source, new Map(), compile, false);
 }
 
 async function gather(
@@ -64,8 +75,9 @@ async function gather(
   text: string,
   files: Record<string, string>,
   unreadable: Map<string, string>,
+  parse: PolicyParser,
 ): Promise<void> {
-  const { includes, areas, stylesheets } = referencesIn(text);
+  const { includes, areas, stylesheets } = referencesIn(text, parse);
   for (const written of new Set([...includes, ...areas, ...stylesheets])) {
     const name = nameBelow(folder, from, written);
     if (name === undefined || Object.hasOwn(files, name) || unreadable.has(name)) continue;
@@ -79,14 +91,14 @@ async function gather(
       unreadable.set(name, reasonOf(error));
       continue;
     }
-    if (includes.includes(written)) await gather(folder, name, files[name] ?? '', files, unreadable);
+    if (includes.includes(written)) await gather(folder, name, files[name] ?? '', files, unreadable, parse);
   }
 }
 
 async function withKeysAndStylesheets(
   source: PolicySource,
   unreadable: Map<string, string>,
-  compile: StylesheetCompiler,
+  { compile, parse }: PolicyReading,
   makeKey: boolean,
 ): Promise<PolicyResources> {
   const folder = dirname(resolve(source.file));
@@ -94,7 +106,7 @@ async function withKeysAndStylesheets(
   const stylesheets = new Map<string, CompiledStylesheet>();
   const texts: [string, string][] = [['', source.text]];
   for (const [from, text] of texts) {
-    const references = referencesIn(text);
+    const references = referencesIn(text, parse);
     for (const written of references.includes) {
       const name = nameBelow(folder, from, written);
       const included = name === undefined || !Object.hasOwn(source.files, name) ? undefined : source.files[name];
@@ -120,12 +132,12 @@ async function withKeysAndStylesheets(
 }
 
 /** The files that the text of a policy names; whatever does not have the shape of one is left to the check of that text. */
-function referencesIn(text: string): References {
+function referencesIn(text: string, parse: PolicyParser): References {
   const includes: string[] = [];
   const areas: string[] = [];
   const stylesheets: string[] = [];
   const keys: string[] = [];
-  const policy = record(parseYaml('', text).value);
+  const policy = record(parse('', text).value);
   const add = (list: string[], value: unknown): void => {
     if (typeof value === 'string' && value !== '') list.push(value);
   };
