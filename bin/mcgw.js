@@ -15,8 +15,11 @@ if (major < needed) {
 
 // A reader that has seen enough, such as `| head`, is no fault.
 process.stdout.on('error', (error) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`mcgw: standard output cannot be written: ${error.message}\n`);
+  process.exit(1);
 });
+process.stderr.on('error', () => undefined);
 
 const source = new URL('../src/main.ts', import.meta.url);
 const { main } = await import((existsSync(source) ? source : new URL('../dist/main.js', import.meta.url)).href);

@@ -1,12 +1,17 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Command } from 'commander';
+import { commandLine } from './main.ts';
 
 const program = fileURLToPath(new URL('../bin/mcgw.js', import.meta.url));
+const project = fileURLToPath(new URL('..', import.meta.url));
 let folder: string;
 
 beforeAll(() => {
@@ -61,30 +66,90 @@ describe('wrong usage exits 2 and says how it is used', () => {
   });
 });
 
-describe('every command explains itself with an example', () => {
+describe('what is wrong is one line on standard error, and a hint that can be typed as it stands', () => {
   test.each([
-    ['demo'],
-    ['serve'],
-    ['check'],
-    ['certificates'],
-    ['digest-user'],
-    ['policy try'],
-    ['group list'],
-    ['group get'],
-    ['group put'],
-    ['group delete'],
-    ['partner list'],
-    ['partner pull'],
-    ['partner push'],
-    ['delivery list'],
-    ['delivery retry'],
-    ['delivery drop'],
-    ['subscription list'],
-  ])('%s', async (command) => {
-    const { code, out } = await mcgw(...command.split(' '), '--help');
-    expect(code).toBe(0);
-    expect(out).toContain(`Usage: mcgw ${command}`);
-    expect(out).toMatch(new RegExp(`Example:\n  \\$ mcgw ${command}`));
+    [['srve'], "error: unknown command 'srve' (Did you mean serve?)", 'mcgw'],
+    [['audit', 'lits'], "error: unknown command 'lits' (Did you mean list?)", 'mcgw audit'],
+    [['nope', '--help'], "error: unknown command 'nope'", 'mcgw'],
+    [['help', 'group', 'putt'], "error: unknown command 'putt' (Did you mean put?)", 'mcgw group'],
+    [['serve', '--confg', 'x'], "error: unknown option '--confg' (Did you mean --config?)", 'mcgw serve'],
+    [['serve'], "error: required option '--config <file>' not specified", 'mcgw serve'],
+    [['group', 'put'], "error: missing required argument 'id'", 'mcgw group put'],
+    [
+      ['audit', 'list', '--limit', 'ten'],
+      "error: option '--limit <count>' argument 'ten' is invalid. must be a whole number",
+      'mcgw audit list',
+    ],
+  ])('%j', async (args, line, command) => {
+    expect(await mcgw(...args)).toEqual({ code: 2, out: '', err: `${line}\n(${command} --help tells more)\n` });
+  });
+
+  test.each([
+    [
+      ['audit', 'list', '--since', 'yesterday'],
+      '--since must be an instant such as 2026-01-31T12:00:00Z, a date such as 2026-01-31, or a span before now such as 30m, 2h, 3d or 1w, not "yesterday"',
+    ],
+    [['group', 'list', '--token', 'two words'], 'the token must be printable ASCII without spaces'],
+    [
+      ['group', 'list', '--url', 'http://u:p@127.0.0.1:9'],
+      '--url must have neither query nor fragment nor user: the token has an option of its own',
+    ],
+  ])('%j', async (args, line) => {
+    const address = ['--url', 'http://127.0.0.1:9', '--token', 'operator-token'];
+    const given = [...args, ...address.slice(args.includes('--url') ? 2 : 0, args.includes('--token') ? 2 : 4)];
+    expect(await mcgw(...given)).toEqual({ code: 2, out: '', err: `${line}\n` });
+  });
+
+  test('a result that cannot be written is no stack trace', async () => {
+    const [policy, group] = ['config/policies/from-red.yaml', 'config/groups/joint-flood-2026.xml'];
+    const target = join(folder, 'nowhere', 'x.xml');
+    const { code, out, err } = await mcgw(
+      'policy',
+      'try',
+      join(project, policy),
+      join(project, group),
+      '--output',
+      target,
+    );
+    expect([code, out, err]).toEqual([2, '', `${target}: cannot be written (ENOENT)\n`]);
+  });
+
+  test('what answers and is no gateway is told', async () => {
+    const server = createServer((_request, response) => response.end('<html>'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code, out, err } = await mcgw('partner', 'list', '--url', url, '--token', 'operator-token');
+    server.close();
+    expect([code, out, err]).toEqual([1, '', `what answers at ${url} is not the management API of a gateway\n`]);
+  });
+});
+
+describe('every command explains itself with an example', () => {
+  const described: [string, Command][] = [];
+  const collect = (command: Command, name: string): void => {
+    described.push([name, command]);
+    for (const below of command.commands) collect(below, `${name} ${below.name()}`);
+  };
+  collect(
+    commandLine(() => undefined),
+    'mcgw',
+  );
+
+  test.each(described)('%s', (name, command) => {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text) });
+    expect(() => command.outputHelp()).not.toThrow();
+    expect(help).toContain(`Usage: ${name} `);
+    expect(help).toMatch(new RegExp(`Example:\n  \\$ ${name} `));
+    expect(help).not.toContain('COMMAND');
+  });
+
+  test('the program itself tells the exit codes', async () => {
+    const { code, out } = await mcgw('--help');
+    expect([code, out]).toEqual([
+      0,
+      expect.stringContaining('Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration\n'),
+    ]);
   });
 });
 
@@ -117,8 +182,6 @@ test('check prints each problem as file:line: key: text and exits 2', async () =
   expect(out.split('\n')).toContain(`${file}:2: system.nam: unknown key, did you mean name?`);
   expect(out.split('\n')).toContain(`${file}:1: xcap: is required`);
 });
-
-const project = fileURLToPath(new URL('..', import.meta.url));
 
 describe('mcgw policy try', () => {
   const policy = join(project, 'config/policies/from-red.yaml');

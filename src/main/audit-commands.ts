@@ -2,26 +2,38 @@
 import { type Command, Option } from 'commander';
 import type { AuditFilter } from '../manage/commands/audit.ts';
 import type { GatewayAddress } from '../manage/commands/management-client.ts';
-import { addressed, type Finish, type Json, terminal, type WithGateway } from './command-line.ts';
+import { instantForms } from '../manage/instants.ts';
+import {
+  addressed,
+  example,
+  type Finish,
+  type Json,
+  terminal,
+  type WithGateway,
+  wholeNumberText,
+} from './command-line.ts';
 
 /** `audit`. */
 export function addAuditCommands(program: Command, withGateway: WithGateway, finish: Finish): void {
-  const audit = program.command('audit').description('the journal: who did what, proved by a chain of hashes');
+  const audit = program
+    .command('audit')
+    .description('the journal: who did what, proved by a chain of hashes')
+    .addHelpText('after', example('mcgw audit list --since 2h --config config/red.yaml'));
   const filtered = (command: Command): Command =>
     command
-      .option('--since <instant>', 'only entries from then on: ISO 8601, or a span before now such as 24h or 7d')
-      .option('--until <instant>', 'only entries before then')
+      .option('--since <instant>', `only entries from then on: ${instantForms}`)
+      .option('--until <instant>', 'only entries before then, written alike')
       .option('--subject <id>', 'only entries about this group ID or path')
       .option('--actor <id>', 'only what this identity did')
       .option('--action <action>', 'only entries of this kind, such as document-put')
-      .option('--after <sequence>', 'only entries behind this sequence');
+      .option('--after <sequence>', 'only entries behind this sequence', wholeNumberText);
   filtered(
     addressed(
       audit.command('list').description('list entries, oldest first'),
       'mcgw audit list --since 24h --config config/red.yaml',
     ),
   )
-    .option('--limit <count>', 'entries at most (200, up to 1000)')
+    .option('--limit <count>', 'entries at most (200, up to 1000)', wholeNumberText)
     .action((options: GatewayAddress & Json & AuditFilter & { limit?: string }) =>
       withGateway(options, async (client) =>
         (await import('../manage/commands/audit.ts')).auditList(client, options, terminal),

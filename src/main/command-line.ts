@@ -1,7 +1,7 @@
 // What all commands share: where they print, how they end, how those find their gateway that talk to one.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { GatewayAddress, ManagementClient } from '../manage/commands/management-client.ts';
-import { exitCodes, type Terminal } from '../manage/commands/terminal.ts';
+import { exitCodes, harmless, type Terminal, WrongUsage } from '../manage/commands/terminal.ts';
 
 export type Json = { readonly json: boolean };
 
@@ -22,17 +22,15 @@ export const terminal: Terminal = {
 /** Commands that talk to a gateway: one that cannot be found is wrong usage, one that does not answer or refuses a failure. */
 export function gatewayRunner(finish: Finish): WithGateway {
   return async (options, run) => {
-    const { AddressProblem, ManagementFailure, managementClient } = await import(
-      '../manage/commands/management-client.ts'
-    );
+    const { ManagementFailure, managementClient } = await import('../manage/commands/management-client.ts');
     let client: ManagementClient | undefined;
     try {
       client = managementClient(options);
       finish(await run(client));
     } catch (error) {
-      if (!(error instanceof AddressProblem || error instanceof ManagementFailure)) throw error;
-      terminal.err(error.message);
-      finish(error instanceof AddressProblem ? exitCodes.wrongUsage : exitCodes.failed);
+      if (!(error instanceof WrongUsage || error instanceof ManagementFailure)) throw error;
+      terminal.err(error.message.split('\n').map(harmless).join('\n'));
+      finish(error instanceof WrongUsage ? exitCodes.wrongUsage : exitCodes.failed);
     } finally {
       await client?.close();
     }
@@ -59,6 +57,12 @@ export function example(text: string): string {
 export function wholeNumber(value: string): number {
   if (!/^\d{1,5}$/.test(value) || Number(value) === 0) throw new InvalidArgumentError('must be a whole number above 0');
   return Number(value);
+}
+
+/** Checks an option that is a whole number, and leaves it as written. */
+export function wholeNumberText(value: string): string {
+  if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError('must be a whole number');
+  return value;
 }
 
 /** Resolves at SIGINT or SIGTERM. */

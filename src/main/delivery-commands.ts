@@ -1,11 +1,14 @@
 // The commands about what a running gateway has to tell others: deliveries to partners, subscriptions.
 import { type Command, Option } from 'commander';
 import type { GatewayAddress } from '../manage/commands/management-client.ts';
-import { addressed, type Json, terminal, type WithGateway } from './command-line.ts';
+import { addressed, example, type Json, terminal, type WithGateway } from './command-line.ts';
 
 /** `delivery` and `subscription`. */
 export function addDeliveryCommands(program: Command, withGateway: WithGateway): void {
-  const delivery = program.command('delivery').description('what waits to be delivered to partners');
+  const delivery = program
+    .command('delivery')
+    .description('what waits to be delivered to partners')
+    .addHelpText('after', example('mcgw delivery list --config config/red.yaml'));
   addressed(
     delivery.command('list').description('list deliveries and their last outcome'),
     'mcgw delivery list --state parked --config config/red.yaml',
@@ -51,7 +54,10 @@ export function addDeliveryCommands(program: Command, withGateway: WithGateway):
       ),
     );
 
-  const subscription = program.command('subscription').description('subscriptions at a running gateway');
+  const subscription = program
+    .command('subscription')
+    .description('subscriptions at a running gateway')
+    .addHelpText('after', example('mcgw subscription list --config config/blue.yaml'));
   addressed(
     subscription.command('list').description('list subscriptions'),
     'mcgw subscription list --config config/blue.yaml',

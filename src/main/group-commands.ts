@@ -1,11 +1,14 @@
 // The commands about groups of a running gateway.
 import type { Command } from 'commander';
 import type { GatewayAddress } from '../manage/commands/management-client.ts';
-import { addressed, type Json, terminal, type WithGateway } from './command-line.ts';
+import { addressed, example, type Json, terminal, type WithGateway } from './command-line.ts';
 
 /** `group`. */
 export function addGroupCommands(program: Command, withGateway: WithGateway): void {
-  const group = program.command('group').description('groups of a running gateway');
+  const group = program
+    .command('group')
+    .description('groups of a running gateway')
+    .addHelpText('after', example('mcgw group list --config config/blue.yaml'));
   addressed(
     group.command('list').description('list home and foreign groups'),
     'mcgw group list --config config/blue.yaml',

@@ -1,11 +1,14 @@
 // The commands about local edits of groups of partners.
 import type { Command } from 'commander';
 import type { GatewayAddress } from '../manage/commands/management-client.ts';
-import { addressed, type Json, terminal, type WithGateway } from './command-line.ts';
+import { addressed, example, type Json, terminal, type WithGateway, wholeNumberText } from './command-line.ts';
 
 /** `overlay`. */
 export function addOverlayCommands(program: Command, withGateway: WithGateway): void {
-  const overlay = program.command('overlay').description('local edits of groups of partners');
+  const overlay = program
+    .command('overlay')
+    .description('local edits of groups of partners')
+    .addHelpText('after', example('mcgw overlay list --config config/blue.yaml'));
   addressed(
     overlay.command('list').description('list groups with local edits'),
     'mcgw overlay list --config config/blue.yaml',
@@ -29,7 +32,7 @@ export function addOverlayCommands(program: Command, withGateway: WithGateway): 
     'mcgw overlay drop sip:border-7@red.example --edit 2 --config config/blue.yaml',
   )
     .argument('<group>', 'MC service group ID')
-    .option('--edit <number>', 'only this edit')
+    .option('--edit <number>', 'only this edit', wholeNumberText)
     .action((id: string, options: GatewayAddress & Json & { edit?: string }) =>
       withGateway(options, async (client) =>
         (await import('../manage/commands/overlay.ts')).overlayDrop(client, id, options, terminal),
@@ -40,7 +43,7 @@ export function addOverlayCommands(program: Command, withGateway: WithGateway): 
     'mcgw overlay rebase sip:border-7@red.example --edit 2 --select "group/list-service/list" --config config/blue.yaml',
   )
     .argument('<group>', 'MC service group ID')
-    .option('--edit <number>', 'the edit that acts at another place')
+    .option('--edit <number>', 'the edit that acts at another place', wholeNumberText)
     .option('--select <selector>', 'with --edit: the selector (RFC 5261) of that place')
     .action((id: string, options: GatewayAddress & Json & { edit?: string; select?: string }) =>
       withGateway(options, async (client) =>

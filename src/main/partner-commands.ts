@@ -1,11 +1,14 @@
 // The commands about partner systems of a running gateway.
 import type { Command } from 'commander';
 import type { GatewayAddress } from '../manage/commands/management-client.ts';
-import { addressed, type Json, terminal, type WithGateway } from './command-line.ts';
+import { addressed, example, type Json, terminal, type WithGateway } from './command-line.ts';
 
 /** `partner`. */
 export function addPartnerCommands(program: Command, withGateway: WithGateway): void {
-  const partner = program.command('partner').description('partner systems of a running gateway');
+  const partner = program
+    .command('partner')
+    .description('partner systems of a running gateway')
+    .addHelpText('after', example('mcgw partner list --config config/red.yaml'));
   addressed(partner.command('list').description('list partners'), 'mcgw partner list --config config/red.yaml').action(
     (options: GatewayAddress & Json) =>
       withGateway(options, async (client) =>

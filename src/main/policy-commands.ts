@@ -10,7 +10,10 @@ import { addressed, example, type Finish, type Json, terminal, type WithGateway 
 
 /** `policy` with its files and its versions. */
 export function addPolicyCommands(program: Command, withGateway: WithGateway, finish: Finish): void {
-  const policy = program.command('policy').description('policy files, and their versions at a running gateway');
+  const policy = program
+    .command('policy')
+    .description('policy files, and their versions at a running gateway')
+    .addHelpText('after', example('mcgw policy try config/policies/from-red.yaml config/groups/joint-flood-2026.xml'));
   policy
     .command('try')
     .description('print the document a policy makes of a group; which rule changed what goes to standard error')

@@ -28,16 +28,16 @@ interface Wanted {
 /** Routes below `/journal`. */
 export function auditRoutes(context: ManagementContext): Router {
   const router = Router({ strict: true });
-  const { store } = context;
+  const { now, store } = context;
   router.get('/', async (request, response) => {
     const limit = Math.max(1, queryNumber(request, 'limit', 200, 1000));
     const entries: JournalRecord[] = [];
-    for await (const entry of entriesOf(store, wantedBy(request))) {
+    for await (const entry of entriesOf(store, wantedBy(request, now()))) {
       if (entries.push(entry) >= limit) break;
     }
     response.json({ entries });
   });
-  router.get('/export', (request, response) => sendJsonLines(response, entriesOf(store, wantedBy(request))));
+  router.get('/export', (request, response) => sendJsonLines(response, entriesOf(store, wantedBy(request, now()))));
   router.get('/verification', async (request, response) => {
     const text = queryValue(request, 'anchor');
     const anchor = text === undefined ? undefined : parseAnchor(text);
@@ -55,14 +55,14 @@ export function auditRoutes(context: ManagementContext): Router {
   return router;
 }
 
-function wantedBy(request: Request): Wanted {
+function wantedBy(request: Request, now: number): Wanted {
   return {
     after: queryNumber(request, 'after', 0, Number.MAX_SAFE_INTEGER),
     subject: queryValue(request, 'subject'),
     actor: queryValue(request, 'actor'),
     action: queryValue(request, 'action'),
-    since: queryInstant(request, 'since'),
-    until: queryInstant(request, 'until'),
+    since: queryInstant(request, 'since', now),
+    until: queryInstant(request, 'until', now),
   };
 }
 

@@ -112,7 +112,7 @@ describe('without a gateway', () => {
       printed((terminal) => auditVerifyStore({ config, json: false }, terminal), code);
     expect(await verify(1)).toContain('in use');
     await store.close();
-    expect(await verify(0)).toMatch(/^intact: 1 entries/);
+    expect(await verify(0)).toMatch(/^intact: 1 entry /);
     const database = new DatabaseSync(file);
     database.exec("UPDATE journal SET actor = 'x'");
     database.close();

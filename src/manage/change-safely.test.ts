@@ -105,8 +105,8 @@ describe('policies', () => {
     expect(text).toBe(
       [
         `changed ${groupId} (red, inbound): by rule 1 (1)`,
-        'policy from-red v1: 1 groups: 1 change, 0 stay, 0 refused',
-        '  rule "rule 1": 1 groups, 1 changes',
+        'policy from-red v1: 1 group: 1 change, 0 stay, 0 refused',
+        '  rule "rule 1": 1 group, 1 change',
       ].join('\n'),
     );
     expect(await served()).toBe(before);
@@ -130,7 +130,7 @@ describe('policies', () => {
       policyActivate(atBlue, join(folder, 'v1.yaml'), { ...waiting, ...inbound }, terminal),
     );
     expect(text).toMatch(/^from-red v1 is in force for red, inbound\n/);
-    expect(text).toMatch(/red, inbound: 1 of 1 groups, 1 changed, 0 refused$/);
+    expect(text).toMatch(/red, inbound: 1 of 1 group, 1 changed, 0 refused$/);
     expect(await explained()).toMatchObject({
       source: { partner: 'red' },
       policy: { name: 'from-red', version: 1 },
@@ -166,7 +166,7 @@ describe('policies', () => {
     await printed((terminal) => policyActivate(atBlue, join(folder, 'v1.yaml'), { ...waiting, ...inbound }, terminal));
     const good = await served();
     const text = await printed((terminal) => policyActivate(atBlue, join(folder, 'strict.yaml'), waiting, terminal));
-    expect(text).toMatch(/1 of 1 groups, 0 changed, 1 refused$/);
+    expect(text).toMatch(/1 of 1 group, 0 changed, 1 refused$/);
     expect(await served()).toBe(good);
     expect(await explained()).toMatchObject({
       policy: { name: 'from-red', version: 1 },

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { RefusalCode } from '../refusals.ts';
 import * as answers from './answers.ts';
+import { instantForms } from './instants.ts';
 
 export type OperationMethod = 'get' | 'put' | 'post' | 'delete';
 
@@ -67,8 +68,8 @@ const journalFilter: Readonly<Record<string, QueryParameter>> = {
   subject: { description: 'only entries about this group ID or path', schema: z.string() },
   actor: { description: 'only what this identity did', schema: z.string() },
   action: { description: 'only entries of this kind', schema: z.string() },
-  since: { description: 'only entries from this instant on', schema: z.iso.datetime() },
-  until: { description: 'only entries before this instant', schema: z.iso.datetime() },
+  since: { description: `only entries from then on: ${instantForms}`, schema: z.string() },
+  until: { description: 'only entries before then, written alike', schema: z.string() },
 };
 
 /** Every operation, in the order of the document. */

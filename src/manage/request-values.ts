@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import type { Preconditions } from '../documents/documents.ts';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
+import { instantForms, readInstant } from './instants.ts';
 
 /** The canonical group ID in the path parameter `groupId`. */
 export function groupIdOf(request: Request): string {
@@ -56,15 +57,13 @@ export function queryNumber(request: Request, name: string, fallback: number, ma
   throw new Refusal('bad-request', { phrase: `The query parameter ${name} must be a whole number up to ${max}` });
 }
 
-/** An instant in the query, ISO 8601, in the form in which the journal has them; a date alone is its beginning in UTC. */
-export function queryInstant(request: Request, name: string): string | undefined {
+/** An instant in the query, or a span before `now` (milliseconds since 1970), in the form in which the journal has them. */
+export function queryInstant(request: Request, name: string, now: number): string | undefined {
   const value = queryValue(request, name);
   if (value === undefined) return undefined;
-  const time = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(value) ? Date.parse(value) : Number.NaN;
-  if (!Number.isNaN(time)) return new Date(time).toISOString();
-  throw new Refusal('bad-request', {
-    phrase: `The query parameter ${name} must be an instant such as 2026-01-31T12:00:00Z`,
-  });
+  const instant = readInstant(value, now);
+  if (instant !== undefined) return instant;
+  throw new Refusal('bad-request', { phrase: `The query parameter ${name} must be ${instantForms}` });
 }
 
 /** The group ID in a JSON body `{ "groupId": … }`. */

@@ -6,12 +6,13 @@ import { type JournalVerdict, parseAnchor, verifyJournal } from '../../store/jou
 import { openStore } from '../../store/open-store.ts';
 import type { JournalRecord, Store } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
+import { instantForms, readInstant } from '../instants.ts';
 import type { GatewayAddress, ManagementClient } from './management-client.ts';
-import { columns, exitCodes, type Terminal } from './terminal.ts';
+import { columns, counted, exitCodes, type Terminal, WrongUsage } from './terminal.ts';
 
 /** Which entries are wanted. */
 export interface AuditFilter {
-  /** ISO 8601, or a span such as `24h` before now. */
+  /** As `readInstant` takes them. */
   readonly since?: string | undefined;
   readonly until?: string | undefined;
   readonly subject?: string | undefined;
@@ -101,7 +102,7 @@ export async function auditErase(client: ManagementClient, person: string, termi
     contentType: 'application/json',
   });
   const { entries } = JSON.parse(answer.body) as { readonly entries: number };
-  terminal.out(`${person} erased from ${entries} ${entries === 1 ? 'entry' : 'entries'}`);
+  terminal.out(`${person} erased from ${counted(entries, 'entry', 'entries')}`);
   return exitCodes.done;
 }
 
@@ -117,23 +118,24 @@ function show(verdict: Shown, json: boolean, terminal: Terminal): number {
   if (json) terminal.out(JSON.stringify(verdict, null, 2));
   else if (broken === undefined) {
     const range = first === undefined ? '' : ` (${first} to ${last}, ${erased} with erased texts)`;
-    terminal.out(`intact: ${entries} entries${range}\nanchor ${anchor}`);
-  } else terminal.err(`broken at entry ${broken.sequence}: ${broken.why}; ${entries} entries before it are intact`);
+    terminal.out(`intact: ${counted(entries, 'entry', 'entries')}${range}\nanchor ${anchor}`);
+  } else
+    terminal.err(
+      `broken at entry ${broken.sequence}: ${broken.why}; ${counted(entries, 'entry before it is', 'entries before it are')} intact`,
+    );
   return intact ? exitCodes.done : exitCodes.failed;
 }
 
 function queryOf({ since, until, subject, actor, action, after }: AuditFilter): URLSearchParams {
-  const given = { since: instantOf(since), until: instantOf(until), subject, actor, action, after };
+  const given = { since: instantOf('since', since), until: instantOf('until', until), subject, actor, action, after };
   return new URLSearchParams(
     Object.entries(given).flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]])),
   );
 }
 
-const units: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-// `24h` is a day before now; everything else is for the gateway to understand.
-function instantOf(text: string | undefined): string | undefined {
-  const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text ?? '') ?? [];
-  if (count === undefined || unit === undefined) return text;
-  return new Date(Date.now() - Number(count) * (units[unit] ?? 0)).toISOString();
+function instantOf(option: string, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const instant = readInstant(text, Date.now());
+  if (instant === undefined) throw new WrongUsage(`--${option} must be ${instantForms}, not ${JSON.stringify(text)}`);
+  return instant;
 }

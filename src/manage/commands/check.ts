@@ -9,7 +9,7 @@ import { storeFileProblem } from '../../store/sqlite/check-file.ts';
 import { storedGroups } from '../../store/sqlite/read-groups.ts';
 import { exampleGroups } from '../example-groups.ts';
 import { prepare } from '../prepare.ts';
-import { exitCodes, type Terminal } from './terminal.ts';
+import { counted, exitCodes, type Terminal } from './terminal.ts';
 
 export interface CheckOptions {
   /** Also looks into the PostgreSQL database of `storage.postgres`, which is else not connected to. */
@@ -29,9 +29,7 @@ export async function check(file: string, terminal: Terminal, { connect = false 
   const problems = inOrder(file, [...found, ...ofStore, ...ofPolicies]);
   for (const problem of problems) terminal.out(problemLine(problem));
   if (prepared === undefined || unusable !== undefined) return exitCodes.wrongUsage;
-  const warnings =
-    problems.length === 0 ? 'no warnings' : problems.length === 1 ? '1 warning' : `${problems.length} warnings`;
-  terminal.out(`${file}: no errors, ${warnings}`);
+  terminal.out(`${file}: no errors, ${problems.length === 0 ? 'no warnings' : counted(problems.length, 'warning')}`);
   return exitCodes.done;
 }
 

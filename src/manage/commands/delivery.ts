@@ -2,7 +2,7 @@
 import type { ListedDelivery } from '../listings.ts';
 import type { ListOptions } from './group.ts';
 import type { ManagementClient } from './management-client.ts';
-import { columns, exitCodes, type Terminal } from './terminal.ts';
+import { columns, counted, exitCodes, type Terminal } from './terminal.ts';
 
 export interface DeliveryFilter {
   readonly partner?: string | undefined;
@@ -74,7 +74,7 @@ export async function deliveryRelease(
   const path = groupId === undefined ? `deliveries/${encodeURIComponent(partner)}` : deliveryPath(partner, groupId);
   const answer = await client.send({ method: 'POST', path: `${path}/release` });
   const { released } = JSON.parse(answer.body) as { released: number };
-  terminal.out(`${released} withdrawal${released === 1 ? '' : 's'} released for ${partner}`);
+  terminal.out(`${counted(released, 'withdrawal')} released for ${partner}`);
   if (groupId === undefined)
     terminal.err(`the brake of ${partner} holds nothing for interconnect.brake.window seconds from now`);
   return exitCodes.done;

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Provenance } from '../listings.ts';
 import type { ManagementClient } from './management-client.ts';
-import { exitCodes, type Terminal } from './terminal.ts';
+import { counted, exitCodes, type Terminal } from './terminal.ts';
 
 /** Explains one group. */
 export async function groupExplain(
@@ -46,7 +46,7 @@ function explained({
   const derived = rest.derivedAt === undefined ? '' : `, applied ${rest.derivedAt}`;
   return [
     groupId,
-    `source   from ${source.partner}, tag "${source.tag}", ${source.size} bytes, arrived ${source.received}${sent}`,
+    `source   from ${source.partner}, tag "${source.tag}", ${counted(source.size, 'byte')}, arrived ${source.received}${sent}`,
     ...state.map((text) => `         ${text}`),
     `policy   ${policy.name} v${policy.version}${derived}`,
     ...(refused === undefined
@@ -70,7 +70,7 @@ function explained({
     }),
     served === undefined
       ? 'served   nothing'
-      : `served   tag "${served.tag}", ${served.size} bytes, since ${served.modified}`,
+      : `served   tag "${served.tag}", ${counted(served.size, 'byte')}, since ${served.modified}`,
     ...rest.notified.map(({ at, subscribers }) => `notified ${at}: ${subscribers.join(', ')}`),
   ];
 }

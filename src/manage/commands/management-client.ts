@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher, request } from 'undici';
 import { loadConfiguration, problemLine } from '../../config/load.ts';
-import { unreadable } from './terminal.ts';
+import { unreadable, WrongUsage } from './terminal.ts';
 
 /** How a command finds the gateway: its configuration, or URL and token. */
 export interface GatewayAddress {
@@ -15,7 +15,7 @@ export interface GatewayAddress {
 }
 
 /** The gateway cannot be addressed with the options given: wrong usage. */
-export class AddressProblem extends Error {}
+export class AddressProblem extends WrongUsage {}
 
 /** The gateway did not do what was asked: it refused, or cannot be reached. */
 export class ManagementFailure extends Error {}
@@ -79,14 +79,26 @@ export function managementClient(address: GatewayAddress): ManagementClient {
   };
   const send = async (asked: ManagementRequest): Promise<ManagementAnswer> => {
     const response = await ask(asked);
-    const body = await response.body.text();
+    let body: string;
+    try {
+      body = await response.body.text();
+    } catch (error) {
+      throw new ManagementFailure(`the answer of ${url} broke off: ${(error as Error).message}`);
+    }
     const { etag } = response.headers;
     return { body, tag: typeof etag === 'string' ? etag.replace(/^"|"$/g, '') : undefined };
   };
   return {
     send,
     stream: async (path, asked) => (await ask({ ...asked, path })).body,
-    json: async (path) => JSON.parse((await send({ path })).body),
+    json: async (path) => {
+      const { body } = await send({ path });
+      try {
+        return JSON.parse(body) as unknown;
+      } catch {
+        throw new ManagementFailure(`what answers at ${url} is not the management API of a gateway`);
+      }
+    },
     close: () => dispatcher.close(),
   };
 }
@@ -102,7 +114,7 @@ function resolveAddress({ config, url, token, ca }: GatewayAddress): {
       const told = url === undefined ? '' : ' (--url alone: the token is missing)';
       throw new AddressProblem(`say which gateway: --config FILE, or --url URL and --token TOKEN${told}`);
     }
-    return { url: managementUrl(url), token, ca: authority };
+    return { url: managementUrl(url), token: headerToken(token), ca: authority };
   }
   const { configuration, problems } = loadConfiguration(config, Date.now());
   if (configuration === undefined) throw new AddressProblem(problems.map(problemLine).join('\n'));
@@ -114,9 +126,15 @@ function resolveAddress({ config, url, token, ca }: GatewayAddress): {
   const own = `${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
   return {
     url: url === undefined ? own : managementUrl(url),
-    token: token ?? manage.token,
+    token: headerToken(token ?? manage.token),
     ca: authority,
   };
+}
+
+// RFC 6750 2.1: what stands in a header field
+function headerToken(token: string): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new AddressProblem('the token must be printable ASCII without spaces');
 }
 
 function unreachable(url: string, { code, message }: NodeJS.ErrnoException): string {
@@ -127,7 +145,11 @@ function unreachable(url: string, { code, message }: NodeJS.ErrnoException): str
 function managementUrl(url: string): string {
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
     throw new AddressProblem('--url must be an http: or https: URL');
-  return url.replace(/\/+$/, '');
+  const { search, hash, username, password } = new URL(url);
+  if (search !== '' || hash !== '' || username !== '' || password !== '') {
+    throw new AddressProblem('--url must have neither query nor fragment nor user: the token has an option of its own');
+  }
+  return url.replace(/(\/api\/v1)?\/*$/, '');
 }
 
 function readText(file: string): string {

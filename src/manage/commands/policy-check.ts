@@ -4,7 +4,7 @@ import type { FileProblem } from '../../config/file-problem.ts';
 import { loadPolicy, PolicyFileError } from '../../policy/policy-file.ts';
 import { unmatchedSelections } from '../../policy/unmatched.ts';
 import { exampleGroups } from '../example-groups.ts';
-import { exitCodes, type Terminal, unreadable } from './terminal.ts';
+import { counted, exitCodes, type Terminal, unreadable } from './terminal.ts';
 
 export interface PolicyCheckOptions {
   /** Group documents that selections are tried on, beside the shipped examples. */
@@ -32,9 +32,9 @@ export async function policyCheck(
       const policy = await loadPolicy(file);
       const warnings = unmatchedSelections(policy, documents);
       for (const warning of warnings) terminal.out(line(warning, 'warning: '));
-      const counted =
-        warnings.length === 1 ? '1 warning' : `${warnings.length === 0 ? 'no' : warnings.length} warnings`;
-      terminal.out(`${file}: policy ${policy.name} version ${policy.version}: no errors, ${counted}`);
+      terminal.out(
+        `${file}: policy ${policy.name} version ${policy.version}: no errors, ${warnings.length === 0 ? 'no warnings' : counted(warnings.length, 'warning')}`,
+      );
       policy.close();
     } catch (error) {
       if (!(error instanceof PolicyFileError)) throw error;

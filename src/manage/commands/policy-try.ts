@@ -88,7 +88,16 @@ async function tryOn(
     await judge.judgeGroup(groupsUsage(), groupId, derived);
   });
   const derived = Buffer.from(derivation.bytes).toString();
-  if (output !== undefined) await writeFile(output, derivation.bytes);
+  if (output !== undefined) {
+    try {
+      await writeFile(output, derivation.bytes);
+    } catch (error) {
+      terminal.err(
+        `${output}: cannot be written (${(error as NodeJS.ErrnoException).code ?? (error as Error).message})`,
+      );
+      return exitCodes.wrongUsage;
+    }
+  }
   if (json) {
     terminal.out(JSON.stringify({ groupId, applied: derivation.applied, document: derived }, null, 2));
   } else {

@@ -7,7 +7,7 @@ import type { PreviewedGroup } from '../../interconnect/policy-preview.ts';
 import type { PolicyInForce } from '../../interconnect/policy-versions.ts';
 import { loadPolicy, PolicyFileError } from '../../policy/policy-file.ts';
 import type { ManagementClient } from './management-client.ts';
-import { columns, exitCodes, type Terminal } from './terminal.ts';
+import { columns, counted, exitCodes, type Terminal } from './terminal.ts';
 
 export interface PolicyChoice {
   readonly partner?: string | undefined;
@@ -76,20 +76,21 @@ export async function policyPlan(
 }
 
 function show({ group, progress, summary }: PlanLine, terminal: Terminal): void {
-  if (progress !== undefined) terminal.err(`${progress} groups looked at`);
+  if (progress !== undefined) terminal.err(`${counted(progress, 'group')} looked at`);
   if (group !== undefined) {
     const { outcome, groupId, direction, partner, rules, code, cause, conflicts } = group;
     const by = rules.map(({ rule, changes }) => `${rule} (${changes})`).join(', ');
-    const edits = conflicts === undefined ? '' : `; ${conflicts} local edits would not apply`;
+    const edits = conflicts === undefined ? '' : `; ${counted(conflicts, 'local edit')} would not apply`;
     const why = outcome === 'refused' ? `${code}: ${cause}` : `by ${by === '' ? 'no rule any more' : by}${edits}`;
     terminal.out(`${outcome} ${groupId} (${partner}, ${direction}): ${why}`);
   }
   if (summary === undefined) return;
   const { policy, version, total, changed, unchanged, refused, rules } = summary;
   terminal.out(
-    `policy ${policy} v${version}: ${total} groups: ${changed} change, ${unchanged} stay, ${refused} refused`,
+    `policy ${policy} v${version}: ${counted(total, 'group')}: ${changed} change, ${unchanged} stay, ${refused} refused`,
   );
-  for (const one of rules) terminal.out(`  rule "${one.rule}": ${one.groups} groups, ${one.changes} changes`);
+  for (const one of rules)
+    terminal.out(`  rule "${one.rule}": ${counted(one.groups, 'group')}, ${counted(one.changes, 'change')}`);
 }
 
 /** Brings a policy file, or the files of a partner as they are now, into force; waits until all groups are derived. */
@@ -164,7 +165,7 @@ function progressText({ partner, direction, derivation, inLine }: PolicyInForce)
   if (derivation === undefined) return `${partner}, inbound: ${inLine ? 'nothing to derive' : 'about to be derived'}`;
   const { changed, refused, total, unchanged } = derivation;
   const done = changed + unchanged + refused;
-  return `${partner}, inbound: ${done} of ${total} groups, ${changed} changed, ${refused} refused`;
+  return `${partner}, inbound: ${done} of ${counted(total, 'group')}, ${changed} changed, ${refused} refused`;
 }
 
 async function bodyOf(
