@@ -72,6 +72,22 @@ describe('who may read', () => {
     expect(everyone.filter((principal) => reads(principal, group()))).toEqual([administrator, limited, server]);
   });
 
+  test('groups of other systems: an administrator with patterns reads those that they cover, and as a member any other', () => {
+    const foreign = (uri: string, ...members: readonly string[]) => ({
+      key: { auid: groupsAuid, tree: 'global', xui: '', name: `byGroupID/${uri}` } as const,
+      group: readGroup(OffsetIndex.of(groupDocument({ uri, members }))),
+    });
+    const mine = { ...administrator, groups: ['sip:fire-*@blue.example'] };
+    const reads = (principal: Principal, document: ReturnType<typeof foreign>) => mayRead(principal, document, served);
+    expect(reads(mine, foreign('sip:fire-1@BLUE.example'))).toBe(reads(mine, foreign('sip:fire-1@blue.example')));
+    expect(reads(mine, foreign('sip:fire-1@blue.example'))).toBe(true);
+    expect(reads(mine, foreign('sip:police-1@blue.example'))).toBe(false);
+    expect(reads(mine, foreign('sip:police-1@blue.example', mine.identity))).toBe(true);
+    expect(reads(administrator, foreign('sip:police-1@blue.example'))).toBe(true);
+    expect(reads(server, foreign('sip:police-1@blue.example'))).toBe(true);
+    expect(mayRead(mine, { key: foreign('x').key }, served)).toBe(false);
+  });
+
   test('a member reads its group by MCPTT, MCVideo or MCData ID', () => {
     const member = 'sip:bob@red.example';
     expect(reads(client(member), group(member))).toBe(true);

@@ -50,8 +50,21 @@ export function maySearch(principal: Principal, key: DocumentKey): boolean {
 }
 
 /**
- * Whether a principal may read a document. Groups: administrators, own MC service servers, and members that are served here, by MCPTT,
- * MCVideo or MCData ID. A document with several groups shows each the members of the others, so clients do not get it.
+ * As whom a principal reads a document. An administrator with patterns has no more right to a group of another system that they do not
+ * cover than every user: that of a member.
+ */
+export function readerOf(principal: Principal, { key, group }: ReadableDocument): Principal {
+  if (principal.role !== 'administrator' || principal.groups === undefined) return principal;
+  // Groups of other systems live in the global tree alone.
+  if (key.auid !== groupsAuid || key.tree !== 'global') return principal;
+  const groupIds = group?.listServices.map(({ uri }) => canonicalUri(uri) ?? uri) ?? [];
+  if (groupIds.length > 0 && mayWriteGroups(principal, groupIds)) return principal;
+  return { role: 'client', identities: [principal.identity] };
+}
+
+/**
+ * Whether a principal may read a document. Groups: administrators (those with patterns read groups of other systems within them), own MC
+ * service servers, and members that are served here, by MCPTT, MCVideo or MCData ID. A document with several groups shows each the members of the others, so clients do not get it.
  * Others: RFC 4825 clause 5.7, the owner of a users tree, and in the global tree every user of this system.
  */
 export function mayRead(
@@ -60,8 +73,9 @@ export function mayRead(
   served: Pick<ServedUsers, 'isServed'>,
 ): boolean {
   const { key } = document;
-  if (key.auid !== groupsAuid || principal.role === 'partner') return maySearch(principal, key);
-  return mayReadGroup(principal, document.group, served);
+  const reader = readerOf(principal, document);
+  if (key.auid !== groupsAuid || reader.role === 'partner') return maySearch(reader, key);
+  return mayReadGroup(reader, document.group, served);
 }
 
 /** The identities under which a client receives service here; nothing else of it counts for groups. */

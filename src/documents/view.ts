@@ -11,10 +11,10 @@ import { groupsAuid } from './application-usage.ts';
 import { MemoryDocument } from './cache.ts';
 import type { ServedDocument } from './documents.ts';
 import { entityTag } from './entity-tag.ts';
-import { mayRead, servedIdentities } from './rights.ts';
+import { mayRead, readerOf, servedIdentities } from './rights.ts';
 
 /**
- * The document as a principal may see it: to a client the member list only when the group's own rules grant it
+ * The document as a principal may see it: to a client (and who reads like one) the member list only when the group's own rules grant it
  * `on-network-allow-getting-member-list` (TS 24.481 clause 7.2.12.1: absent = not granted). Throws Refusal `forbidden`.
  */
 export function viewOf(
@@ -25,8 +25,9 @@ export function viewOf(
 ): ServedDocument {
   if (!mayRead(principal, document, served)) throw new Refusal('forbidden');
   const { group } = document;
-  if (principal.role !== 'client' || document.key.auid !== groupsAuid || group === undefined) return document;
-  return seesMembers(servedIdentities(principal.identities, served), group, now) ? document : withoutMembers(document);
+  const reader = readerOf(principal, document);
+  if (reader.role !== 'client' || document.key.auid !== groupsAuid || group === undefined) return document;
+  return seesMembers(servedIdentities(reader.identities, served), group, now) ? document : withoutMembers(document);
 }
 
 function seesMembers(identities: readonly string[], group: GroupFacts, now: Date): boolean {
