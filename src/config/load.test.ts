@@ -121,6 +121,27 @@ describe('each problem names line, key and cause', () => {
       'domain: [blue',
       '3: system.domain: unknown key, did you mean domains?',
     ],
+    ['two letters exchanged', 'name: blue', 'nmae: blue', '2: system.nmae: unknown key, did you mean name?'],
+    ['a key that is cut short', 'domains: [blue', 'dom: [blue', '3: system.dom: unknown key, did you mean domains?'],
+    ['a section misspelt', 'storage:', 'stroage:', '8: stroage: unknown key, did you mean storage?'],
+    [
+      'a value misspelt',
+      'storage:',
+      'logging: { level: wran }\nstorage:',
+      '8: logging.level: must be one of debug, info, warn, error, silent, did you mean warn?',
+    ],
+    [
+      'an unknown key where there is a choice',
+      'xcap:',
+      '  administrators: [{ id: sip:a@blue.example, gruops: [] }]\nxcap:',
+      '5: system.administrators[0].gruops: unknown key, did you mean groups?',
+    ],
+    [
+      'a token that no header field can carry',
+      'storage:',
+      'manage: { listen: { port: 1 }, token: two words }\nstorage:',
+      '8: manage.token: must be printable ASCII without spaces',
+    ],
     ['an unknown key unlike any other', 'storage:', 'colour: red\nstorage:', '8: colour: unknown key'],
     [
       'a required key at the line of its parent',
@@ -191,6 +212,12 @@ describe('each problem names line, key and cause', () => {
       'san: gms.red',
       'sam: gms.red',
       '17: partners[0].certificates[0]: must be { san: NAME } or { spki: HASH }',
+    ],
+    [
+      'a certificate with a misspelt key',
+      'san: gms.red',
+      'sna: gms.red',
+      '17: partners[0].certificates[0].sna: unknown key, did you mean san?',
     ],
     [
       'no client CA for partners',

@@ -32,7 +32,14 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     .map((candidate) => ({ candidate, distance: editDistance(simple(word), simple(candidate)) }))
     .sort((one, other) => one.distance - other.distance);
   const best = ranked[0];
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : undefined;
+  if (best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3))) return best.candidate;
+  const begun = candidates.filter((candidate) => word.length >= 3 && simple(candidate).startsWith(simple(word)));
+  return begun.length === 1 ? begun[0] : undefined;
+}
+
+function hint(word: string, candidates: readonly string[]): string {
+  const meant = nearest(word, candidates);
+  return meant === undefined ? '' : `, did you mean ${meant}?`;
 }
 
 function problemsOf(issue: Issue, above: Path, schema: z.core.$ZodType, source: YamlSource): readonly FileProblem[] {
@@ -44,14 +51,23 @@ function problemsOf(issue: Issue, above: Path, schema: z.core.$ZodType, source: 
     text,
   });
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
-      const meant = nearest(key, keysAt(schema, path));
-      return problem([...path, key], `unknown key${meant === undefined ? '' : `, did you mean ${meant}?`}`);
-    });
+    return issue.keys.map((key) => problem([...path, key], `unknown key${hint(key, keysAt(schema, path))}`));
   }
   if (issue.code === 'invalid_union') {
     const branch = meantBranch(issue.errors as readonly (readonly Issue[])[]);
     if (branch !== undefined) return branch.flatMap((inner) => problemsOf(inner, path, schema, source));
+    const known = keysAt(schema, path);
+    // The sentence of the choice tells the keys that there are
+    const strange = unknownToAll(issue.errors as readonly (readonly Issue[])[]).flatMap((key) => {
+      const meant = hint(key, known);
+      return meant === '' ? [] : [problem([...path, key], `unknown key${meant}`)];
+    });
+    return [problem(path, sentence(issue)), ...strange];
+  }
+  if (issue.code === 'invalid_value') {
+    const written = valueAt(source.value, path);
+    const meant = typeof written === 'string' ? hint(written, issue.values.map(String)) : '';
+    if (written !== undefined) return [problem(path, sentence(issue) + meant)];
   }
   if (path.length > 0 && !source.has(path)) return [problem(path, 'is required')];
   return [problem(path, sentence(issue))];
@@ -61,6 +77,23 @@ function problemsOf(issue: Issue, above: Path, schema: z.core.$ZodType, source: 
 function meantBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const fitting = branches.filter((issues) => !issues.some((issue) => issue.path.length === 0 && wrongShape(issue)));
   return fitting.length === 1 ? fitting[0] : undefined;
+}
+
+/** Keys that no alternative has. */
+function unknownToAll(branches: readonly (readonly Issue[])[]): readonly string[] {
+  const unknown = branches.map((issues) =>
+    issues.flatMap((issue) => (issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : [])),
+  );
+  // Alternatives that are no group of keys have no opinion
+  const [first = [], ...others] = unknown.filter((keys) => keys.length > 0);
+  return first.filter((key) => others.every((keys) => keys.includes(key)));
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (inner, step) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, step) : undefined),
+    value,
+  );
 }
 
 function wrongShape(issue: Issue): boolean {
@@ -95,14 +128,19 @@ const kinds: Readonly<Record<string, string>> = {
   object: 'a group of keys',
 };
 
+/** Letters to add, take away, replace or exchange with their neighbour. */
 function editDistance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  let above: readonly number[] = [];
+  let row: readonly number[] = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let i = 1; i <= one.length; i += 1) {
     const next = [i];
     for (let j = 1; j <= other.length; j += 1) {
       const replaced = (row[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const isExchanged = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
+      const exchanged = isExchanged ? (above[j - 2] ?? 0) + 1 : replaced;
+      next.push(Math.min(replaced, exchanged, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
+    above = row;
     row = next;
   }
   return row[other.length] ?? 0;

@@ -20,7 +20,10 @@ export const domain = z
   .string()
   .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'must be a domain name')
   .transform((name) => name.toLowerCase());
-export const secret = text.min(8, 'must have at least 8 characters');
+// RFC 6750 2.1: it travels in a header field
+export const secret = text
+  .min(8, 'must have at least 8 characters')
+  .regex(/^[\x21-\x7e]*$/, 'must be printable ASCII without spaces');
 export const instant = z.iso.datetime({
   offset: true,
   error: 'must be a date and time with zone, such as 2026-01-31T00:00:00Z',

@@ -199,6 +199,14 @@ export const configurationSchema = z.strictObject({
         })
         .prefault({})
         .describe('how much of the journal is kept'),
+      policyVersions: z
+        .int()
+        .min(2)
+        .max(1000)
+        .default(20)
+        .describe(
+          'versions of the policy of each partner and direction that are kept, the one in force among them; older texts are removed unless a stored group was derived by them',
+        ),
     })
     .describe('where documents, deliveries, subscriptions and the journal are kept'),
   applicationUsages: z

@@ -112,7 +112,7 @@ function readCertificates(file: string, path: readonly PropertyKey[], look: Look
         : from > now
           ? ['error', `${file} is not valid before ${certificate.validFromDate.toISOString()}`]
           : until - now < warnBefore
-            ? ['warning', `${file} expires in ${Math.ceil((until - now) / day)} days`]
+            ? ['warning', `${file} expires in ${daysText(Math.ceil((until - now) / day))}`]
             : ['none', ''];
     if (kind !== 'none') findings.push({ path, text, severity: kind });
   }
@@ -142,4 +142,8 @@ function readText(file: string, path: readonly PropertyKey[], { files, findings 
     findings.push({ path, text: `${file} ${missing ? 'does not exist' : 'cannot be read'}`, severity: 'error' });
     return undefined;
   }
+}
+
+function daysText(count: number): string {
+  return `${count} ${count === 1 ? 'day' : 'days'}`;
 }
