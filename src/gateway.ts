@@ -28,6 +28,7 @@ import { servedUsers } from './identity/served.ts';
 import { canonicalUri } from './identity/uri.ts';
 import { systemClock } from './interconnect/clock.ts';
 import { Interconnection } from './interconnect/interconnection.ts';
+import { keepPruned } from './interconnect/kept-policies.ts';
 import { LocalEdits } from './interconnect/local-edits.ts';
 import { previewPolicy } from './interconnect/policy-preview.ts';
 import { PolicyVersions } from './interconnect/policy-versions.ts';
@@ -115,6 +116,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
     clock: systemClock,
     compile: (source) => policyFromSource(source),
     onDisk: policyDigestOnDisk,
+    versionsKept: storage.policyVersions,
   });
   let inForce = await policies.inForce(interconnectionSettings({ ...prepared, configuration }));
   // Another version than that of the file may be in force.
@@ -145,6 +147,11 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
       derivations: context.derivations,
     })),
   );
+  const endPruning = keepPruned(
+    () => policies.prune(),
+    (err) => log.error({ err }, 'texts of policies could not be pruned'),
+  );
+  opened.add('policy retention', endPruning);
   const localEdits = interconnection.extend((context) => new LocalEdits(context));
   let sip: SipFace | undefined;
   const metrics = createMetrics({

@@ -40,7 +40,12 @@ const configuration = configurationSchema.parse({
 const failed = async (): Promise<{ outcome: 'failed'; reason: string }> => ({ outcome: 'failed', reason: 'no link' });
 
 /** A system blue on a store in a folder; everything but the folder goes with `crash`. */
-export async function openBlue(folder: string, clock: TestClock, file: Policy = passThroughPolicy) {
+export async function openBlue(
+  folder: string,
+  clock: TestClock,
+  file: Policy = passThroughPolicy,
+  versionsKept?: number,
+) {
   const store: SqliteStore = await openSqliteStore(join(folder, 'store.db'));
   const documents = new DocumentService({
     store,
@@ -56,6 +61,7 @@ export async function openBlue(folder: string, clock: TestClock, file: Policy = 
     store,
     clock,
     compile: (source) => policyFromSource(source),
+    versionsKept,
     onDisk: async (_partner, direction) => (direction === 'inbound' ? (onDisk.inbound.digest ?? '') : ''),
   });
   const settings = await versions.inForce({

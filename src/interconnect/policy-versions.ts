@@ -9,22 +9,14 @@ import type { Clock } from './clock.ts';
 import { isoTime } from './clock.ts';
 import type { DerivationProgress, Derivations } from './derivations.ts';
 import { entry } from './journal.ts';
+import { textKind, unusedTexts } from './kept-policies.ts';
 import { type InterconnectionSettings, type PartnerSettings, unknownPartner } from './partners.ts';
 import type { PreviewedGroup } from './policy-preview.ts';
+import { PolicySlots, type PolicyVersion, type Slot } from './policy-slots.ts';
+
+export type { PolicyVersion } from './policy-slots.ts';
 
 type Direction = PolicyContext['direction'];
-
-/** One version that was or is in force. */
-export interface PolicyVersion {
-  /** Of the policy's texts; empty for the policy `none`, which has no file. */
-  readonly digest: string;
-  readonly policy: string;
-  readonly version: number;
-  /** Since when, ISO 8601. */
-  readonly at: string;
-  readonly actor: string;
-  readonly how: 'file' | 'activated' | 'rolled-back';
-}
 
 /** The policy of a partner and direction. */
 export interface PolicyInForce {
@@ -56,26 +48,18 @@ export interface PolicyUser {
 }
 
 export interface PolicyVersionsOptions {
-  readonly store: Pick<Store, 'record' | 'commit'>;
+  readonly store: Pick<Store, 'record' | 'records' | 'commit'>;
   readonly clock: Clock;
   /** Compiles texts that were kept. Rejects with an Error that says what is wrong. */
   readonly compile: (source: PolicySource) => Promise<Policy>;
   /** Digest of a partner's file as it is on disk now; empty where none is configured, undefined when it cannot be read. */
   readonly onDisk: (partner: PartnerConfiguration, direction: Direction) => Promise<string | undefined>;
+  /** Versions that are kept for each partner and direction, the one in force among them; 20 when absent. */
+  readonly versionsKept?: number | undefined;
 }
 
-/** What the store keeps of a partner and direction. */
-interface Slot {
-  /** Digest of the file when it was last seen. */
-  readonly disk: string;
-  /** In force is the last one. */
-  readonly history: readonly PolicyVersion[];
-}
-
-const textKind = 'policy-text';
-const slotKind = 'policy-slot';
-/** Versions to which a rollback can lead, for each partner and direction. */
-const mostVersions = 20;
+/** Versions that are kept for each partner and direction where nobody says. */
+const usualVersions = 20;
 const directions: readonly Direction[] = ['inbound', 'outbound'];
 
 interface Chosen {
@@ -85,12 +69,16 @@ interface Chosen {
 
 export class PolicyVersions {
   readonly #options: PolicyVersionsOptions;
+  readonly #slots: PolicySlots;
   #user: PolicyUser | undefined;
   /** Changes follow each other: none is made of a state that another one is about to leave. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** True when there may be texts that nothing refers to any more. */
+  #mayPrune = true;
 
   constructor(options: PolicyVersionsOptions) {
     this.#options = options;
+    this.#slots = new PolicySlots(options.store, options.versionsKept ?? usualVersions);
   }
 
   /** Set once, before anything is planned or activated. */
@@ -111,14 +99,19 @@ export class PolicyVersions {
         let resolved = partner;
         for (const direction of directions) {
           const file = partner[direction];
-          const { slot } = await this.#slot(partner.configuration.name, direction);
+          const slot = await this.#slots.of(partner.configuration.name, direction);
           if (slot?.disk === digestOf(file)) {
             resolved = { ...resolved, [direction]: await this.#policy(partner, direction, file, slot) };
             continue;
           }
           const version = this.#version(file, actor, 'file');
           writes.push(
-            ...this.#writes(partner.configuration.name, direction, file, pushed(slot, version, version.digest)),
+            ...this.#writes(
+              partner.configuration.name,
+              direction,
+              file,
+              this.#slots.pushed(slot, version, version.digest),
+            ),
           );
           // Nothing is told of partners that never had a file.
           if (slot === undefined && file.digest === undefined) continue;
@@ -127,6 +120,7 @@ export class PolicyVersions {
         partners.push(resolved);
       }
       if (writes.length > 0) await this.#options.store.commit({ records: writes, journal });
+      this.#mayPrune = true;
       return { ...settings, partners };
     });
   }
@@ -137,7 +131,7 @@ export class PolicyVersions {
     const listed: PolicyInForce[] = [];
     for (const { configuration } of user.settings().partners) {
       for (const direction of directions) {
-        const { slot } = await this.#slot(configuration.name, direction);
+        const slot = await this.#slots.of(configuration.name, direction);
         const [active, ...earlier] = [...(slot?.history ?? [])].reverse();
         if (active === undefined || slot === undefined) continue;
         const differsFromFile = slot.disk !== active.digest;
@@ -168,13 +162,13 @@ export class PolicyVersions {
       const version = this.#version(policy, actor, 'activated');
       for (const { partner, direction } of chosen) {
         const { name } = partner.configuration;
-        const { slot } = await this.#slot(name, direction);
+        const slot = await this.#slots.of(name, direction);
         // A file that is activated has been seen: after a rollback the next start must not take it for a changed one.
         const isFile = (await this.#options.onDisk(partner.configuration, direction)) === version.digest;
         const disk = isFile ? version.digest : (slot?.disk ?? '');
         const isInForce = slot?.history.at(-1)?.digest === version.digest;
         if (isInForce && slot.disk === disk) continue;
-        writes.push(...this.#writes(name, direction, policy, pushed(slot, version, disk)));
+        writes.push(...this.#writes(name, direction, policy, this.#slots.pushed(slot, version, disk)));
         if (isInForce) continue;
         journal.push(this.#entry('policy-activated', name, direction, version));
       }
@@ -193,7 +187,7 @@ export class PolicyVersions {
       const journal: ReturnType<typeof entry>[] = [];
       for (const { partner, direction } of candidates) {
         const { name } = partner.configuration;
-        const { slot } = await this.#slot(name, direction);
+        const slot = await this.#slots.of(name, direction);
         const target = slot?.history.at(-2);
         if (slot === undefined || target === undefined) continue;
         const version: PolicyVersion = { ...target, at: this.#now(), actor, how: 'rolled-back' };
@@ -204,7 +198,7 @@ export class PolicyVersions {
           },
         );
         back.push({ partner, direction, policy });
-        writes.push({ kind: slotKind, name: slotName(name, direction), value: JSON.stringify({ ...slot, history }) });
+        writes.push(this.#slots.write(name, direction, { ...slot, history }));
         journal.push(this.#entry('policy-rolled-back', name, direction, version));
       }
       if (back.length === 0) throw new Refusal('not-found', { phrase: 'There is no version before to return to' });
@@ -212,6 +206,30 @@ export class PolicyVersions {
       this.#take(back);
       return this.#listed(back);
     });
+  }
+
+  /**
+   * Removes the texts of versions that are too old to be kept, unless a stored group was derived by them; resolves with their number. Does
+   * nothing while groups are being derived: they may still be told to be of the version before.
+   */
+  async prune(): Promise<number> {
+    const settled = (await this.list()).every(({ inLine }) => inLine);
+    if (!this.#mayPrune || !settled) return 0;
+    this.#mayPrune = false;
+    try {
+      const unused = await unusedTexts(this.#options.store, await this.#slots.digests());
+      if (unused.size === 0) return 0;
+      return await this.#inTurn(async () => {
+        // One that came back into force meanwhile stays.
+        const inUse = await this.#slots.digests();
+        const records = [...unused].filter((name) => !inUse.has(name)).map((name) => ({ kind: textKind, name }));
+        await this.#options.store.commit({ records: [...(await this.#slots.shortening()), ...records] });
+        return records.length;
+      });
+    } catch (fault) {
+      this.#mayPrune = true;
+      throw fault;
+    }
   }
 
   async #listed(chosen: readonly Chosen[]): Promise<readonly PolicyInForce[]> {
@@ -250,6 +268,7 @@ export class PolicyVersions {
   #take(changed: readonly (Chosen & { readonly policy: Policy })[]): void {
     const user = this.#required();
     const settings = user.settings();
+    this.#mayPrune = true;
     user.reconfigure({
       ...settings,
       partners: settings.partners.map((partner) => {
@@ -296,16 +315,11 @@ export class PolicyVersions {
   #writes(partner: string, direction: Direction, policy: Policy, slot: Slot): readonly RecordWrite[] {
     const { digest, source } = policy;
     return [
-      { kind: slotKind, name: slotName(partner, direction), value: JSON.stringify(slot) },
+      this.#slots.write(partner, direction, slot),
       ...(digest === undefined || source === undefined
         ? []
         : [{ kind: textKind, name: digest, value: JSON.stringify(source) }]),
     ];
-  }
-
-  async #slot(partner: string, direction: Direction): Promise<{ readonly slot: Slot | undefined }> {
-    const kept = await this.#options.store.record(slotKind, slotName(partner, direction));
-    return { slot: kept === undefined ? undefined : (JSON.parse(kept) as Slot) };
   }
 
   #entry(
@@ -337,15 +351,4 @@ export class PolicyVersions {
 
 function digestOf(policy: Policy): string {
   return policy.digest ?? '';
-}
-
-function slotName(partner: string, direction: Direction): string {
-  return `${direction} ${partner}`;
-}
-
-function pushed(slot: Slot | undefined, version: PolicyVersion, disk: string): Slot {
-  const before = slot?.history ?? [];
-  // What is in force already is not in force twice.
-  const history = before.at(-1)?.digest === version.digest ? before : [...before, version].slice(-mostVersions);
-  return { disk, history };
 }
