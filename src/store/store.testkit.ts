@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ManualClock, manualClock } from './clock.testkit.ts';
+import type { CommitCounters } from './commit-counters.ts';
 import { verifyJournal } from './journal-verify.ts';
 import type { Commit, DocumentKey, DocumentWrite, JournalEntry, SourceRecord, Store } from './store.ts';
 
@@ -52,15 +53,18 @@ const source = (groupId: string, partner: string, text: string): SourceRecord =>
 const text = (bytes: Uint8Array | undefined): string | undefined =>
   bytes === undefined ? undefined : Buffer.from(bytes).toString();
 
+/** A store that tells how its commits were batched. */
+export type CountingStore = Store & { readonly counters: CommitCounters };
+
 /** Runs the whole contract against the engine that `open` opens. */
 export function describeStore(
   name: string,
-  open: (directory: string, options: { readonly now: () => Date }) => Promise<Store>,
+  open: (directory: string, options: { readonly now: () => Date }) => Promise<CountingStore>,
 ): void {
   describe(`${name} keeps the store contract`, () => {
     let directory: string;
     let clock: ManualClock;
-    let store: Store;
+    let store: CountingStore;
 
     beforeEach(async () => {
       directory = await mkdtemp(join(tmpdir(), 'store-contract-'));
@@ -335,6 +339,82 @@ export function describeStore(
         await reopen();
         expect(await store.documents({})).toHaveLength(64);
         expect(await store.journal()).toHaveLength(64);
+      });
+    });
+
+    describe('group commit', () => {
+      test('64 commits of one moment share one durable transaction, 640 in rounds need about ten', async () => {
+        const round = (number: number): Promise<unknown> =>
+          Promise.all(
+            Array.from({ length: 64 }, (_, index) =>
+              store.commit({ documents: [put(userKey(`${number}-${index}`), 'x', null)] }),
+            ),
+          );
+        await round(0);
+        expect(store.counters).toMatchObject({ commits: 64, conflicts: 0, failures: 0 });
+        expect(store.counters.transactions).toBeLessThanOrEqual(4);
+        for (let number = 1; number < 10; number++) await round(number);
+        expect(store.counters.commits).toBe(640);
+        expect(store.counters.transactions).toBeLessThanOrEqual(40);
+      });
+
+      test('a commit that the engine refuses is rejected alone, its neighbours are stored', async () => {
+        const bad = { ...userKey('bad'), tree: 'elsewhere' } as unknown as ReturnType<typeof userKey>;
+        const settled = await Promise.allSettled([
+          store.commit({ documents: [put(userKey('a'), 'x', null)], journal: [entry('a')] }),
+          store.commit({ documents: [put(userKey('b'), 'x', null), put(bad, 'x')], journal: [entry('b')] }),
+          store.commit({ documents: [put(userKey('c'), 'x', null)], journal: [entry('c')] }),
+        ]);
+        expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+        expect((await store.documents({})).map(({ key }) => key.name)).toEqual(['a', 'c']);
+        expect((await store.journal()).map(({ subject }) => subject)).toEqual(['a', 'c']);
+        expect(store.counters).toMatchObject({ commits: 3, conflicts: 0, failures: 1 });
+        expect(await verifyJournal(store)).toMatchObject({ intact: true, entries: 2 });
+      });
+
+      test('commits are answered in their order, and each sees what those before it wrote', async () => {
+        const groupId = 'sip:moving@red.example';
+        const answered: string[] = [];
+        const step = async (name: string, commit: Commit): Promise<void> => {
+          answered.push(`${name} ${await outcome(commit)}`);
+        };
+        await Promise.all([
+          step('create', { documents: [put(userKey('a'), 'one', null, groupId)] }),
+          step('again', { documents: [put(userKey('a'), 'two', null, groupId)] }),
+          step('elsewhere', { documents: [put(userKey('b'), 'one', null, groupId)] }),
+          step('without the group', { documents: [put(userKey('a'), 'two', 'tag-one')] }),
+          step('now elsewhere', { documents: [put(userKey('b'), 'one', null, groupId)] }),
+          step('delete', { documents: [{ write: 'delete', key: userKey('b'), expected: 'tag-one' }] }),
+          step('back', { documents: [put(userKey('a'), 'three', 'tag-two', groupId)] }),
+          step('queue', { deliveries: [{ write: 'queue', delivery: { partner: 'p', groupId, action: 'provide' } }] }),
+          step('queue anew', {
+            deliveries: [{ write: 'queue', delivery: { partner: 'p', groupId, action: 'withdraw' } }],
+          }),
+          step('put and forget', { memos: [{ name: 'm', value: '1' }, { name: 'm' }, { name: 'm', value: '2' }] }),
+          step('source', { sources: [{ write: 'put', source: source(groupId, 'red', 'one'), expected: null }] }),
+          step('newer source', {
+            sources: [{ write: 'put', source: source(groupId, 'red', 'two'), expected: 'tag-one' }],
+          }),
+        ]);
+        expect(answered).toEqual([
+          'create committed',
+          'again conflict',
+          'elsewhere taken',
+          'without the group committed',
+          'now elsewhere committed',
+          'delete committed',
+          'back committed',
+          'queue committed',
+          'queue anew committed',
+          'put and forget committed',
+          'source committed',
+          'newer source committed',
+        ]);
+        expect(await store.groupDocument(groupId)).toMatchObject({ key: userKey('a'), tag: 'tag-three' });
+        expect(await store.document(userKey('b'))).toBeUndefined();
+        expect(await store.delivery('p', groupId)).toMatchObject({ action: 'withdraw', sequence: 7 });
+        expect(await store.memo('m')).toBe('2');
+        expect((await store.source(groupId))?.tag).toBe('tag-two');
       });
     });
 
@@ -616,6 +696,13 @@ export function describeStore(
         const first = all[0]?.sequence ?? 0;
         expect((await store.journal({ after: first, limit: 1 })).map(({ subject }) => subject)).toEqual(['b']);
         expect(await store.journal({ subject: 'a', after: all[2]?.sequence ?? 0 })).toEqual([]);
+      });
+
+      test('a subject of any length is found again', async () => {
+        const long = Array.from({ length: 2000 }, (_, place) => String.fromCodePoint(0x4e00 + place * 7)).join('');
+        await store.commit({ journal: [entry(`${long}a`), entry(`${long}b`), entry('')] });
+        expect(await store.journal({ subject: `${long}b` })).toMatchObject([{ subject: `${long}b`, sequence: 2 }]);
+        expect(await store.journal({ subject: '' })).toMatchObject([{ subject: '', sequence: 3 }]);
       });
 
       describe('pruning removes the oldest entries of the journal', () => {

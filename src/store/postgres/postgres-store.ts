@@ -72,7 +72,7 @@ export interface PostgresStoreOptions {
 export type StoreNote = ConnectionNote | { readonly event: 'unsafe'; readonly error: Error };
 
 const defaultPatience = 15_000;
-/** How long a store that is closed waits for what is under way on a lost connection, milliseconds. */
+/** How long a store that is closed waits at most for what is under way on a lost connection, milliseconds. */
 const closePatience = 5_000;
 
 /**
@@ -100,7 +100,13 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
     // What somebody added behind the end keeps its number, so that it is found and stops no commit.
     const sequence = Math.max(head?.sequence ?? 0, last?.sequence ?? 0);
     const ends = { sequence: found.sequence, head: { sequence, hash: head?.hash ?? chainStart } };
-    return new PostgresDatabaseStore(address, writer, readers, new CommitQueue(writer, now, ends));
+    return new PostgresDatabaseStore({
+      address,
+      writer,
+      readers,
+      queue: new CommitQueue(writer, now, ends),
+      closePatience: Math.min(patience, closePatience),
+    });
   } catch (error) {
     await readers.close();
     await writer.close();
@@ -108,18 +114,28 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
   }
 }
 
+interface Parts {
+  readonly address: PostgresAddress;
+  readonly writer: Writer;
+  readonly readers: Readers;
+  readonly queue: CommitQueue;
+  readonly closePatience: number;
+}
+
 class PostgresDatabaseStore implements PostgresStore {
   readonly #address: PostgresAddress;
   readonly #writer: Writer;
   readonly #readers: Readers;
   readonly #queue: CommitQueue;
+  readonly #closePatience: number;
   #closed: Promise<void> | undefined;
 
-  constructor(address: PostgresAddress, writer: Writer, readers: Readers, queue: CommitQueue) {
+  constructor({ address, writer, readers, queue, closePatience }: Parts) {
     this.#address = address;
     this.#writer = writer;
     this.#readers = readers;
     this.#queue = queue;
+    this.#closePatience = closePatience;
   }
 
   get counters(): CommitCounters {
@@ -259,7 +275,7 @@ class PostgresDatabaseStore implements PostgresStore {
   }
 
   async #drainAndClose(): Promise<void> {
-    await Promise.race([this.#queue.drain(), pause(closePatience, undefined, { ref: false })]);
+    await Promise.race([this.#queue.drain(), pause(this.#closePatience, undefined, { ref: false })]);
     await this.#writer.close();
     await this.#readers.close();
   }

@@ -145,45 +145,15 @@ describe('the file of the SQLite store', () => {
   });
 });
 
-describe('group commit', () => {
+describe('a writer that is cut short', () => {
   let directory: string;
 
   beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'store-group-commit-'));
+    directory = await mkdtemp(join(tmpdir(), 'store-cut-short-'));
   });
 
   afterEach(async () => {
     await rm(directory, { recursive: true });
-  });
-
-  test('64 commits of one moment share one durable transaction, 640 in rounds need about ten', async () => {
-    const store = await openSqliteStore(join(directory, 'store.db'));
-    const round = (number: number): Promise<unknown> =>
-      Promise.all(
-        Array.from({ length: 64 }, (_, index) =>
-          store.commit({ documents: [put(userKey(`${number}-${index}`), 'x', null)] }),
-        ),
-      );
-    await round(0);
-    expect(store.counters).toMatchObject({ commits: 64, conflicts: 0, failures: 0 });
-    expect(store.counters.transactions).toBeLessThanOrEqual(4);
-    for (let number = 1; number < 10; number++) await round(number);
-    expect(store.counters.commits).toBe(640);
-    expect(store.counters.transactions).toBeLessThanOrEqual(40);
-    await store.close();
-  });
-
-  test('a commit that SQLite refuses is rejected alone, its neighbours are stored', async () => {
-    const store = await openSqliteStore(join(directory, 'store.db'));
-    const bad = { ...userKey('bad'), tree: 'elsewhere' } as unknown as ReturnType<typeof userKey>;
-    const settled = await Promise.allSettled([
-      store.commit({ documents: [put(userKey('a'), 'x', null)] }),
-      store.commit({ documents: [put(userKey('b'), 'x', null), put(bad, 'x')] }),
-      store.commit({ documents: [put(userKey('c'), 'x', null)] }),
-    ]);
-    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    expect((await store.documents({})).map(({ key }) => key.name)).toEqual(['a', 'c']);
-    await store.close();
   });
 
   test('a disk that cannot take more rejects the commits, and what was acknowledged stays', async () => {
