@@ -6,6 +6,7 @@ import type { Brake } from './brake.ts';
 import type { Clock } from './clock.ts';
 import type { Derivations } from './derivations.ts';
 import type { InterconnectionSettings, Partners } from './partners.ts';
+import type { Places } from './places.ts';
 import type { PartnerGms } from './ports.ts';
 import type { RefusalJournal } from './refusal-journal.ts';
 import type { Staleness } from './staleness.ts';
@@ -37,6 +38,8 @@ export interface InterconnectionContext {
   readonly current: () => CurrentSettings;
   readonly brake: Brake;
   readonly staleness: Staleness;
+  /** Where partners have our groups. */
+  readonly places: Places;
   readonly derivations: Derivations;
   /** Where refusals towards partners are noted. */
   readonly refusals: RefusalJournal;

@@ -8,6 +8,7 @@ import type { CurrentSettings, InterconnectionContext, Orphaned } from './contex
 import { Derivations } from './derivations.ts';
 import type { DeliveryAttempt } from './outbox.ts';
 import type { InterconnectionSettings } from './partners.ts';
+import { Places } from './places.ts';
 import type { PartnerGms } from './ports.ts';
 import { RefusalJournal } from './refusal-journal.ts';
 import type { PartnerAsked } from './request.ts';
@@ -71,6 +72,7 @@ export function interconnectionContext(
     ),
     refusals: new RefusalJournal({ store, clock, onRefused, onFault }),
     staleness: new Staleness({ documents, store, clock }),
+    places: new Places(store),
     derivations: new Derivations(),
     foreignWrites: new KeyedQueue(),
     onOrphaned,

@@ -89,7 +89,7 @@ export class Operations {
   }
 
   async #forget(partner: string, actor: string): Promise<{ readonly groups: number; readonly deliveries: number }> {
-    const { clock, current, documents, foreignWrites, store } = this.#context;
+    const { clock, current, documents, foreignWrites, places, store } = this.#context;
     if (current().partners.named(partner) !== undefined)
       throw new Refusal('forbidden', { phrase: `${partner} is configured: take it out of the configuration first` });
     const sources = await store.sourceStates(partner);
@@ -102,6 +102,7 @@ export class Operations {
     const counts = { groups: sources.length, deliveries: deliveries.length };
     await store.commit({
       deliveries: deliveries.map(({ groupId }) => ({ write: 'drop', partner, groupId })),
+      records: await places.forgotten(partner),
       journal: [entry(clock, actor, 'partner-forgotten', `partner:${partner}`, { partner, ...counts })],
     });
     return counts;

@@ -1,10 +1,12 @@
 // The outbox of one partner: takes due deliveries from the store, sends each, records what came of it, and knows when to try again.
 // All state that matters is in the store; a crash between the partner's answer and our record is healed by repeating the delivery.
 import type { PartnerConfiguration } from '../config/schema.ts';
-import type { DeliveryRecord, DeliveryState, JournalEntry, Store } from '../store/store.ts';
+import type { Commit, DeliveryRecord, DeliveryState, JournalEntry, RecordWrite, Store } from '../store/store.ts';
 import { inactivity, isToBeUndone } from './agreement.ts';
 import { type BackoffSettings, retryDelay } from './backoff.ts';
 import { type Clock, isoTime } from './clock.ts';
+import { deliver } from './delivering.ts';
+import type { Places } from './places.ts';
 import type { PartnerGms, ProvideOutcome } from './ports.ts';
 
 /**
@@ -24,6 +26,7 @@ export interface OutboxOptions {
   readonly retry: () => BackoffSettings;
   readonly store: Pick<Store, 'dueDeliveries' | 'waitingDeliveries' | 'commit'>;
   readonly gms: Pick<PartnerGms, 'provide' | 'withdraw'>;
+  readonly places: Pick<Places, 'of' | 'settled'>;
   /** Never rejects. */
   readonly content: (delivery: DeliveryRecord) => Promise<DeliveryContent>;
   readonly clock: Clock;
@@ -197,7 +200,10 @@ export class Outbox {
       return;
     }
     const begun = this.#options.clock.now();
-    const outcome = await this.#send(partner, delivery, content);
+    const { gms, places } = this.#options;
+    const { groupId, partnerTag } = delivery;
+    const whereabouts = await places.of(this.#options.partner(), groupId);
+    const outcome = await deliver(gms, partner, groupId, partnerTag, content, whereabouts);
     const milliseconds = this.#options.clock.now() - begun;
     this.#options.onAttempt?.({ partner, outcome: outcome.outcome, milliseconds });
     if (outcome.outcome === 'failed') {
@@ -219,19 +225,9 @@ export class Outbox {
         outcome: outcome.note === undefined ? done : `${done}; ${outcome.note}`,
         action: 'delivery-succeeded',
         ...(outcome.tag === undefined ? {} : { partnerTag: outcome.tag }),
+        records: whereabouts.before.length === 0 ? [] : [places.settled(partner, groupId, whereabouts)],
       });
     }
-  }
-
-  async #send(
-    partner: string,
-    { groupId, partnerTag }: DeliveryRecord,
-    content: Exclude<DeliveryContent, { readonly reason: string }>,
-  ): Promise<ProvideOutcome> {
-    const { gms } = this.#options;
-    return content.content === 'withdraw'
-      ? gms.withdraw(partner, groupId, partnerTag)
-      : gms.provide(partner, groupId, content.bytes, partnerTag);
   }
 
   async #recordFailure(delivery: DeliveryRecord, reason: string, asked: number | undefined): Promise<void> {
@@ -273,10 +269,11 @@ export class Outbox {
       readonly action: string;
       readonly notBefore?: string;
       readonly partnerTag?: string;
+      readonly records?: readonly RecordWrite[];
     },
   ): Promise<void> {
     const { partner, groupId, sequence } = delivery;
-    const { action, ...settled } = result;
+    const { action, records = [], ...settled } = result;
     const attempts = delivery.attempts + 1;
     const entry: JournalEntry = {
       at: isoTime(this.#options.clock.now()),
@@ -285,9 +282,12 @@ export class Outbox {
       subject: groupId,
       detail: { partner, delivery: delivery.action, attempts, outcome: result.outcome },
     };
-    await this.#options.store.commit({
+    const commit: Commit = {
       deliveries: [{ write: 'settle', partner, groupId, sequence, attempts, ...settled }],
       journal: [entry],
-    });
+    };
+    const { outcome } = await this.#options.store.commit({ ...commit, records });
+    // Other records by now: the partner takes groups at yet another place, and a newer delivery will see to that.
+    if (outcome === 'conflict') await this.#options.store.commit(commit);
   }
 }

@@ -106,9 +106,12 @@ export class Outboxes {
       retry: () => current().settings.interconnect.retry,
       content: (delivery) => this.#primary.content(delivery),
       store,
+      places: this.#context.places,
       gms: {
-        provide: (partner, groupId, bytes, knownTag) => gms.provide(partner, groupId, bytes, knownTag, signal),
-        withdraw: (partner, groupId, knownTag) => gms.withdraw(partner, groupId, knownTag, signal),
+        provide: (partner, groupId, bytes, knownTag, _signal, place) =>
+          gms.provide(partner, groupId, bytes, knownTag, signal, place),
+        withdraw: (partner, groupId, knownTag, _signal, place) =>
+          gms.withdraw(partner, groupId, knownTag, signal, place),
       },
       clock,
       random,

@@ -82,7 +82,8 @@ export class Planning {
   }
 
   async #alignPartner(partner: PartnerSettings): Promise<void> {
-    const { clock, store } = this.#context;
+    const { clock, places, store } = this.#context;
+    await places.follow(partner.configuration);
     const subject = `partner:${partner.configuration.name}`;
     const known = (await store.journal({ subject })).filter(({ action }) => planActions.has(action)).at(-1)?.detail;
     const { domains, servedUsers, awayUsers } = this.#context.current().settings.system;

@@ -63,6 +63,9 @@ export type DirectoryOutcome =
   | { readonly outcome: 'listed'; readonly groups: readonly string[] }
   | Exclude<FetchOutcome, { readonly outcome: 'fetched' | 'unchanged' }>;
 
+/** Where a partner takes our groups: at their addresses by group ID, or below a XUI in its users tree. */
+export type ProvidePlace = 'byGroupID' | { readonly users: string };
+
 /**
  * The group management server of one partner system, over whatever protocol. Methods never throw for what the partner does. A `signal`
  * that aborts ends the request, which then is `failed`.
@@ -70,7 +73,8 @@ export type DirectoryOutcome =
 export interface PartnerGms {
   /**
    * Group information provision request, TS 23.280 clause 10.2.7. `knownTag` = tag the partner gave for what it holds; where it holds
-   * something else, an answer got lost, and the content, which is the newest, replaces that all the same.
+   * something else, an answer got lost, and the content, which is the newest, replaces that all the same. `place`: absent = where the
+   * partner is configured to take groups.
    */
   provide(
     partner: string,
@@ -78,16 +82,19 @@ export interface PartnerGms {
     bytes: Uint8Array,
     knownTag: string | undefined,
     signal?: AbortSignal,
+    place?: ProvidePlace,
   ): Promise<ProvideOutcome>;
   /**
    * Deletion or withdrawal of a provided group; an absent group counts as accepted. `knownTag` as above: it keeps a message that is held up
    * from removing what is provided after it; where the partner holds something else, that goes too, since only we provide the group.
+   * `place`: where it was put; absent = as above.
    */
   withdraw(
     partner: string,
     groupId: string,
     knownTag: string | undefined,
     signal?: AbortSignal,
+    place?: ProvidePlace,
   ): Promise<ProvideOutcome>;
   /** Group information request; `knownTag` = tag of the copy held, for revalidation. */
   fetch(partner: string, groupId: string, knownTag: string | undefined, signal?: AbortSignal): Promise<FetchOutcome>;

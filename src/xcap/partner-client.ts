@@ -7,7 +7,13 @@ import { isLoopbackAddress } from '../identity/address-list.ts';
 import { certificateMatches } from '../identity/certificates.ts';
 import { tlsSuites } from '../identity/tls-suites.ts';
 import { canonicalUri } from '../identity/uri.ts';
-import type { DirectoryOutcome, FetchOutcome, PartnerGms, ProvideOutcome } from '../interconnect/ports.ts';
+import type {
+  DirectoryOutcome,
+  FetchOutcome,
+  PartnerGms,
+  ProvideOutcome,
+  ProvidePlace,
+} from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
 import { readXcapDirectory } from '../xml/received-directory.ts';
@@ -92,13 +98,18 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
     });
   }
 
+  function placePath(partner: string, groupId: string, place: ProvidePlace | undefined): string {
+    if (place === undefined) return groupPath(groupId, partners.get(partner)?.provideBelow);
+    return groupPath(groupId, place === 'byGroupID' ? undefined : place.users);
+  }
+
   return {
-    async provide(partner, groupId, bytes, knownTag, signal) {
+    async provide(partner, groupId, bytes, knownTag, signal, place) {
       // RFC 9110 6.6.1: tells the partner which of two messages is the older one, should one be held up on its way
       const content = { 'Content-Type': groupMediaType, Date: new Date(now()).toUTCString() };
       // RFC 9110 13.1.2: Dates count in seconds; a first provision held up for less must not undo the next one either
       const condition = knownTag === undefined ? { 'If-None-Match': '*' } : { 'If-Match': quotedTag(knownTag) };
-      const path = groupPath(groupId, partners.get(partner)?.provideBelow);
+      const path = placePath(partner, groupId, place);
       const reply = await request(partner, 'PUT', path, { ...content, ...condition }, signal, bytes);
       // What we hold is newer than whatever the partner has: an answer of it was lost, or somebody else changed or removed it
       return provideOutcome(
@@ -106,8 +117,8 @@ export function partnerClient(options: PartnerClientOptions): PartnerClient {
       );
     },
 
-    async withdraw(partner, groupId, knownTag, signal) {
-      const path = groupPath(groupId, partners.get(partner)?.provideBelow);
+    async withdraw(partner, groupId, knownTag, signal, place) {
+      const path = placePath(partner, groupId, place);
       const remove = (tag: string | undefined): Promise<PartnerReply> => {
         const condition = tag === undefined ? {} : { 'If-Match': quotedTag(tag) };
         return request(partner, 'DELETE', path, { Date: new Date(now()).toUTCString(), ...condition }, signal);
