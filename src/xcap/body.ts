@@ -100,7 +100,9 @@ function collect(request: IncomingMessage, limit: number, take: (octets: number)
     const onEnd = (): void =>
       settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     const onAbort = (): void => settle(() => reject(new RequestAborted('the request ended before its body')));
-    if (request.destroyed) onAbort();
+    // A request that announces no body has ended from the beginning, and tells no more
+    if (request.readableEnded) resolve(new Uint8Array());
+    else if (request.destroyed) onAbort();
     else request.on('data', onData).on('end', onEnd).on('error', onAbort).on('close', onAbort);
   });
 }

@@ -200,6 +200,16 @@ describe('limits', () => {
     expect(face.answers).toEqual([]);
   });
 
+  test('RFC 9112 6.3: a PUT that announces no body has an empty one, and the next request follows it', async () => {
+    const wire = await start();
+    for (const length of [{}, { 'Content-Length': '0' }]) {
+      wire.write(rawRequest('PUT', listPath, { ...put, ...length }) + get);
+      expect(await wire.answer()).toMatchObject({ status: 409, body: expect.stringContaining('<not-well-formed') });
+      expect(await wire.answer()).toMatchObject({ status: 200, body: '<a/>' });
+    }
+    expect(face.text(listKey)).toBe('<a/>');
+  });
+
   test('half a body is no body', async () => {
     const wire = await start();
     wire.write(`${rawRequest('PUT', listPath, { ...put, 'Content-Length': '100' })}<b/>`);
