@@ -18,7 +18,7 @@ import { withRealPorts } from './gateway/real-ports.ts';
 import { closeUnused, policiesOf } from './gateway/replaced-policies.ts';
 import { restartKeys, takenOver } from './gateway/restart-keys.ts';
 import { openSipEngine, partnerAddress } from './gateway/sip-engine.ts';
-import { storeNotes } from './gateway/store-notes.ts';
+import { StoreHealth } from './gateway/store-health.ts';
 import { interconnectTls, listenerTls, sipTls } from './gateway/tls-files.ts';
 import { type UserCredentials, userCredentials } from './gateway/user-credentials.ts';
 import { type Validity, validities, warnOfExpiry } from './gateway/validity.ts';
@@ -98,7 +98,8 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
   const site: Site = { configuration, current: () => current, log, opened, fail };
 
   const { storage } = configuration;
-  const store = await openStore(storage, { onNote: storeNotes(log, fail) }).catch(
+  const health = new StoreHealth(log, fail);
+  const store = await openStore(storage, { onNote: (note) => health.note(note) }).catch(
     failedAt(`storage.${storeKey(storage)}`),
   );
   opened.add('store', () => store.close());
@@ -240,7 +241,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
             version: gatewayVersion(),
             documentBytes: configuration.limits.documentBytes,
             metrics,
-            notReady: () => notReady,
+            notReady: () => notReady ?? health.problem,
             log: log.child({ face: 'manage' }),
           }),
         ).catch(failedAt('manage.listen'));
