@@ -1,6 +1,6 @@
 // The journal in the management API: read, exported line by line, verified, and freed of persons.
 import { setImmediate } from 'node:timers/promises';
-import express, { type Request, Router } from 'express';
+import { type Request, Router } from 'express';
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import { parseAnchor, verifyJournal } from '../store/journal-verify.ts';
@@ -27,7 +27,7 @@ interface Wanted {
 
 /** Routes below `/journal`. */
 export function auditRoutes(context: ManagementContext): Router {
-  const router = Router({ strict: true });
+  const router = Router({ strict: true, caseSensitive: true });
   const { now, store } = context;
   router.get('/', async (request, response) => {
     const limit = Math.max(1, queryNumber(request, 'limit', 200, 1000));
@@ -47,7 +47,7 @@ export function auditRoutes(context: ManagementContext): Router {
     const { anchor: found, ...verdict } = await verifyJournal(store, anchor);
     response.json({ ...verdict, anchor: `${found.sequence}:${found.hash}` });
   });
-  router.post('/erasure', express.json({ limit: 16_384 }), async (request, response) => {
+  router.post('/erasure', async (request, response) => {
     response.json(await erase(context, personOf(request), operatorOf(response).identity));
   });
   router.all(['/', '/export', '/verification'], otherMethods('GET', 'HEAD'));

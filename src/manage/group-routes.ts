@@ -1,4 +1,5 @@
 // Groups in the management API: list, read, create, replace, delete. Foreign groups are read only here.
+import { createHash } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
 import { groupsAuid } from '../documents/application-usage.ts';
 import type { ServedDocument } from '../documents/documents.ts';
@@ -19,7 +20,7 @@ const pageSize = 1000;
 
 /** Routes below `/groups`; bodies up to `documentBytes`. */
 export function groupRoutes(context: ManagementContext, documentBytes: number): Router {
-  const router = Router({ strict: true });
+  const router = Router({ strict: true, caseSensitive: true });
   const body = express.raw({ type: () => true, limit: documentBytes });
   router.get('/', (request, response) => list(context, request, response));
   router.post('/:groupId/release', async (request, response) => {
@@ -161,7 +162,15 @@ function newKey(context: ManagementContext, groupId: string): DocumentKey {
   if (xui === undefined) {
     throw new Refusal('not-found', { phrase: 'system.groupCreationXui is not configured: no place to create groups' });
   }
-  return { auid: groupsAuid, tree: 'users', xui, name: `${groupId.replace(/[%/]/g, encodeURIComponent)}.xml` };
+  return { auid: groupsAuid, tree: 'users', xui, name: nameOf(groupId) };
+}
+
+/** Characters of the longest name made of a group ID. */
+const longestName = 255;
+
+function nameOf(groupId: string): string {
+  const name = `${groupId.replace(/[%/]/g, encodeURIComponent)}.xml`;
+  return name.length <= longestName ? name : `${createHash('sha256').update(groupId).digest('hex')}.xml`;
 }
 
 function listedGroup(

@@ -194,10 +194,20 @@ describe('what is no resource or cannot be understood', () => {
   test.each([
     ['no JSON', '{', 'application/json', 'bad-request'],
     ['no group', '{}', 'application/json', 'bad-request'],
-    ['another media type', JSON.stringify({ groupId }), 'text/plain', 'bad-request'],
+    ['both', JSON.stringify({ groupId, groups: '*' }), 'application/json', 'bad-request'],
   ])('a pull with %s is 400', async (_what, body, contentType, code) => {
     const asked = { method: 'POST', headers: { 'content-type': contentType }, body } as const;
     expect(await ask('/api/v1/partners/blue/pull', asked)).toMatchObject({ status: 400, json: { code } });
+  });
+
+  test('RFC 9110 15.5.16: a pull with another media type is 415', async () => {
+    const asked = {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: JSON.stringify({ groupId }),
+    } as const;
+    const code = 'unsupported-media-type';
+    expect(await ask('/api/v1/partners/blue/pull', asked)).toMatchObject({ status: 415, json: { code } });
   });
 
   test('a percent sign that encodes nothing is 400', async () => {

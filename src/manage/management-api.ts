@@ -14,6 +14,7 @@ import { deliveryRoutes, partnerRoutes } from './partner-routes.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { type ManagementLog, otherMethods, problemAnswers } from './problem-answer.ts';
 import { provenanceRoutes } from './provenance-routes.ts';
+import { bodyHandlers } from './request-body.ts';
 import { checkQuery } from './request-values.ts';
 
 export interface ManagementApiOptions extends ManagementContext {
@@ -36,6 +37,8 @@ export function managementApi(options: ManagementApiOptions): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
+  // RFC 3986 6.2.2.1: paths are compared letter by letter
+  app.set('case sensitive routing', true);
   app.use((_request, response, next) => {
     response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
     next();
@@ -76,22 +79,26 @@ export function managementRouters(options: ManagementApiOptions): Readonly<Recor
 }
 
 function api(options: ManagementApiOptions): express.Router {
-  const router = express.Router();
+  const router = express.Router({ caseSensitive: true });
   for (const operation of operations) {
     const known = Object.keys(operation.query ?? {});
-    router[operation.method](operation.path.replace(/\{(\w+)\}/g, ':$1'), (request, response, next) => {
-      checkReach(operation, request, response);
-      // What cannot be understood shall not widen what is listed.
-      checkQuery(request, known);
-      next();
-    });
+    router[operation.method](
+      operation.path.replace(/\{(\w+)\}/g, ':$1'),
+      (request, response, next) => {
+        checkReach(operation, request, response);
+        // What cannot be understood shall not widen what is listed.
+        checkQuery(request, known);
+        next();
+      },
+      ...bodyHandlers(operation),
+    );
   }
   for (const [path, routes] of Object.entries(managementRouters(options))) router.use(path, routes);
   return router;
 }
 
 function listingRoutes({ subscriptions, version }: ManagementApiOptions): express.Router {
-  const router = express.Router({ strict: true });
+  const router = express.Router({ strict: true, caseSensitive: true });
   const description = openApiDocument(version);
   router.get('/openapi.json', (_request, response) => {
     response.json(description);

@@ -1,10 +1,19 @@
 // The listener of the management API: few connections, short time-outs, TLS when configured. A request without token is
 // answered and its connection ended, so that nobody can keep operators out by holding connections.
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { tlsSuites } from '../identity/tls-suites.ts';
+import { Refusal } from '../refusals.ts';
 import { type ConnectionBounds, ManagementConnections } from './connections.ts';
 import { drainTime } from './running-gateway.ts';
 
@@ -74,6 +83,13 @@ export async function startManagementListener(
     else if (expectsContinue) response.writeContinue();
     handler(request, response);
   };
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // An answer behind one that is under way would be taken for that
+    const isAnswering = [...underWay].some((response) => response.socket === socket);
+    if (socket.writable && !isAnswering) socket.end(rawAnswer(refusalOf(error)));
+    else socket.destroy();
+    setTimeout(() => socket.destroy(), bounds.lastWordTimeout).unref();
+  });
   server.on('connection', (socket: Socket) => connections.opened(socket));
   server.on('request', (request, response) => serve(request, response, false));
   // RFC 9110 10.1.1: who shows no token need not send the content
@@ -94,6 +110,24 @@ export async function startManagementListener(
     },
     close: () => close(server, underWay),
   };
+}
+
+/** What the parser could not read. */
+function refusalOf({ code }: NodeJS.ErrnoException): Refusal {
+  if (code === 'HPE_HEADER_OVERFLOW') return new Refusal('header-too-large');
+  return new Refusal(code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'bad-request');
+}
+
+function rawAnswer({ code, phrase, row }: Refusal): string {
+  const body = JSON.stringify({ code, phrase });
+  const head = [
+    `HTTP/1.1 ${row.status} ${STATUS_CODES[row.status]}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'Connection: close',
+  ];
+  return `${head.join('\r\n')}\r\n\r\n${body}`;
 }
 
 function makeServer(tls: ManagementTls | undefined, { headersTimeout }: ListenerBounds): Server {

@@ -63,9 +63,21 @@ function operationObject(operation: Operation): object {
     operationId: id,
     summary,
     parameters: parameters(operation),
-    ...(content === undefined ? {} : { requestBody: { required: true, content } }),
-    responses: { ...Object.fromEntries(answered), ...refused([...everywhere, ...(operation.refusals ?? [])]) },
+    ...(content === undefined ? {} : { requestBody: { required: isRequired(body), content } }),
+    responses: {
+      ...Object.fromEntries(answered),
+      ...refused([...everywhere, ...ofBody(body), ...(operation.refusals ?? [])]),
+    },
   };
+}
+
+function isRequired(body: Operation['body']): boolean {
+  return body === 'group document' || body?.safeParse({}).success !== true;
+}
+
+// Group documents have these in their rows of the table
+function ofBody(body: Operation['body']): readonly RefusalCode[] {
+  return body === undefined || body === 'group document' ? [] : ['document-too-large', 'unsupported-media-type'];
 }
 
 function parameters({ path, query = {}, conditional }: Operation): readonly object[] {

@@ -28,6 +28,8 @@ export interface Operation {
   readonly query?: Readonly<Record<string, QueryParameter>>;
   /** JSON body, or the group document of TS 24.481. */
   readonly body?: z.ZodType | 'group document';
+  /** Octets of the largest JSON body, where it is more than a few lines. */
+  readonly bodyBytes?: number;
   /** If-Match and If-None-Match are looked at. */
   readonly conditional?: true;
   readonly answers: readonly OperationAnswer[];
@@ -49,6 +51,9 @@ const accepted = (description: string, schema: z.ZodType): OperationAnswer => ({
 
 const partner: QueryParameter = { description: 'only those of this partner', schema: z.string() };
 const groupIdBody = z.strictObject({ groupId: z.string() });
+
+/** A policy with the files that it includes. */
+const policyBytes = 16 * 1024 * 1024;
 
 const policyBody = z.strictObject({
   source: z
@@ -368,6 +373,7 @@ export const operations: readonly Operation[] = [
     path: '/overlays/{groupId}/rebase',
     id: 'rebaseOverlay',
     summary: 'Drop the edits that conflict, or let one edit act at another selector',
+    bodyBytes: 65_536,
     body: z.strictObject({ edit: z.int().optional(), select: z.string().optional().describe('selector of RFC 5261') }),
     answers: ok('The edits', answers.overlay),
     refusals: ['not-found', 'constraint-failure'],
@@ -385,6 +391,7 @@ export const operations: readonly Operation[] = [
     id: 'planPolicy',
     summary: 'What a policy would do to all stored groups, as JSON lines (application/x-ndjson); changes nothing',
     body: policyBody,
+    bodyBytes: policyBytes,
     answers: ok('Groups that change or would be refused, then the sums', answers.planLine),
     refusals: ['partner-unknown', 'not-found'],
   },
@@ -394,6 +401,7 @@ export const operations: readonly Operation[] = [
     id: 'activatePolicy',
     summary: 'Bring a policy into force; groups are derived again in the background',
     body: policyBody,
+    bodyBytes: policyBytes,
     answers: [accepted('The policies that are in force now', answers.policies)],
     refusals: ['partner-unknown', 'not-found'],
   },

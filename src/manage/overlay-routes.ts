@@ -1,5 +1,5 @@
 // Local edits of foreign groups in the management API: listed, shown, dropped, based anew.
-import express, { type Request, Router } from 'express';
+import { type Request, Router } from 'express';
 import { type OverlayEdit, overlayKind, readOverlay } from '../documents/overlay.ts';
 import { Refusal } from '../refusals.ts';
 import type { ListedOverlay, ShownEdit } from './listings.ts';
@@ -10,8 +10,7 @@ import { groupIdOf, pathValue, queryNumber, queryValue } from './request-values.
 
 /** Routes below `/overlays`. */
 export function overlayRoutes(context: ManagementContext): Router {
-  const router = Router({ strict: true });
-  const json = express.json({ limit: 65_536 });
+  const router = Router({ strict: true, caseSensitive: true });
   const { store, documents, localEdits } = context;
   router.get('/', async (request, response) => {
     const limit = Math.max(1, queryNumber(request, 'limit', 1000, 10_000));
@@ -46,7 +45,7 @@ export function overlayRoutes(context: ManagementContext): Router {
     const edits = await localEdits.drop(groupId, editOf(pathValue(request, 'edit')), operatorOf(response).identity);
     response.json({ groupId, edits: edits.map(shown) });
   });
-  router.post('/:groupId/rebase', json, async (request, response) => {
+  router.post('/:groupId/rebase', async (request, response) => {
     const groupId = groupIdOf(request);
     const edits = await localEdits.rebase(groupId, rebaseOf(request), operatorOf(response).identity);
     response.json({ groupId, edits: edits.map(shown) });

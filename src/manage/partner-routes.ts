@@ -1,5 +1,5 @@
 // Partners and deliveries in the management API: what stands between us and each partner, and both flows by hand.
-import express, { type Request, Router } from 'express';
+import { type Request, Router } from 'express';
 import type { PartnerConfiguration } from '../config/schema.ts';
 import { uriDomain } from '../identity/uri.ts';
 import { inactivity } from '../interconnect/agreement.ts';
@@ -12,22 +12,22 @@ import type { ManagementContext } from './management-context.ts';
 import { checkGroup, checkUnlimited, mayAct, operatorOf } from './operators.ts';
 import { otherMethods } from './problem-answer.ts';
 import { checkPartnerName, removedPartners } from './removed-partners.ts';
-import { bodyFlag, bodyGroupId, bodyPattern, groupIdOf, pathValue, queryValue } from './request-values.ts';
+import { bodyFlag, bodyGroupId, bodyPattern, checkOneOf, groupIdOf, pathValue, queryValue } from './request-values.ts';
 
 const states: readonly DeliveryRecord['state'][] = ['queued', 'delivered', 'parked', 'braked'];
 
 /** Routes below `/partners`. */
 export function partnerRoutes(context: ManagementContext): Router {
-  const router = Router({ strict: true });
-  const json = express.json({ limit: 16_384 });
+  const router = Router({ strict: true, caseSensitive: true });
   router.get('/', async (_request, response) => {
     response.json({ partners: await listPartners(context) });
   });
-  router.post('/:partner/pull', json, async (request, response) => {
+  router.post('/:partner/pull', async (request, response) => {
     const partner = partnerOf(context, request);
     const pattern = bodyPattern(request);
     const operator = operatorOf(response);
     if (pattern !== undefined) {
+      checkOneOf(request, 'groupId', 'groups');
       checkUnlimited(operator);
       response.status(202).json(await context.own.pullAll(partner.name, pattern, operatorOf(response).identity));
       return;
@@ -47,7 +47,7 @@ export function partnerRoutes(context: ManagementContext): Router {
       throw new Refusal('not-found', { phrase: 'Nothing was pulled by pattern since the start' });
     response.json(progress);
   });
-  router.post('/:partner/reconcile', json, (request, response) => {
+  router.post('/:partner/reconcile', (request, response) => {
     const { name } = partnerOf(context, request);
     const order = { pattern: bodyPattern(request) ?? '*', repair: bodyFlag(request, 'repair') };
     response.status(202).json(context.own.reconcile(name, order, operatorOf(response).identity));
@@ -64,7 +64,7 @@ export function partnerRoutes(context: ManagementContext): Router {
     const partner = pathValue(request, 'partner');
     response.json({ partner, ...(await context.own.forgetPartner(partner, operatorOf(response).identity)) });
   });
-  router.post('/:partner/push', json, async (request, response) => {
+  router.post('/:partner/push', async (request, response) => {
     const { name } = partnerOf(context, request);
     const groupId = bodyGroupId(request);
     checkGroup(operatorOf(response), groupId);
@@ -81,7 +81,7 @@ export function partnerRoutes(context: ManagementContext): Router {
 
 /** Routes below `/deliveries`. */
 export function deliveryRoutes(context: ManagementContext): Router {
-  const router = Router({ strict: true });
+  const router = Router({ strict: true, caseSensitive: true });
   router.get('/', async (request, response) => {
     const partner = queryValue(request, 'partner');
     if (partner !== undefined) await checkPartnerName(context.store, context.partners(), partner);

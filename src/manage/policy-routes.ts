@@ -1,6 +1,6 @@
 // Policy versions in the management API: which are in force, what another would do, bringing one into force, and back.
 import { setImmediate } from 'node:timers/promises';
-import express, { type Request, Router } from 'express';
+import { type Request, Router } from 'express';
 import { unknownPartner } from '../interconnect/partners.ts';
 import type { PreviewedGroup } from '../interconnect/policy-preview.ts';
 import type { PolicyScope } from '../interconnect/policy-versions.ts';
@@ -12,18 +12,14 @@ import type { ManagementContext } from './management-context.ts';
 import { operatorOf } from './operators.ts';
 import { otherMethods } from './problem-answer.ts';
 
-/** A policy with the files that it includes, bytes. */
-const largestBody = 16 * 1024 * 1024;
-
 /** Routes below `/policies`. */
 export function policyRoutes(context: ManagementContext): Router {
-  const router = Router({ strict: true });
-  const json = express.json({ limit: largestBody });
+  const router = Router({ strict: true, caseSensitive: true });
   const { policies } = context;
   router.get('/', async (_request, response) => {
     response.json({ policies: await policies.list() });
   });
-  router.post('/plan', json, async (request, response) => {
+  router.post('/plan', async (request, response) => {
     const planned = await policiesOf(context, request);
     try {
       const scopes = planned.map(({ policy, scope }) => ({ policy, groups: policies.plan(policy, scope) }));
@@ -34,14 +30,14 @@ export function policyRoutes(context: ManagementContext): Router {
       for (const { policy } of planned) policy.close();
     }
   });
-  router.post('/activate', json, async (request, response) => {
+  router.post('/activate', async (request, response) => {
     const activated = [];
     for (const { policy, scope } of await policiesOf(context, request)) {
       activated.push(...(await policies.activate(policy, scope, operatorOf(response).identity)));
     }
     response.status(202).json({ policies: activated });
   });
-  router.post('/rollback', json, async (request, response) => {
+  router.post('/rollback', async (request, response) => {
     const { partner, direction } = scopeOf(request);
     if (partner === undefined) throw new Refusal('bad-request', { phrase: 'The body must name a partner' });
     response

@@ -42,8 +42,11 @@ export function problemAnswers(log: ManagementLog): ErrorRequestHandler {
 
 // Express and its body parsers throw errors with a status; their texts can quote the request and stay here.
 function refusalOfParser(error: unknown): Refusal | undefined {
-  const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+  if (typeof error !== 'object' || error === null) return undefined;
+  const status = 'status' in error ? error.status : undefined;
   if (status === 413) return new Refusal('document-too-large');
   if (status === 415) return new Refusal('unsupported-media-type');
-  return typeof status === 'number' && status >= 400 && status < 500 ? new Refusal('bad-request') : undefined;
+  if (typeof status !== 'number' || status < 400 || status >= 500) return undefined;
+  const isSyntax = 'type' in error && error.type === 'entity.parse.failed';
+  return new Refusal('bad-request', isSyntax ? { phrase: 'The body is no JSON' } : {});
 }

@@ -9,7 +9,7 @@ import { queryValue } from './request-values.ts';
 
 /** Routes below `/provenance`. */
 export function provenanceRoutes(context: ManagementContext): Router {
-  const router = Router({ strict: true });
+  const router = Router({ strict: true, caseSensitive: true });
   router.get('/', (request, response) => sendJsonLines(response, all(context, queryValue(request, 'partner'))));
   router.all('/', otherMethods('GET', 'HEAD'));
   return router;

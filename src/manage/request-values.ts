@@ -94,14 +94,30 @@ export function bodyPattern(request: Request): string | undefined {
   throw new Refusal('bad-request', { phrase: 'groups must be a pattern over group IDs' });
 }
 
+/** Throws `bad-request` when a JSON body has both of these members. */
+export function checkOneOf(request: Request, one: string, other: string): void {
+  const body: unknown = request.body;
+  if (typeof body !== 'object' || body === null || !(one in body && other in body)) return;
+  throw new Refusal('bad-request', { phrase: `The body must have either ${one} or ${other}` });
+}
+
 /** If-Match and If-None-Match (RFC 9110 clause 13.1). */
 export function preconditionsOf(request: Request): Preconditions {
-  const list = (name: string): Preconditions['ifMatch'] => {
-    const value = request.get(name)?.trim();
-    if (value === undefined || value === '*') return value;
-    const tags = [...value.matchAll(/(?:^|,)\s*(?:W\/)?"([^"]*)"\s*(?=,|$)/g)].map((match) => match[1] ?? '');
-    if (tags.length === 0) throw new Refusal('bad-request', { phrase: `${name} holds no entity tag` });
-    return tags;
-  };
-  return { ifMatch: list('If-Match'), ifNoneMatch: list('If-None-Match') };
+  return { ifMatch: tagList(request, 'If-Match'), ifNoneMatch: tagList(request, 'If-None-Match') };
+}
+
+function tagList(request: Request, name: 'If-Match' | 'If-None-Match'): Preconditions['ifMatch'] {
+  const value = request.get(name)?.trim();
+  if (value === undefined || value === '*') return value;
+  // RFC 9110 8.8.3: a tag may contain a comma, so the field is scanned rather than split
+  const item = /[ \t]*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)")?[ \t]*(?:,|$)/y;
+  const found: { readonly tag: string; readonly weak: boolean }[] = [];
+  while (item.lastIndex < value.length) {
+    const [all, weak, tag] = item.exec(value) ?? [];
+    if (all === undefined) throw new Refusal('bad-request', { phrase: `${name} must be * or a list of entity tags` });
+    if (tag !== undefined) found.push({ tag, weak: weak !== undefined });
+  }
+  if (found.length === 0) throw new Refusal('bad-request', { phrase: `${name} holds no entity tag` });
+  // RFC 9110 8.8.3.2: in the strong comparison a weak tag equals nothing
+  return found.filter(({ weak }) => !weak || name === 'If-None-Match').map(({ tag }) => tag);
 }
