@@ -11,12 +11,17 @@ import { request } from 'undici';
 import { stringify } from 'yaml';
 import { harbour } from '../../src/demo/example-groups.ts';
 import { xcap } from '../../src/demo/faces.ts';
+import { auditVerifyStore } from '../../src/manage/commands/audit.ts';
+import { check } from '../../src/manage/commands/check.ts';
+import type { Terminal } from '../../src/manage/commands/terminal.ts';
+import { openPostgresStore } from '../../src/store/postgres/postgres-store.ts';
 import { describeWith } from '../describe-with.ts';
 import { PostgresServer } from '../postgres-server.ts';
 import { until } from '../until.ts';
 
 const program = fileURLToPath(new URL('../../bin/mcgw.js', import.meta.url));
 const password = 'gate way:p@ss';
+const passwordForms = /p@ss|p%40ss/;
 
 interface Run {
   readonly child: ChildProcess;
@@ -49,7 +54,7 @@ describeWith('postgres', 'a gateway on PostgreSQL', (postgres) => {
       await ended;
     }
     rmSync(folder, { recursive: true, force: true });
-    expect(told).not.toMatch(/p@ss|p%40ss/);
+    expect(told).not.toMatch(passwordForms);
   });
 
   const url = (name = database): string => server.url(name, { user: 'gateway', password });
@@ -98,11 +103,14 @@ describeWith('postgres', 'a gateway on PostgreSQL', (postgres) => {
     return { ...run, root: face('xcap'), manage: face('manage') };
   }
 
+  /** What a command prints, and its exit code. */
   const asked = async (
-    ...words: readonly string[]
-  ): Promise<{ readonly code: number | null; readonly text: string }> => {
-    const run = mcgw(...words);
-    return { code: await run.ended, text: run.lines.join('\n').replaceAll(folder, '') };
+    command: (terminal: Terminal) => Promise<number>,
+  ): Promise<{ readonly code: number; readonly text: string }> => {
+    const lines: string[] = [];
+    const code = await command({ out: (line) => lines.push(line), err: (line) => lines.push(line) });
+    expect(lines.join('\n')).not.toMatch(passwordForms);
+    return { code, text: lines.join('\n').replaceAll(folder, '') };
   };
 
   const path = (name: string): string => `org.openmobilealliance.groups/users/sip:groups@red.example/${name}.xml`;
@@ -119,12 +127,12 @@ describeWith('postgres', 'a gateway on PostgreSQL', (postgres) => {
     expect(written.status).toBe(201);
     const before = await get(first.root, 'harbour');
 
-    const second = await asked('serve', '--config', configuration());
-    expect(second.code).toBe(1);
-    expect(second.text).toContain(`the gateway cannot start: storage.postgres: postgres://gateway@`);
-    expect(second.text).toContain('the store is in use by another process');
-    const offline = ['audit', 'verify', '--offline', '--config', configuration()];
-    expect(await asked(...offline)).toMatchObject({ code: 1, text: expect.stringContaining('in use') });
+    const second = mcgw('serve', '--config', configuration());
+    expect(await second.ended).toBe(1);
+    expect(second.lines.join()).toContain('the gateway cannot start: storage.postgres: postgres://gateway@');
+    expect(second.lines.join()).toContain('the store is in use by another process');
+    const offline = (terminal: Terminal) => auditVerifyStore({ config: configuration(), json: false }, terminal);
+    expect(await asked(offline)).toMatchObject({ code: 1, text: expect.stringContaining('in use') });
 
     first.child.kill('SIGKILL');
     await first.ended;
@@ -132,9 +140,9 @@ describeWith('postgres', 'a gateway on PostgreSQL', (postgres) => {
     expect(await get(again.root, 'harbour')).toMatchObject({ status: 200, tag: written.tag, body: before.body });
     again.child.kill('SIGTERM');
     expect(await again.ended).toBe(0);
-    expect(await asked(...offline)).toMatchObject({ code: 0, text: expect.stringMatching(/^intact: \d+ entr/) });
+    expect(await asked(offline)).toMatchObject({ code: 0, text: expect.stringMatching(/^intact: \d+ entr/) });
     await server.run(database, "UPDATE journal SET actor = 'x'");
-    expect(await asked(...offline)).toMatchObject({ code: 1, text: expect.stringMatching(/^broken at entry 1: /) });
+    expect(await asked(offline)).toMatchObject({ code: 1, text: expect.stringMatching(/^broken at entry 1: /) });
   });
 
   test('it goes on by itself when its connections are ended and its server is restarted; no answered PUT is lost', async () => {
@@ -181,8 +189,10 @@ describeWith('postgres', 'a gateway on PostgreSQL', (postgres) => {
     gateway.child.kill('SIGKILL');
     await gateway.ended;
 
-    const next = await serve();
-    for (const [name, tag] of answered) expect(await get(next.root, name)).toMatchObject({ status: 200, tag });
+    const store = await openPostgresStore(url());
+    const stored = new Map((await store.documents({})).map(({ key, tag }) => [key.name.replace('.xml', ''), tag]));
+    await store.close();
+    expect([...answered].filter(([name, tag]) => stored.get(name) !== tag)).toEqual([]);
   });
 
   test('it ends, to be started anew, when the database is not as it left it', async () => {
@@ -195,16 +205,16 @@ describeWith('postgres', 'a gateway on PostgreSQL', (postgres) => {
     );
     expect(await gateway.ended).toBe(1);
     expect(gateway.lines.join('\n')).toContain('the store is not as this gateway left it');
-    expect((await get((await serve()).root, 'harbour')).status).toBe(200);
   });
 
   test('mcgw check connects when it is told to, and says what a start would', async () => {
-    const file = configuration();
-    expect(await asked('check', '--config', file)).toEqual({ code: 0, text: '/gateway.yaml: no errors, no warnings' });
-    expect(await asked('check', '--config', file, '--connect')).toMatchObject({ code: 0 });
-    configuration({ postgres: url('absent') });
-    expect(await asked('check', '--config', file)).toMatchObject({ code: 0 });
-    expect(await asked('check', '--config', file, '--connect')).toEqual({
+    const checked = (connect: boolean) => asked((terminal) => check(configuration(storage), terminal, { connect }));
+    let storage: object = { postgres: url() };
+    expect(await checked(false)).toEqual({ code: 0, text: '/gateway.yaml: no errors, no warnings' });
+    expect(await checked(true)).toMatchObject({ code: 0 });
+    storage = { postgres: url('absent') };
+    expect(await checked(false)).toMatchObject({ code: 0 });
+    expect(await checked(true)).toEqual({
       code: 2,
       text: expect.stringMatching(
         /^\/gateway\.yaml:\d+: storage\.postgres: postgres:.*: the database absent does not exist; /,
