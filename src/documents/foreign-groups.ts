@@ -202,7 +202,7 @@ export class ForeignGroups {
           sources: [{ write: 'put', source, expected: previous?.tag ?? null }],
           records: [
             // The edits that were replayed must still be those that there are.
-            { kind: overlayKind, name: groupId, value: overlay.value, expected: kept ?? null },
+            { kind: overlayKind, name: groupId, value: overlay.value, expected: kept ?? null, personal: true },
             ...provenanceWrites(group, derived.tag, now().toISOString()),
           ],
           journal: [...(group.journal ?? [entry]), ...overlay.journal],
@@ -279,7 +279,7 @@ export class ForeignGroups {
       const { edits } = change(before.edits);
       const value = edits.length === 0 ? undefined : writeOverlay({ next: before.next, edits });
       const outcome = await store.commit({
-        records: [{ kind: overlayKind, name: groupId, value, expected: kept ?? null }],
+        records: [{ kind: overlayKind, name: groupId, value, expected: kept ?? null, personal: true }],
         journal: [this.#entry(actor, 'overlay-changed', groupId, { edits: edits.length })],
       });
       if (outcome.outcome !== 'committed') throw overtaken();

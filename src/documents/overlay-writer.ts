@@ -172,7 +172,9 @@ export class OverlayWriter {
     const outcome = await committer.commit(
       { key, previous: document, stored: { tag, bytes, groupId }, known: judged },
       {
-        records: [{ kind: overlayKind, name: groupId, value: writeOverlay(overlay), expected: kept ?? null }],
+        records: [
+          { kind: overlayKind, name: groupId, value: writeOverlay(overlay), expected: kept ?? null, personal: true },
+        ],
         journal: [{ at, actor, action, subject: groupId, detail }],
       },
     );

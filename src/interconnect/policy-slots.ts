@@ -45,7 +45,7 @@ export class PolicySlots {
 
   /** What stores a slot. */
   write(partner: string, direction: Direction, slot: Slot): RecordWrite {
-    return { kind: slotKind, name: slotName(partner, direction), value: JSON.stringify(slot) };
+    return { kind: slotKind, name: slotName(partner, direction), value: JSON.stringify(slot), personal: true };
   }
 
   /** A slot in which `version` is in force. */
@@ -70,9 +70,27 @@ export class PolicySlots {
     const writes: RecordWrite[] = [];
     for await (const { name, value } of allRecords(this.#store, slotKind)) {
       const shorter = JSON.stringify(this.#shortened(value));
-      if (shorter !== value) writes.push({ kind: slotKind, name, value: shorter });
+      if (shorter !== value) writes.push({ kind: slotKind, name, value: shorter, personal: true });
     }
     return writes;
+  }
+
+  /** What puts `erased` in the place of actors, and of how many versions. */
+  async erasing(
+    isNamed: (actor: string) => boolean,
+    erased: string,
+  ): Promise<{ readonly writes: readonly RecordWrite[]; readonly versions: number }> {
+    const writes: RecordWrite[] = [];
+    let versions = 0;
+    for await (const { name, value } of allRecords(this.#store, slotKind)) {
+      const { disk, history } = this.#shortened(value);
+      const named = history.filter(({ actor }) => isNamed(actor)).length;
+      if (named === 0) continue;
+      versions += named;
+      const without = history.map((version) => (isNamed(version.actor) ? { ...version, actor: erased } : version));
+      writes.push({ kind: slotKind, name, value: JSON.stringify({ disk, history: without }), personal: true });
+    }
+    return { writes, versions };
   }
 
   #shortened(text: string): Slot {

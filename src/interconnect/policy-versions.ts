@@ -232,6 +232,15 @@ export class PolicyVersions {
     }
   }
 
+  /** Puts `erased` in the place of who brought versions into force; resolves with the number of versions. */
+  eraseActors(isNamed: (actor: string) => boolean, erased: string): Promise<number> {
+    return this.#inTurn(async () => {
+      const { writes, versions } = await this.#slots.erasing(isNamed, erased);
+      if (writes.length > 0) await this.#options.store.commit({ records: writes });
+      return versions;
+    });
+  }
+
   async #listed(chosen: readonly Chosen[]): Promise<readonly PolicyInForce[]> {
     const all = await this.list();
     return all.filter((one) =>

@@ -69,7 +69,11 @@ export function addAuditCommands(program: Command, withGateway: WithGateway, fin
       }
     });
   addressed(
-    audit.command('erase').description('take a person out of the journal; the chain still holds'),
+    audit
+      .command('erase')
+      .description(
+        'take a person out of the journal, whose chain still holds, and out of the authors of local edits and policies',
+      ),
     'mcgw audit erase --person sip:ines@blue.example --config config/blue.yaml',
   )
     .requiredOption('--person <id>', 'URI of an identity of the person')

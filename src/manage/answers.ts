@@ -292,7 +292,11 @@ export const journalVerdict = z.strictObject({
     .describe('the first entry that is not as it was written'),
 });
 
-export const personErased = z.strictObject({ entries: count });
+export const personErased = z.strictObject({
+  entries: count.describe('entries of the journal'),
+  localEdits: count.describe('local edits that the person had made'),
+  policyVersions: count.describe('policy versions that the person had brought into force'),
+});
 
 const policyVersion: Of<PolicyVersion> = z.strictObject({
   digest: z.string().describe('of the texts of the policy; empty for the policy `none`'),

@@ -5,6 +5,7 @@ import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import { parseAnchor, verifyJournal } from '../store/journal-verify.ts';
 import type { JournalRecord, Store } from '../store/store.ts';
+import { erasePerson } from './erase-person.ts';
 import { sendJsonLines } from './json-lines.ts';
 import type { ManagementContext } from './management-context.ts';
 import { operatorOf } from './operators.ts';
@@ -48,7 +49,7 @@ export function auditRoutes(context: ManagementContext): Router {
     response.json({ ...verdict, anchor: `${found.sequence}:${found.hash}` });
   });
   router.post('/erasure', async (request, response) => {
-    response.json(await erase(context, personOf(request), operatorOf(response).identity));
+    response.json(await erasePerson(context, personOf(request), operatorOf(response).identity));
   });
   router.all(['/', '/export', '/verification'], otherMethods('GET', 'HEAD'));
   router.all('/erasure', otherMethods('POST'));
@@ -90,20 +91,4 @@ function personOf(request: Request): string {
   const person = typeof body === 'object' && body !== null && 'person' in body ? body.person : undefined;
   if (typeof person === 'string' && canonicalUri(person) !== undefined) return person;
   throw new Refusal('bad-request', { phrase: 'person must be the URI of an identity' });
-}
-
-async function erase({ store, now }: ManagementContext, person: string, actor: string): Promise<object> {
-  const texts = [...new Set([person, canonicalUri(person) ?? person])];
-  let entries = 0;
-  for (let after = 0; ; ) {
-    const { last, erased } = await store.eraseJournal({ texts, after, limit: slice });
-    entries += erased;
-    if (last === undefined) break;
-    after = last;
-    await setImmediate();
-  }
-  // That it was done is told; who it was about is not.
-  const entry = { at: new Date(now()).toISOString(), actor, action: 'person-erased' };
-  await store.commit({ journal: [{ ...entry, subject: 'journal', detail: { entries } }] });
-  return { entries };
 }

@@ -312,9 +312,10 @@ export const operations: readonly Operation[] = [
     method: 'post',
     path: '/journal/erasure',
     id: 'erasePerson',
-    summary: 'Take a person out of the journal; the chain still holds',
+    summary:
+      'Take a person out of the journal, whose chain still holds, and out of the authors of local edits and policy versions',
     body: z.strictObject({ person: z.string().describe('URI of an identity') }),
-    answers: ok('How many entries lost a text', answers.personErased),
+    answers: ok('From how many places the person was taken', answers.personErased),
   },
   {
     method: 'get',

@@ -76,6 +76,8 @@ export interface RecordWrite {
   readonly name: string;
   readonly value?: string | undefined;
   readonly expected?: string | null | undefined;
+  /** Names persons: what it replaces shall not stay readable on free pages of the file, where the store can see to that. */
+  readonly personal?: boolean | undefined;
 }
 
 export type DeliveryState = 'queued' | 'delivered' | 'parked' | 'braked';

@@ -6,6 +6,7 @@ import { type JournalVerdict, parseAnchor, verifyJournal } from '../../store/jou
 import { openStore } from '../../store/open-store.ts';
 import type { JournalRecord, Store } from '../../store/store.ts';
 import { StoreError } from '../../store/store-error.ts';
+import type { Erased } from '../erase-person.ts';
 import { instantForms, readInstant } from '../instants.ts';
 import type { GatewayAddress, ManagementClient } from './management-client.ts';
 import { columns, counted, exitCodes, type Terminal, WrongUsage } from './terminal.ts';
@@ -92,7 +93,7 @@ export async function auditVerifyStore(
   }
 }
 
-/** Takes a person out of the journal. */
+/** Takes a person out of the journal, and out of the authors of local edits and policy versions. */
 export async function auditErase(client: ManagementClient, person: string, terminal: Terminal): Promise<number> {
   const body = JSON.stringify({ person });
   const answer = await client.send({
@@ -101,8 +102,13 @@ export async function auditErase(client: ManagementClient, person: string, termi
     body,
     contentType: 'application/json',
   });
-  const { entries } = JSON.parse(answer.body) as { readonly entries: number };
-  terminal.out(`${person} erased from ${counted(entries, 'entry', 'entries')}`);
+  const { entries, localEdits, policyVersions } = JSON.parse(answer.body) as Erased;
+  const places = [
+    counted(entries, 'entry', 'entries'),
+    ...(localEdits === 0 ? [] : [counted(localEdits, 'local edit')]),
+    ...(policyVersions === 0 ? [] : [counted(policyVersions, 'policy version')]),
+  ];
+  terminal.out(`${person} erased from ${places.join(', ')}`);
   return exitCodes.done;
 }
 

@@ -10,7 +10,7 @@ import { StoreError } from '../store-error.ts';
 import { type Applied, applyCommit } from './apply-commit.ts';
 import type { CommitLog } from './commit-log.ts';
 import { JournalWriter } from './journal-writer.ts';
-import { messageOf, resultCode, sqliteResult } from './open-database.ts';
+import { messageOf, resultCode, sqliteResult, withoutTraces } from './open-database.ts';
 import type { Statements } from './statements.ts';
 
 interface Waiting {
@@ -167,7 +167,7 @@ export class CommitQueue {
     statements.savepoint.run();
     let outcome: Applied;
     try {
-      outcome = applyCommit(statements, this.#journal, waiting.commit, sequence, at);
+      outcome = this.#apply(waiting.commit, sequence, at);
     } catch (error) {
       if (spoilsTransaction(error) || !this.#database.isTransaction) throw error;
       statements.rollbackToSavepoint.run();
@@ -186,6 +186,11 @@ export class CommitQueue {
     statements.release.run();
     this.#sequence = sequence;
     return { waiting, outcome: { outcome: 'committed', sequence, at } };
+  }
+
+  #apply(commit: Commit, sequence: number, at: string): Applied {
+    const apply = (): Applied => applyCommit(this.#statements, this.#journal, commit, sequence, at);
+    return commit.records?.some(({ personal }) => personal === true) ? withoutTraces(this.#database, apply) : apply();
   }
 
   #abandon(batch: readonly Waiting[], error: unknown): void {

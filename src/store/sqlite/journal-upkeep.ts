@@ -5,6 +5,7 @@ import { personalFields, withoutTexts } from '../journal-chain.ts';
 import { namesPerson } from '../names-person.ts';
 import { type ChainLinkRow, chainedOf, type JournalRow } from '../rows.ts';
 import type { JournalErased, JournalErasure, JournalPruning } from '../store.ts';
+import { withoutTraces } from './open-database.ts';
 import type { Statements } from './statements.ts';
 
 /** Removes the oldest entries; where the chain begins then is kept with it. Answers how many. Throws what SQLite throws. */
@@ -15,10 +16,12 @@ export function pruneJournal(
 ): number {
   const last = statements.journalPruned.get({ before, rows, limit }) as unknown as ChainLinkRow | undefined;
   if (last === undefined) return 0;
-  return withoutTraces(database, statements, () => {
-    statements.setJournalBase.run(last.sequence, last.hash);
-    return Number(statements.pruneJournal.run(last.sequence).changes);
-  });
+  return withoutTraces(database, () =>
+    inTransaction(statements, () => {
+      statements.setJournalBase.run(last.sequence, last.hash);
+      return Number(statements.pruneJournal.run(last.sequence).changes);
+    }),
+  );
 }
 
 /** Takes the texts that name a person out of some entries. Throws what SQLite throws. */
@@ -34,26 +37,21 @@ export function eraseJournal(
     const fields = personalFields.filter((field) => isNamed(entry[field] ?? ''));
     return fields.length === 0 ? [] : [withoutTexts(entry, fields)];
   });
-  if (changed.length === 0) return { last, erased: 0 };
-  withoutTraces(database, statements, () => {
-    for (const { sequence, actor, subject, detail, salt, erased } of changed) {
-      statements.eraseJournal.run({ sequence, actor, subject, detail, salt, erased: JSON.stringify(erased) });
-    }
-  });
+  if (changed.length === 0) {
+    // The last slice: what was erased elsewhere goes from the log, too.
+    if (last === undefined) statements.truncateLog.get();
+    return { last, erased: 0 };
+  }
+  withoutTraces(database, () =>
+    inTransaction(statements, () => {
+      for (const { sequence, actor, subject, detail, salt, erased } of changed) {
+        statements.eraseJournal.run({ sequence, actor, subject, detail, salt, erased: JSON.stringify(erased) });
+      }
+    }),
+  );
   // Nor in the log beside it.
   statements.truncateLog.get();
   return { last, erased: changed.length };
-}
-
-/** A transaction after which what it removed is not readable in the file, not even on pages that it left free. */
-function withoutTraces<Result>(database: DatabaseSync, statements: Statements, work: () => Result): Result {
-  // Not prepared beforehand: this pragma acts when it is compiled, not when it is run.
-  database.exec('PRAGMA secure_delete = ON');
-  try {
-    return inTransaction(statements, work);
-  } finally {
-    database.exec('PRAGMA secure_delete = FAST');
-  }
 }
 
 function inTransaction<Result>(statements: Statements, work: () => Result): Result {
