@@ -39,6 +39,7 @@ export async function wirePartner(name: 'red' | 'blue', script: PartnerScript): 
     { cert: pem(`${name}.crt`), key: pem(`${name}.key`), ca: pem('ca.crt'), requestCert: true },
     (socket) => {
       sockets.add(socket);
+      socket.setNoDelay(true);
       socket.on('error', () => undefined);
       socket.on('close', () => sockets.delete(socket));
       readRequests(socket, (one) => {

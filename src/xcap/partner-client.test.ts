@@ -133,6 +133,19 @@ describe('what goes out', () => {
   });
 });
 
+test('RFC 9112 9.3: what a partner answers twice shifts no more answers than one connection has requests', async () => {
+  const requests = new Map<number | undefined, number>();
+  const root = await partner.gms((response) => {
+    const { remotePort } = response.socket ?? {};
+    requests.set(remotePort, (requests.get(remotePort) ?? 0) + 1);
+    response.writeHead(200).end();
+  });
+  const red = partner.client([root]);
+  for (let round = 0; round < 250; round++) await red.withdraw('red', group, undefined);
+  expect(Math.max(...requests.values())).toBeLessThanOrEqual(100);
+  expect(requests.size).toBeLessThan(6);
+});
+
 describe('answers to a provision', () => {
   test.each([
     [200, { ETag: 'W/"weak"' }, '', { outcome: 'accepted', created: false, tag: undefined }],

@@ -190,6 +190,9 @@ function mediaTypeOf(auid: string): string {
   return builtInUsages.find((usage) => usage.auid === auid)?.mimeType ?? '';
 }
 
+/** A connection is replaced after so many requests. */
+const requestsPerConnection = 100;
+
 function connection(root: string, route: PartnerRoute, options: PartnerClientOptions): RootConnection {
   if (!isUsableRoot(root)) throw new Error(`${root}: only a loopback address may be reached without TLS`);
   const url = new URL(root);
@@ -197,6 +200,8 @@ function connection(root: string, route: PartnerRoute, options: PartnerClientOpt
   const shared = {
     connections: 8,
     pipelining: 1,
+    // HTTP/1.1 answers name no request: where one came twice, those after it would stand for the wrong requests for ever
+    maxRequestsPerClient: requestsPerConnection,
     allowH2: false,
     keepAliveTimeout: 20_000,
     headersTimeout: timeout,
@@ -292,7 +297,7 @@ function fetchOutcome(reply: PartnerReply, conditional: boolean, what: 'group' |
     if (mediaType(reply.contentType) !== (what === 'group' ? groupMediaType : directoryMediaType)) {
       return { outcome: 'failed', reason: `the answer is ${reply.contentType ?? 'of no media type'}, not a ${what}` };
     }
-    return { outcome: 'fetched', bytes: reply.body, tag: parseEntityTag(reply.entityTag) };
+    return { outcome: 'fetched', bytes: reply.body, tag: usableTag(reply) };
   }
   if (status === 304 && conditional) return { outcome: 'unchanged' };
   if (status === 404 || status === 410) return { outcome: 'absent' };
@@ -327,7 +332,14 @@ function listedGroup(uri: string): string | undefined {
 
 // RFC 9110 8.8.1: a weak tag is of no use for If-Match
 function strongTag(reply: { readonly entityTag?: string | undefined }): string | undefined {
-  return reply.entityTag?.startsWith('W/') ? undefined : parseEntityTag(reply.entityTag);
+  return reply.entityTag?.startsWith('W/') ? undefined : usableTag(reply);
+}
+
+/** Longest entity tag of a partner that is kept and sent back, characters: one that fills a header would keep its group from being asked for. */
+const longestTag = 512;
+
+function usableTag({ entityTag }: { readonly entityTag?: string | undefined }): string | undefined {
+  return entityTag !== undefined && entityTag.length > longestTag ? undefined : parseEntityTag(entityTag);
 }
 
 // RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4: the same request may succeed later
