@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Overlay, overlayKind, readOverlay, writeOverlay } from '../documents/overlay.ts';
 import { canonicalUri } from '../identity/uri.ts';
+import { forgetToldInBulk } from '../interconnect/told-in-bulk.ts';
 import { namesPerson } from '../store/names-person.ts';
 import type { Store } from '../store/store.ts';
 import type { ManagementContext } from './management-context.ts';
@@ -35,6 +36,7 @@ export async function erasePerson(
   const isNamed = namesPerson(texts);
   const localEdits = await eraseAuthors(store, isNamed);
   const policyVersions = await policies.eraseActors(isNamed, erasedText);
+  await forgetToldInBulk(store, isNamed);
   // The journal comes last: with its end the store clears its log of what all of them had.
   const entries = await eraseEntries(store, texts);
   const erased = { entries, localEdits, policyVersions };

@@ -1,5 +1,6 @@
 // Where a served foreign document comes from, put together for operators: source, policy, local edits, and who was told.
 import { type KeptDerivation, provenanceKind, type RefusedDerivation, refusedKind } from '../documents/provenance.ts';
+import { toldInBulk } from '../interconnect/told-in-bulk.ts';
 import type { JournalRecord } from '../store/store.ts';
 import type { Notified, Provenance } from './listings.ts';
 import type { ManagementContext } from './management-context.ts';
@@ -59,9 +60,17 @@ async function notified(store: ManagementContext['store'], groupId: string): Pro
     const page = await store.journal({ subject: groupId, after, limit: slice });
     found = [...found, ...page.flatMap(notificationOf)].slice(-mostNotified);
     const last = page.at(-1);
-    if (last === undefined || page.length < slice) return found.reverse();
+    if (last === undefined || page.length < slice) break;
     after = last.sequence;
   }
+  const inBulk = (await toldInBulk(store, groupId)).map(({ at, tag, subscriber }) => ({
+    at,
+    tag,
+    subscribers: [subscriber],
+  }));
+  return [...found, ...inBulk]
+    .sort((one, other) => (one.at < other.at ? 1 : one.at > other.at ? -1 : 0))
+    .slice(0, mostNotified);
 }
 
 function notificationOf({ at, action, detail = {} }: JournalRecord): readonly Notified[] {

@@ -86,6 +86,22 @@ test('a NOTIFY about a whole collection is one entry', async () => {
   ]);
 });
 
+test('a NOTIFY about several hundred documents is an entry for each, in commits of a bounded size', async () => {
+  const { journal, commits } = opened();
+  const told = Array.from({ length: 700 }, (_, number) => ({
+    resource: { kind: 'group', groupId: `sip:g${number}@red.example` } as const,
+    newTag: 'a',
+  }));
+  journal.note(server(1), told, 200);
+  journal.note(server(2), told, 200);
+  await journal.flush();
+  expect(commits.flat().map(({ subject }) => subject)).toEqual(told.map(({ resource }) => resource.groupId));
+  expect(commits.flat()[699]).toMatchObject({
+    detail: { count: 2, subscribers: 'sip:s1@red.example sip:s2@red.example' },
+  });
+  expect(Math.max(...commits.map((entries) => entries.length))).toBe(200);
+});
+
 test('a NOTIFY that told nothing is not journalled', async () => {
   const { journal, commits } = opened();
   journal.note(server(1), [], 200);

@@ -1,7 +1,8 @@
 // Journals who was notified of what: the NOTIFYs of a second that told the same state of a document are one entry with all their subscribers.
 // A change that thousands are told of costs the journal a few entries, and the telling waits for none of them.
 import { type Principal, principalName } from '../identity/principal.ts';
-import type { JournalEntry, Store } from '../store/store.ts';
+import { toldInBulkWrites } from '../interconnect/told-in-bulk.ts';
+import type { Commit, JournalEntry, Store } from '../store/store.ts';
 import type { Timer, TimerQueue } from './engine/timer-queue.ts';
 import type { Resource } from './resource-entry.ts';
 
@@ -31,8 +32,10 @@ const gathering = 1000;
 const mostSubscribers = 200;
 /** States that are gathered at once. */
 const mostPending = 1000;
-/** A NOTIFY that tells of more documents, such as the first of a collection, is one entry for all. */
-const mostNamed = 20;
+/** A NOTIFY that tells of more documents, such as the first of a large collection, is one entry for all. */
+const mostNamed = 1000;
+/** Entries, or what is kept of such a NOTIFY, in one commit: the store does one commit in one go. */
+const atOnce = 200;
 
 export class NotificationJournal {
   readonly #options: NotificationJournalOptions;
@@ -52,6 +55,7 @@ export class NotificationJournal {
     const failed = action === 'notified' ? {} : { status };
     if (told.length > mostNamed) {
       this.#add(action, `notifications:${subscriber}`, { ...failed, documents: told.length }, subscriber);
+      if (action === 'notified') this.#keep(subscriber, told);
       return;
     }
     for (const { resource, newTag } of told) {
@@ -84,16 +88,35 @@ export class NotificationJournal {
     if (this.#timer !== undefined) this.#timer.owner = undefined;
     this.#timer = undefined;
     if (this.#pending.size === 0) return;
-    const { store, timers, log } = this.#options;
-    const at = new Date(timers.now()).toISOString();
+    const at = new Date(this.#options.timers.now()).toISOString();
     const journal = [...this.#pending.values()].map(({ action, subject, detail, subscribers }): JournalEntry => {
       const names = { count: subscribers.size, subscribers: [...subscribers].join(' ') };
       return { at, actor: 'system', action, subject, detail: { ...detail, ...names } };
     });
     this.#pending = new Map();
+    for (let from = 0; from < journal.length; from += atOnce) {
+      const entries = journal.slice(from, from + atOnce);
+      this.#commit({ journal: entries });
+    }
+  }
+
+  /** Keeps for the provenance of each group that a subscriber was told of it. */
+  #keep(subscriber: string, told: readonly ToldState[]): void {
+    const at = new Date(this.#options.timers.now()).toISOString();
+    const groups = told.flatMap(({ resource, newTag: tag }) =>
+      resource.kind === 'group' ? [{ groupId: resource.groupId, tag }] : [],
+    );
+    for (let from = 0; from < groups.length; from += atOnce) {
+      this.#commit({ records: toldInBulkWrites(subscriber, groups.slice(from, from + atOnce), at) });
+    }
+  }
+
+  /** Commits behind all commits of before. */
+  #commit(commit: Commit): void {
+    const { store, log } = this.#options;
     const before = this.#writing;
     this.#writing = before
-      .then(() => store.commit({ journal }))
+      .then(() => store.commit(commit))
       .then(
         () => undefined,
         (err: unknown) => log.error({ err }, 'notifications could not be journalled'),
