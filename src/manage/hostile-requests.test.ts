@@ -164,6 +164,27 @@ describe('paths', () => {
   });
 });
 
+test('the name of a partner that nobody knows is told with those that there are', async () => {
+  for (const [method, path] of [
+    ['GET', '/api/v1/groups?partner=nobody'],
+    ['GET', '/api/v1/deliveries?partner=nobody'],
+    ['GET', '/api/v1/provenance?partner=nobody'],
+    ['DELETE', '/api/v1/partners/nobody'],
+    ['POST', '/api/v1/partners/nobody/test'],
+    ['POST', '/api/v1/deliveries/nobody/release'],
+    ['POST', '/api/v1/deliveries/nobody/sip%3Aa%40red.example/retry'],
+    ['DELETE', '/api/v1/deliveries/nobody/sip%3Aa%40red.example'],
+  ] as const) {
+    const { status, json: told } = await ask(method, path);
+    expect([method, path, status, told]).toEqual([
+      method,
+      path,
+      404,
+      { code: 'partner-unknown', phrase: 'No partner nobody: there are blue' },
+    ]);
+  }
+});
+
 describe('tokens', () => {
   const bearer = `Authorization: Bearer ${token}\r\n`;
   test.each([

@@ -223,7 +223,7 @@ export const operations: readonly Operation[] = [
     id: 'forgetPartner',
     summary: 'Remove all that is kept of a partner that is configured no more',
     answers: ok('What was removed', answers.partnerForgotten),
-    refusals: ['not-found', 'forbidden'],
+    refusals: ['partner-unknown', 'not-found', 'forbidden'],
   },
   {
     method: 'get',
@@ -243,7 +243,7 @@ export const operations: readonly Operation[] = [
     id: 'retryDelivery',
     summary: 'Try a parked or waiting delivery now',
     answers: ok('Queued for now', answers.deliveryRetried),
-    refusals: ['not-found'],
+    refusals: ['partner-unknown', 'not-found'],
   },
   {
     method: 'post',
@@ -259,7 +259,7 @@ export const operations: readonly Operation[] = [
     id: 'releaseDelivery',
     summary: 'Let go one delivery that the brake holds',
     answers: ok('Released', answers.deliveryReleased),
-    refusals: ['not-found'],
+    refusals: ['partner-unknown', 'not-found'],
   },
   {
     method: 'delete',
@@ -267,7 +267,7 @@ export const operations: readonly Operation[] = [
     id: 'dropDelivery',
     summary: 'Forget a delivery',
     answers: ok('Dropped', answers.deliveryDropped),
-    refusals: ['not-found'],
+    refusals: ['partner-unknown', 'not-found'],
   },
   {
     method: 'get',
@@ -333,6 +333,7 @@ export const operations: readonly Operation[] = [
     summary: 'The provenance of all foreign groups as JSON lines (application/x-ndjson), streamed',
     query: { partner },
     answers: ok('One group on each line', answers.provenance),
+    refusals: ['partner-unknown'],
   },
   {
     method: 'get',

@@ -62,6 +62,7 @@ export function partnerRoutes(context: ManagementContext): Router {
   });
   router.delete('/:partner', async (request, response) => {
     const partner = pathValue(request, 'partner');
+    await checkPartnerName(context.store, context.partners(), partner);
     response.json({ partner, ...(await context.own.forgetPartner(partner, operatorOf(response).identity)) });
   });
   router.post('/:partner/push', async (request, response) => {
@@ -197,8 +198,10 @@ function partnerOf({ partners }: ManagementContext, request: Request): PartnerCo
 }
 
 // A delivery may belong to a partner that is configured no more: it can still be dropped.
-async function deliveryOf({ store }: ManagementContext, request: Request): Promise<DeliveryRecord> {
-  const delivery = await store.delivery(pathValue(request, 'partner'), groupIdOf(request));
-  if (delivery === undefined) throw new Refusal('not-found', { phrase: 'No such delivery' });
-  return delivery;
+async function deliveryOf({ store, partners }: ManagementContext, request: Request): Promise<DeliveryRecord> {
+  const partner = pathValue(request, 'partner');
+  const delivery = await store.delivery(partner, groupIdOf(request));
+  if (delivery !== undefined) return delivery;
+  await checkPartnerName(store, partners(), partner);
+  throw new Refusal('not-found', { phrase: 'No such delivery' });
 }
