@@ -85,6 +85,9 @@ const first = `
     value ${text} NOT NULL,
     PRIMARY KEY (kind, name)
   );
+  -- pg_stats shows texts of the columns that it knows: nothing of an erased person may stand there
+  ALTER TABLE record ALTER COLUMN value SET STATISTICS 0;
+  ALTER TABLE memo ALTER COLUMN value SET STATISTICS 0;
 
   -- actor, subject and detail can name a person: each can be erased, its digest then stands in erased
   CREATE TABLE journal (
@@ -100,7 +103,6 @@ const first = `
   );
   -- the beginning only: a subject can be longer than an entry of an index
   CREATE INDEX journal_subject ON journal (left(subject, 200), sequence);
-  -- pg_stats shows texts of the columns that it knows: nothing of an erased person may stand there
   ALTER TABLE journal
     ALTER COLUMN actor SET STATISTICS 0,
     ALTER COLUMN subject SET STATISTICS 0,

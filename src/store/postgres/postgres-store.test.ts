@@ -281,6 +281,20 @@ describeWith('postgres', 'the PostgreSQL store', (program) => {
   });
 
   describe('an erased person', () => {
+    /** In how many rows, statistics and versions of rows on the pages of a table a text can be read. */
+    const readable = async (database: string, table: string, text: string): Promise<number> => {
+      const [row] = await server.run(
+        database,
+        `CREATE EXTENSION IF NOT EXISTS pageinspect;
+         SELECT (SELECT count(*) FROM ${table} t WHERE t::text LIKE '%${text}%')
+           + (SELECT count(*) FROM pg_stats s WHERE s::text LIKE '%${text}%')
+           + (SELECT count(*) FROM generate_series(0, pg_relation_size('${table}') / 8192 - 1) page,
+                heap_page_items(get_raw_page('${table}', page::int)) item
+              WHERE position(convert_to('${text}', 'UTF8') IN item.t_data) > 0) AS count`,
+      );
+      return Number(row?.count);
+    };
+
     test('is in no table, index statistic or dead row that SQL can read', async () => {
       const here = await engine();
       await filled(here, 300);
@@ -289,25 +303,27 @@ describeWith('postgres', 'the PostgreSQL store', (program) => {
       expect(await store.eraseJournal({ texts: ['sip:user77@red.example'], after: 0, limit: 1000 })).toMatchObject({
         erased: 1,
       });
-      const found = async (text: string): Promise<number> => {
-        const [row] = await server.run(
-          here.database,
-          `CREATE EXTENSION IF NOT EXISTS pageinspect;
-           SELECT (SELECT count(*) FROM journal j WHERE j::text LIKE '%${text}%')
-             + (SELECT count(*) FROM pg_stats s WHERE s::text LIKE '%${text}%')
-             + (SELECT count(*) FROM generate_series(0, pg_relation_size('journal') / 8192 - 1) page,
-                  heap_page_items(get_raw_page('journal', page::int)) item
-                WHERE position(convert_to('${text}', 'UTF8') IN item.t_data) > 0) AS count`,
-        );
-        return Number(row?.count);
-      };
+      const found = (text: string): Promise<number> => readable(here.database, 'journal', text);
       expect(await found('sip:user78@red.example')).toBe(2);
       expect(await found('sip:user77@red.example')).toBe(0);
       await store.close();
       expect(await verdictOf(here)).toMatchObject({ intact: true, entries: 300, erased: 1 });
     });
 
-    test('is told of with U+FFFD where somebody sent U+0000, which PostgreSQL keeps not', async () => {
+    test('is in no record either, when the journal has been gone through', async () => {
+      const here = await engine();
+      const store = await here.open();
+      const record = { kind: 'author', name: 'edit 1', personal: true };
+      await store.commit({ records: [{ ...record, value: 'sip:user77@red.example' }] });
+      await server.run(here.database, 'ANALYZE');
+      expect(await readable(here.database, 'record', 'sip:user77@red.example')).toBe(2);
+      await store.commit({ records: [{ ...record, value: '(erased)' }] });
+      await store.eraseJournal({ texts: ['sip:user77@red.example'], after: 0, limit: 1000 });
+      expect(await readable(here.database, 'record', 'sip:user77@red.example')).toBe(0);
+      await store.close();
+    });
+
+    test('U+0000, which PostgreSQL does not keep, is told as U+FFFD in the journal, and refused alone elsewhere', async () => {
       const here = await engine();
       const store = await here.open();
       await store.commit({ journal: [{ ...numberedEntry(1), subject: 'a\0b', detail: { path: 'a\0b' } }] });

@@ -236,7 +236,8 @@ class PostgresDatabaseStore implements PostgresStore {
       (session) => planErasure(session, erasure),
       'the journal could not be changed',
     );
-    if (erased.erased > 0) await this.#vacuumJournal();
+    // The last slice comes after what was erased elsewhere.
+    if (erased.erased > 0 || erased.last === undefined) await this.#vacuum();
     return erased;
   }
 
@@ -293,11 +294,11 @@ class PostgresDatabaseStore implements PostgresStore {
     return (await this.#rows<Row>(name, ...values))[0];
   }
 
-  // What was overwritten stays in the table as a dead row until somebody comes by. In a session of its own: commits go on meanwhile.
-  async #vacuumJournal(): Promise<void> {
+  // What was overwritten stays in its table as a dead row until somebody comes by. In a session of its own: commits go on meanwhile.
+  async #vacuum(): Promise<void> {
     const session = await connect(this.#address, { silence: 0 });
     try {
-      await session.query({ text: 'VACUUM journal' });
+      await session.query({ text: 'VACUUM journal, record, memo' });
     } catch (error) {
       throw storeFailure(this.#address, error);
     } finally {
