@@ -1,7 +1,6 @@
 // Users of Digest authentication, kept as hashes in a text file that never holds a password.
 // RFC 7616 clauses 3.4.2, 3.4.4 and 5.2.
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { canonicalUri } from './uri.ts';
 
 /** Algorithms offered, most preferred first. RFC 7616 clause 3.7. */
@@ -38,15 +37,6 @@ export function digestUserLine(name: string, realm: string, password: string, id
   const [user, secret] = [name.normalize('NFC'), password.normalize('NFC')];
   const hashes = (['MD5', 'SHA-256'] as const).map((algorithm) => digestHash(algorithm, `${user}:${realm}:${secret}`));
   return [user, realm, ...hashes, identities.join(' ')].join(':');
-}
-
-/** Reads a users' file; see {@link parseDigestUsers}. Rejects with an Error that names the file. */
-export async function loadDigestUsers(file: string, realm: string): Promise<DigestUsers> {
-  try {
-    return parseDigestUsers(await readFile(file, 'utf8'), realm);
-  } catch (error) {
-    throw new Error(`${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
 }
 
 /** What stands in a users' file; lines count from 1. */
