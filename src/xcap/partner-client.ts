@@ -16,7 +16,9 @@ import type {
 } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
-import { readXcapDirectory } from '../xml/received-directory.ts';
+import type { OffsetIndex } from '../xml/offset-index.ts';
+import { readingXcapDirectory } from '../xml/received-directory.ts';
+import { inTurns } from '../xml/turns.ts';
 import { readXml } from '../xml/xml-document.ts';
 import { parseEntityTag, quotedTag } from './entity-tags.ts';
 import { mediaType } from './media-type.ts';
@@ -306,18 +308,27 @@ function fetchOutcome(reply: PartnerReply, conditional: boolean, what: 'group' |
 }
 
 // What a partner lists beside groups by their ID is none of our business
-function directoryOutcome(reply: PartnerReply): DirectoryOutcome {
+async function directoryOutcome(reply: PartnerReply): Promise<DirectoryOutcome> {
   const outcome = fetchOutcome(reply, false, 'directory');
   if (outcome.outcome === 'unchanged') return { outcome: 'failed', reason: 'not modified, though nothing was known' };
   if (outcome.outcome !== 'fetched') return outcome;
   try {
     const limits = { ...defaultXmlLimits, documentBytes: outcome.bytes.byteLength };
-    const entries = readXcapDirectory(readXml(outcome.bytes, limits));
-    return { outcome: 'listed', groups: [...new Set(entries.flatMap(({ uri }) => listedGroup(uri) ?? []))] };
+    return { outcome: 'listed', groups: [...(await inTurns(listing(readXml(outcome.bytes, limits))))] };
   } catch (error) {
     if (error instanceof Refusal) return { outcome: 'failed', reason: `the directory cannot be read: ${error.phrase}` };
     throw error;
   }
+}
+
+function* listing(directory: OffsetIndex): Generator<void, ReadonlySet<string>> {
+  const groups = new Set<string>();
+  for (const entry of readingXcapDirectory(directory)) {
+    const groupId = entry === undefined ? undefined : listedGroup(entry.uri);
+    if (groupId !== undefined) groups.add(groupId);
+    if (entry === undefined) yield;
+  }
+  return groups;
 }
 
 function listedGroup(uri: string): string | undefined {

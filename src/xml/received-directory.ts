@@ -10,20 +10,27 @@ export interface ReceivedDirectoryEntry {
   readonly tag?: string | undefined;
 }
 
-/** Entries of all folders, in document order. Throws Refusal `bad-request` when the document is no directory. */
-export function readXcapDirectory(index: OffsetIndex): readonly ReceivedDirectoryEntry[] {
+/** Entries read between two places where others may have their turn. */
+const sliceLength = 200;
+
+/**
+ * Gives the entries of all folders, in document order, with places in between (undefined) where it can be interrupted: a directory can be
+ * long. Throws Refusal `bad-request` when the document is no directory.
+ */
+export function* readingXcapDirectory(index: OffsetIndex): Generator<ReceivedDirectoryEntry | undefined, void> {
   if (!index.is(index.root, namespaces.xcapDirectory, 'xcap-directory')) {
     throw new Refusal('bad-request', { phrase: 'The body is no xcap-directory document' });
   }
-  const entries: ReceivedDirectoryEntry[] = [];
+  let read = 0;
   for (const folder of index.children(index.root)) {
     if (!index.is(folder, namespaces.xcapDirectory, 'folder')) continue;
     for (const entry of index.children(folder)) {
+      read += 1;
+      if (read % sliceLength === 0) yield undefined;
       const uri = index.attribute(entry, 'uri');
       if (!index.is(entry, namespaces.xcapDirectory, 'entry') || uri === undefined) continue;
       const tag = index.attribute(entry, 'etag')?.replace(/^"(.*)"$/, '$1');
-      entries.push({ uri, ...(tag === undefined ? {} : { tag }) });
+      yield { uri, ...(tag === undefined ? {} : { tag }) };
     }
   }
-  return entries;
 }
