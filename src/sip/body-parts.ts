@@ -11,6 +11,11 @@ export interface TypedPart {
   readonly transferEncoding: string;
 }
 
+/** Whether the octets of a part stand there as they are (RFC 2045 clause 6.2). */
+export function isPlain({ transferEncoding }: TypedPart): boolean {
+  return ['binary', '8bit', '7bit'].includes(transferEncoding);
+}
+
 /** Multiparts of which the parts are looked at. */
 export const multipartTypes: readonly string[] = ['multipart/mixed', 'multipart/related'];
 

@@ -5,7 +5,7 @@ import { Refusal } from '../refusals.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
 import { readXcapDiff } from '../xml/received-diff.ts';
 import { readXml } from '../xml/xml-document.ts';
-import { bodyParts, multipartTypes } from './body-parts.ts';
+import { bodyParts, isPlain, multipartTypes } from './body-parts.ts';
 import { deltaSeconds, type HeaderFields, hdr, parseParameterised, tokenList } from './headers.ts';
 import { eventPackage, notifyBodyType } from './refusal-answer.ts';
 import { parseEntry } from './resource-entry.ts';
@@ -27,6 +27,11 @@ const acceptedTypes = [notifyBodyType, ...multipartTypes];
 
 /** Throws Refusal `bad-event`, `bad-request`, `subscription-does-not-exist`, `unsupported-media-type`. */
 export function readPartnerNotify(headers: HeaderFields, body: string): PartnerNotify {
+  return { ...readNotifyState(headers), groups: body.trim() === '' ? undefined : readGroups(headers, body) };
+}
+
+/** What the header fields alone tell. Throws Refusal `bad-event`, `bad-request`, `subscription-does-not-exist`. */
+export function readNotifyState(headers: HeaderFields): PartnerNotify {
   checkEvent(headers);
   const state = parseParameterised(hdr(headers, 'subscription-state') ?? '');
   if (state === undefined) throw new Refusal('bad-request', { phrase: 'Subscription-State is missing or broken' });
@@ -37,7 +42,6 @@ export function readPartnerNotify(headers: HeaderFields, body: string): PartnerN
     expires: seconds('expires'),
     reason: state.parameters.get('reason')?.toLowerCase() ?? '',
     retryAfter: seconds('retry-after'),
-    groups: body.trim() === '' ? undefined : readGroups(headers, body),
   };
 }
 
@@ -58,7 +62,7 @@ function diffIn(headers: HeaderFields, body: string): string {
   if (parts === undefined) throw new Refusal('bad-request', { phrase: 'The multipart body is broken' });
   const [diff, ...more] = parts.filter((part) => part.type === notifyBodyType);
   if (more.length > 0) throw new Refusal('bad-request', { phrase: 'The body has two parts of one kind' });
-  if (diff === undefined || !['binary', '8bit', '7bit'].includes(diff.transferEncoding)) {
+  if (diff === undefined || !isPlain(diff)) {
     throw new Refusal('unsupported-media-type', { accept: acceptedTypes });
   }
   return diff.body;

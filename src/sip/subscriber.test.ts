@@ -294,6 +294,19 @@ describe('a partner played by hand', () => {
     expect(told).toEqual([]);
   });
 
+  test('RFC 6665 4.1.3: a last NOTIFY whose body cannot be read ends the subscription all the same', async () => {
+    const subscribe = await subscribed(a);
+    partner.answer(subscribe, '200 OK', 'Expires: 3600\r\n');
+    expect(await partner.notify(subscribe, 'active', [[a, 't1']])).toContain(' 200 ');
+    await toldThat('red down', `red ${a} t1`, 'red up');
+    clock.pass(11_000);
+    expect(await partner.notify(subscribe, 'terminated;reason=timeout', '<broken')).toContain(' 400 ');
+    await toldThat('red down');
+    clock.pass(0);
+    const again = await partner.next('SUBSCRIBE');
+    expect(again.header('Call-ID')).not.toBe(subscribe.header('Call-ID'));
+  });
+
   test('RFC 5875 4.9: a NOTIFY of another fork, and one of nobody known, is 481; another package is 489', async () => {
     const subscribe = await up(a);
     expect(await partner.notify(subscribe, 'active;expires=600', [[a, '9']], { tag: 'other' })).toContain(' 481 ');

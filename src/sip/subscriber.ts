@@ -2,8 +2,8 @@
 // RFC 5875 clause 4.8), as many subscriptions at each as its groups need.
 import type { PartnerWatch, PartnerWatchListener, WatchProbe } from '../interconnect/ports.ts';
 import { Refusal } from '../refusals.ts';
-import { hdr, tagOf } from './headers.ts';
-import { checkEvent, groupEntry, readPartnerNotify } from './partner-notify.ts';
+import { type HeaderFields, hdr, tagOf } from './headers.ts';
+import { checkEvent, groupEntry, readNotifyState, readPartnerNotify } from './partner-notify.ts';
 import type { IncomingRequest } from './sip-port.ts';
 import { SubscriptionProbe } from './subscription-probe.ts';
 import { type PartnerAddress, type WatchKeeper, WatchSession, type WatchSurroundings } from './watch-session.ts';
@@ -111,8 +111,8 @@ export class Subscriber implements PartnerWatch {
       }
       const session = this.#sessionOf(callId, toTag);
       // RFC 6665 4.4.1: a notifier that is not known here is told so, and stops
-      const taken = session?.receive(headers, readPartnerNotify(headers, body)) ?? false;
-      return { status: taken ? 200 : 481, headers: {} };
+      if (session === undefined) return { status: 481, headers: {} };
+      return { status: this.#deliver(session, headers, body) ? 200 : 481, headers: {} };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const partner = this.#sessionOf(callId, toTag)?.partner;
@@ -125,6 +125,17 @@ export class Subscriber implements PartnerWatch {
           ...(accept === undefined ? {} : { Accept: accept, 'Accept-Encoding': 'identity' }),
         },
       };
+    }
+  }
+
+  #deliver(session: WatchSession, headers: HeaderFields, body: string): boolean {
+    const state = readNotifyState(headers);
+    try {
+      return session.receive(headers, readPartnerNotify(headers, body));
+    } catch (error) {
+      // RFC 6665 4.1.3: the subscription is over, whatever the body was to say
+      if (state.state === 'terminated') session.receive(headers, state);
+      throw error;
     }
   }
 

@@ -33,6 +33,15 @@ test('RFC 5875 4.4: entries at any depth in order, unknown elements ignored, ref
 });
 
 describe('TS 24.481 6.3.13.2.1: multipart/mixed', () => {
+  test('RFC 5621 3: parts may stand in multiparts in each other', () => {
+    const inner = `Content-Type: multipart/related;boundary=y\r\n\r\n--y\r\n${listPart}\r\n--y\r\n\r\nplain\r\n--y--`;
+    const both = { entries: ['a/global/b'], accessToken: 'eyJ.a.b' };
+    expect(read('multipart/mixed;boundary=x', multipart(infoPart, inner))).toEqual(both);
+    expect(refusalOf(() => read('multipart/mixed;boundary=x', multipart(listPart, inner)))).toBe('bad-request');
+    const broken = inner.replace('--y--', '');
+    expect(refusalOf(() => read('multipart/mixed;boundary=x', multipart(infoPart, broken)))).toBe('bad-request');
+  });
+
   test.each([
     ['list first', multipart(listPart, infoPart)],
     ['information first', multipart(infoPart, listPart)],

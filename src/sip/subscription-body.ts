@@ -5,8 +5,8 @@ import { Refusal } from '../refusals.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import { namespaces } from '../xml/names.ts';
 import { readResourceList, readSmallBody, type SmallElement } from '../xml/small-body.ts';
+import { bodyParts, isPlain } from './body-parts.ts';
 import { parseParameterised, tokenList } from './headers.ts';
-import { parseMultipart } from './multipart.ts';
 
 export const resourceListsType = 'application/resource-lists+xml';
 
@@ -72,16 +72,14 @@ export function readSubscriptionBody(body: DescribedBody, mostEntries: number): 
   if (type === undefined) throw unsupported();
   if (type.value.toLowerCase() !== 'multipart/mixed') return readPart(type.value, body.text, mostEntries);
 
-  const parts = parseMultipart(body.text, type.parameters.get('boundary') ?? '');
+  const parts = bodyParts(type, body.text);
   if (parts === undefined) throw new Refusal('bad-request', { phrase: 'The multipart body is broken' });
   let entries: readonly string[] | undefined;
   let accessToken: string | undefined;
   for (const part of parts) {
-    const partType = parseParameterised(part.headers.get('content-type') ?? '')?.value.toLowerCase();
-    if (partType === undefined || !isKnown(partType)) continue;
-    const coding = part.headers.get('content-transfer-encoding')?.toLowerCase() ?? 'binary';
-    if (coding !== 'binary' && coding !== '8bit' && coding !== '7bit') throw unsupported();
-    const read = readPart(partType, part.body, mostEntries);
+    if (!isKnown(part.type)) continue;
+    if (!isPlain(part)) throw unsupported();
+    const read = readPart(part.type, part.body, mostEntries);
     if ((read.entries && entries) || (read.accessToken && accessToken)) {
       throw new Refusal('bad-request', { phrase: 'The body has two parts of one kind' });
     }
