@@ -92,7 +92,7 @@ export class Brake {
         const all = before + (await present());
         if (before + count > share * all) {
           const rule = `more than ${Math.round(share * 100)} % within ${window} s`;
-          const reason = `${before + count} of ${all} groups would go, ${rule}: waits for an operator`;
+          const reason = `${before + count} of ${all} ${all === 1 ? 'group' : 'groups'} would go, ${rule}: waits for an operator`;
           this.#tell(name, window, { partner, direction, reason });
           return reason;
         }

@@ -77,7 +77,7 @@ test('the other side comes again when it is told to', async () => {
     await systems.clock.advance(500, () => new Promise((resolve) => setTimeout(resolve, 1)));
   }
   expect(interconnection.reconciliation('red')).toMatchObject({
-    directory: '1 groups listed by the partner',
+    directory: '1 group listed by the partner',
     equal: 1,
   });
   expect(blue.sent.filter(({ kind }) => kind === 'directory')).toHaveLength(3);

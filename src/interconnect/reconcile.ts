@@ -117,7 +117,7 @@ export class Reconciliations {
     this.#note(partner, () => ({
       directory:
         directory.outcome === 'listed'
-          ? `${listed.length} groups listed by the partner`
+          ? `${listed.length} ${listed.length === 1 ? 'group' : 'groups'} listed by the partner`
           : `not read: ${directory.outcome === 'absent' ? 'the partner has none' : directory.reason}`,
     }));
     const groups = (await this.#groups(partner, listed)).filter((groupId) => matchesPattern(pattern, groupId));
