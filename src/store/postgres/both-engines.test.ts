@@ -167,8 +167,12 @@ async function all(store: Store): Promise<unknown> {
 describeWith('postgres', 'both engines keep and answer the same', (program) => {
   let server: PostgresServer;
   let folder: string;
+  /** A database with an empty store, of which copies are made. */
+  let empty: string;
   beforeAll(async () => {
     server = await PostgresServer.start(program);
+    empty = await server.database();
+    await (await openPostgresStore(server.url(empty))).close();
     folder = mkdtempSync(join(tmpdir(), 'mcgw-both-'));
   }, 60_000);
   afterAll(async () => {
@@ -183,7 +187,7 @@ describeWith('postgres', 'both engines keep and answer the same', (program) => {
         run += 1;
         const clock = manualClock();
         const sqlite = await openSqliteStore(join(folder, `${run}.db`), clock);
-        const postgres = await openPostgresStore(server.url(await server.database()), clock);
+        const postgres = await openPostgresStore(server.url(await server.database(`TEMPLATE ${empty}`)), clock);
         try {
           for (const moment of moments) {
             const [one, other] = await Promise.all(

@@ -203,11 +203,11 @@ describeWith('postgres', 'a PostgreSQL store that loses its connection', (progra
       relay.cutAll();
       const other = await open(server.url(database));
       relay.closed = false;
-      await until(
-        async () => notes.at(-1)?.event,
-        (event) => event === 'waiting',
-        'the refusal',
-      );
+      const reason = async (): Promise<unknown> => {
+        const note = notes.at(-1);
+        return note?.event === 'waiting' ? Object(note.error).reason : undefined;
+      };
+      await until(reason, (found) => found === 'in-use', 'the refusal');
       await expect(store.commit(document('one'))).rejects.toMatchObject({ reason: 'in-use' });
       await other.close();
       await until(

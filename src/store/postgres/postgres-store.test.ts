@@ -24,6 +24,8 @@ import { Session } from './session.ts';
 describeWith('postgres', 'the PostgreSQL store', (program) => {
   let server: PostgresServer;
   let folder: string;
+  /** A database with an empty store, of which copies are made. */
+  let empty: string;
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'mcgw-pg-tls-'));
@@ -33,6 +35,8 @@ describeWith('postgres', 'the PostgreSQL store', (program) => {
     server = await PostgresServer.start(program, { files, settings: ['ssl=on'] });
     await server.run('postgres', "CREATE ROLE gateway LOGIN PASSWORD 'known'");
     await server.run('postgres', "CREATE ROLE reader LOGIN PASSWORD 'known'");
+    empty = await server.database();
+    await (await openPostgresStore(server.url(empty))).close();
   }, 60_000);
 
   afterAll(async () => {
@@ -42,13 +46,13 @@ describeWith('postgres', 'the PostgreSQL store', (program) => {
 
   const databases = new Map<string, string>();
   describeStore('PostgreSQL', async (directory, options) => {
-    const database = databases.get(directory) ?? (await server.database());
+    const database = databases.get(directory) ?? (await server.database(`TEMPLATE ${empty}`));
     databases.set(directory, database);
     return openPostgresStore(server.url(database), options);
   });
 
   const engine = async (): Promise<TamperedEngine & { readonly database: string }> => {
-    const database = await server.database();
+    const database = await server.database(`TEMPLATE ${empty}`);
     return {
       database,
       open: () => openPostgresStore(server.url(database)),
