@@ -36,7 +36,7 @@ import type { PartnerGms } from './interconnect/ports.ts';
 import { managementApi } from './manage/management-api.ts';
 import { startManagementListener } from './manage/management-listener.ts';
 import { createMetrics, type Metrics } from './manage/metrics.ts';
-import { configuredOperators, hasToken } from './manage/operators.ts';
+import { configuredOperators, operatorNamed } from './manage/operators.ts';
 import { type Prepared, policyDigestOnDisk } from './manage/prepare.ts';
 import { drainTime, type RunningGateway } from './manage/running-gateway.ts';
 import { endToEndChange } from './policy/end-to-end-change.ts';
@@ -223,7 +223,7 @@ async function compose(prepared: Prepared, log: Logger, opened: Opened): Promise
           {
             ...manage.listen,
             tls: listenerTls(manage.listen, files),
-            hasToken: (request) => hasToken(configuredOperators(current.configuration), request),
+            operatorOf: (request) => operatorNamed(configuredOperators(current.configuration), request),
           },
           managementApi({
             store,

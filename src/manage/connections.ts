@@ -6,8 +6,10 @@ import type { Socket } from 'node:net';
 export interface ConnectionBounds {
   /** Connections on which nobody has shown a token. */
   readonly strangers: number;
-  /** Connections on which an operator has. */
+  /** Connections on which operators have. */
   readonly operators: number;
+  /** Of these, connections of one operator: nobody shall keep the others out. */
+  readonly perOperator: number;
   /** So long may a connection last on which nobody shows a token, milliseconds. */
   readonly strangerLife: number;
 }
@@ -15,6 +17,8 @@ export interface ConnectionBounds {
 interface Connection {
   readonly socket: Socket;
   readonly address: string;
+  /** Who has shown a token on it. */
+  operator: string | undefined;
   /** Requests without complete answer. */
   running: number;
   life: NodeJS.Timeout | undefined;
@@ -37,7 +41,8 @@ export class ManagementConnections {
       socket.destroy();
       return;
     }
-    const connection: Connection = { socket, address: socket.remoteAddress ?? '', running: 0, life: undefined };
+    const address = socket.remoteAddress ?? '';
+    const connection: Connection = { socket, address, operator: undefined, running: 0, life: undefined };
     this.#add(peer, connection);
     socket.once('close', () => {
       clearTimeout(connection.life);
@@ -45,21 +50,30 @@ export class ManagementConnections {
     });
   }
 
-  /** Takes a request that begins on a connection; false when it shows a token and there is no room for one more operator. */
-  began(socket: Socket, hasToken: boolean): boolean {
+  /** Takes a request of an operator, or of nobody known, that begins on a connection; false when there is no room for the operator. */
+  began(socket: Socket, operator: string | undefined): boolean {
     const peer = peerOf(socket);
     const connection = peer === undefined ? undefined : (this.#strangers.get(peer) ?? this.#operators.get(peer));
     if (peer === undefined || connection === undefined) return true;
-    if (!hasToken) {
+    if (operator === undefined) {
       if (this.#operators.delete(peer)) this.#add(peer, connection);
-    } else if (!this.#operators.has(peer)) {
-      if (this.#operators.size >= this.#bounds.operators && !endOldest(this.#operators.values(), isIdle)) return false;
+    } else if (connection.operator !== operator || !this.#operators.has(peer)) {
+      if (!this.#hasRoomFor(operator)) return false;
       this.#strangers.delete(peer);
       clearTimeout(connection.life);
       this.#operators.set(peer, connection);
     }
+    connection.operator = operator;
     connection.running++;
     return true;
+  }
+
+  /** Whether there is room for one more connection of the operator; where there is not, the oldest idle one is ended. */
+  #hasRoomFor(operator: string): boolean {
+    const all = [...this.#operators.values()];
+    const own = all.filter((one) => one.operator === operator);
+    if (own.length >= this.#bounds.perOperator) return endOldest(own, isIdle);
+    return all.length < this.#bounds.operators || endOldest(all, isIdle);
   }
 
   /** Notes that the answer to a request that began is complete, or will never be. */

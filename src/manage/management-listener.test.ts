@@ -16,7 +16,8 @@ import {
 
 const bounds: ListenerBounds = {
   strangers: 4,
-  operators: 2,
+  operators: 4,
+  perOperator: 2,
   strangerLife: 60_000,
   headersTimeout: 60_000,
   lastWordTimeout: 100,
@@ -38,7 +39,7 @@ async function start(changed: Partial<ListenerBounds> = {}, tls?: ManagementTls)
       host: '127.0.0.1',
       port: 0,
       tls,
-      hasToken: ({ headers }) => headers.authorization === 'Bearer operator-token',
+      operatorOf: ({ headers }) => /^Bearer (\w+)-token$/.exec(headers.authorization ?? '')?.[1],
       bounds: { ...bounds, ...changed },
     },
     (request, response) => {
@@ -197,6 +198,16 @@ describe('connections that are held', () => {
     fourth?.send(get('/', withToken));
     expect(await fourth?.ended).toMatch(/^HTTP\/1\.1 503 [\s\S]*Retry-After: 5/);
     expect(third?.socket.destroyed).toBe(false);
+  });
+
+  test('an operator who holds all it may keeps no other out', async () => {
+    const port = await start();
+    const [first, second, third, other] = await strangers(port, 4);
+    for (const one of [first, second]) await runs(one, 'Authorization: Bearer ines-token\r\n');
+    third?.send(get('/', 'Authorization: Bearer ines-token\r\n'));
+    expect(await third?.ended).toMatch(/^HTTP\/1\.1 503 [\s\S]*"code":"unavailable"/);
+    other?.send(get('/', withToken));
+    expect(await other?.until(/ok$/)).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   test('under TLS connections count before and behind the handshake', async () => {

@@ -23,8 +23,8 @@ export interface ManagementListenOptions {
   readonly port: number;
   /** Absent = plain TCP. */
   readonly tls?: ManagementTls | undefined;
-  /** Whether a request shows the token of an operator. */
-  readonly hasToken: (request: IncomingMessage) => boolean;
+  /** Name of the operator whose token a request shows; undefined when it shows none. */
+  readonly operatorOf: (request: IncomingMessage) => string | undefined;
   readonly bounds?: ListenerBounds | undefined;
 }
 
@@ -48,6 +48,7 @@ export interface ListenerBounds extends ConnectionBounds {
 const defaultBounds: ListenerBounds = {
   strangers: 100,
   operators: 100,
+  perOperator: 25,
   strangerLife: 10_000,
   headersTimeout: 5_000,
   lastWordTimeout: 1_000,
@@ -64,7 +65,7 @@ export interface ManagementListener {
 
 /** Starts to listen; rejects when the address cannot be bound. */
 export async function startManagementListener(
-  { host, port, tls, hasToken, bounds = defaultBounds }: ManagementListenOptions,
+  { host, port, tls, operatorOf, bounds = defaultBounds }: ManagementListenOptions,
   handler: RequestListener,
 ): Promise<ManagementListener> {
   const server = makeServer(tls, bounds);
@@ -73,13 +74,18 @@ export async function startManagementListener(
   const serve = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
     underWay.add(response);
     response.once('close', () => underWay.delete(response));
-    const isOperator = hasToken(request);
-    if (!connections.began(request.socket, isOperator)) {
-      response.writeHead(503, { Connection: 'close', 'Retry-After': '5' }).end();
+    const operator = operatorOf(request);
+    if (!connections.began(request.socket, operator)) {
+      const { code, phrase, row } = new Refusal('unavailable', {
+        phrase: 'This operator has too many requests under way',
+      });
+      response
+        .writeHead(row.status, { Connection: 'close', 'Content-Type': jsonType, 'Retry-After': '5' })
+        .end(JSON.stringify({ code, phrase }));
       return;
     }
     response.once('close', () => connections.answered(request.socket));
-    if (!isOperator) endBehind(request, response, expectsContinue, bounds);
+    if (operator === undefined) endBehind(request, response, expectsContinue, bounds);
     else if (expectsContinue) response.writeContinue();
     handler(request, response);
   };
@@ -112,6 +118,8 @@ export async function startManagementListener(
   };
 }
 
+const jsonType = 'application/json; charset=utf-8';
+
 /** What the parser could not read. */
 function refusalOf({ code }: NodeJS.ErrnoException): Refusal {
   if (code === 'HPE_HEADER_OVERFLOW') return new Refusal('header-too-large');
@@ -122,7 +130,7 @@ function rawAnswer({ code, phrase, row }: Refusal): string {
   const body = JSON.stringify({ code, phrase });
   const head = [
     `HTTP/1.1 ${row.status} ${STATUS_CODES[row.status]}`,
-    'Content-Type: application/json; charset=utf-8',
+    `Content-Type: ${jsonType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
     'Connection: close',

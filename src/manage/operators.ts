@@ -39,10 +39,10 @@ export function authorised(operators: () => readonly OperatorToken[]): RequestHa
   };
 }
 
-/** Whether a request shows a token of these operators. */
-export function hasToken(operators: readonly OperatorToken[], request: IncomingMessage): boolean {
+/** Name of the operator whose token a request shows; undefined when it shows none of theirs. */
+export function operatorNamed(operators: readonly OperatorToken[], request: IncomingMessage): string | undefined {
   const shown = bearerToken(request);
-  return typeof shown === 'string' && holderOf(shown, operators) !== undefined;
+  return typeof shown === 'string' ? holderOf(shown, operators)?.name : undefined;
 }
 
 interface NoToken {
