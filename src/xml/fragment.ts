@@ -114,7 +114,9 @@ function onlyElement(bytes: Uint8Array, index: OffsetIndex): ElementFragment {
 
 function fragmentRefusal(error: unknown): unknown {
   if (error instanceof Refusal) {
-    return passedOn.has(error.code) ? error : new Refusal('not-xml-frag', { cause: error.message });
+    return passedOn.has(error.code)
+      ? error
+      : new Refusal('not-xml-frag', { phrase: toldOf(error), cause: error.message });
   }
   // What exceeds a limit is a fragment all the same; whole documents are refused in this way too
   if (error instanceof XmlLimitExceeded) return new Refusal('constraint-failure', { phrase: error.message });
@@ -122,6 +124,11 @@ function fragmentRefusal(error: unknown): unknown {
     return new Refusal('not-xml-frag', { cause: error.message });
   }
   return error;
+}
+
+// What the parser says helps, unless it speaks of the wrapper, of which nobody knows
+function toldOf({ detail: { phrase } }: Refusal): string | undefined {
+  return phrase === undefined || new RegExp(`\\b${wrapper}\\b`).test(phrase) ? undefined : phrase;
 }
 
 function withoutSurroundings(body: Uint8Array): Uint8Array {

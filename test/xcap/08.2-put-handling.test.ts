@@ -165,6 +165,23 @@ describe('RFC 4825 8.2.2: verifying document content', () => {
   });
 
   test.each([
+    ['<z:b/>', 'line 1: Namespace prefix z on b is not defined'],
+    ['<b n="1" n="2"/>', 'line 1: Attribute n redefined'],
+    ['<b>\n&secret;</b>', "line 2: Entity 'secret' not defined"],
+    // what concerns the place around it means nothing to the caller
+    ['<b>', 'The body is not a well-balanced fragment of exactly one element'],
+    ['</b>', 'The body is not a well-balanced fragment of exactly one element'],
+    ['<b/><b/>', 'The body is not a well-balanced fragment of exactly one element'],
+    // the same from the thread that reads large bodies
+    [`<z:b>${'x'.repeat(40_000)}</z:b>`, 'line 1: Namespace prefix z on b is not defined'],
+  ])('the phrase says what is wrong with the body: case %#', async (body, phrase) => {
+    const { path } = await stored(server, document);
+    const answer = await server.send('PUT', `${path}/~~/a/b`, { type: elementType, body });
+    expect(answer).toMatchObject({ status: 409 });
+    expect(answer.body).toContain(`<not-xml-frag phrase="${phrase}"/>`);
+  });
+
+  test.each([
     ['octets that are no UTF-8', Buffer.from('3c623eff3c2f623e', 'hex'), 'not-utf-8'],
     ['an overlong form', Buffer.from('3c623ec0af3c2f623e', 'hex'), 'not-utf-8'],
     ['UTF-16', Buffer.from('<b/>', 'utf16le'), 'not-utf-8'],
