@@ -204,6 +204,16 @@ describe('tokens', () => {
   });
 });
 
+test('250 connections that say nothing keep nobody out who has a token', async () => {
+  const { hostname, port } = new URL(red.urls.manage ?? '');
+  const held = Array.from({ length: 250 }, () => connect({ host: hostname, port: Number(port) }));
+  await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+  for (const socket of held) socket.on('error', () => undefined);
+  expect((await ask('GET', '/api/v1/groups')).status).toBe(200);
+  expect((await ask('GET', '/api/v1/groups', { as: limited })).status).toBe(200);
+  for (const socket of held) socket.destroy();
+});
+
 describe('conditions', () => {
   test('RFC 9110 13.1.1: a weak tag never fits If-Match; what is no list is refused', async () => {
     const id = 'sip:harbour-conditions@red.example';
