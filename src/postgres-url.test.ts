@@ -58,6 +58,16 @@ describe('the URL of a database as libpq reads it', () => {
       'postgres://gateway:pw@db.example/groups?options=-c%20search_path%3Dg',
       { ...plain, options: '-c search_path=g' },
     ],
+    [
+      'a name for pg_stat_activity and a time limit',
+      'postgres://gateway:pw@db.example/groups?application_name=mcgw-red&connect_timeout=3',
+      { ...plain, application: 'mcgw-red', connectTimeout: 3 },
+    ],
+    [
+      'no TLS on a Unix socket',
+      'postgres://gateway:pw@%2Frun%2Fpostgresql/groups?sslmode=verify-full',
+      { ...plain, host: '/run/postgresql' },
+    ],
   ])('%s', (_, url, expected) => {
     expect(address(url)).toEqual(expected);
   });
@@ -76,8 +86,12 @@ describe('what is no such URL is told without repeating it', () => {
     ['postgres://gateway:secret@db:0/groups', /^has a port that is none$/],
     ['postgres://gateway:secret@db:65536/groups', /^has a port that is none$/],
     ['postgres://gateway:secret@db:secret/groups', /^has no HOST:PORT$/],
-    ['postgres://gateway:secret@db/groups?secret=1', /^has a parameter that is not understood \(understood are host, /],
+    [
+      'postgres://gateway:secret@db/groups?secret=1',
+      /^has a parameter that is not understood \(understood are application_name, /,
+    ],
     ['postgres://gateway:secret@db/groups?sslmode=prefer', /^has an sslmode that is not one of disable, /],
+    ['postgres://gateway:secret@db/groups?connect_timeout=soon', /^has a connect_timeout /],
     ['postgres://gateway:secret@db/groups?sslmode=disable&sslmode=require', /^has sslmode twice$/],
     ['postgres://gateway:secret@db/groups?sslrootcert=ca.crt', /^names certificates but no sslmode$/],
     ['postgres://gateway:secret@db/groups?sslmode=require&sslcert=me.crt', /^needs sslcert and sslkey together$/],

@@ -25,10 +25,24 @@ export interface PostgresAddress {
   readonly tls?: PostgresTls | undefined;
   /** Command-line options for the server, such as `-c search_path=gateway`. */
   readonly options?: string | undefined;
+  /** What the server shows for us in pg_stat_activity. */
+  readonly application?: string | undefined;
+  /** Seconds that connecting may take. */
+  readonly connectTimeout?: number | undefined;
 }
 
 const form = /^postgres(?:ql)?:\/\/(?:([^@/?#]*)@)?([^@/?#]*)(?:\/([^/?#]*))?(?:\?([^#]*))?$/;
-const parameters = ['host', 'options', 'port', 'sslcert', 'sslkey', 'sslmode', 'sslrootcert'];
+const parameters = [
+  'application_name',
+  'connect_timeout',
+  'host',
+  'options',
+  'port',
+  'sslcert',
+  'sslkey',
+  'sslmode',
+  'sslrootcert',
+];
 const modes = ['disable', 'require', 'verify-ca', 'verify-full'];
 
 /** The address behind a URL, or what is wrong with the URL in words that do not repeat it. */
@@ -75,7 +89,10 @@ function addressIn(url: string): PostgresAddress {
     database: decoded(database),
     user: user === '' ? userInfo().username : user,
     ...(password === undefined ? {} : { password }),
-    ...tlsIn(given),
+    // As in libpq: whoever is behind a socket of this machine needs no certificate.
+    ...(host.startsWith('/') ? {} : tlsIn(given)),
+    ...timeoutIn(given),
+    ...(given.application_name === undefined ? {} : { application: given.application_name }),
     ...(given.options === undefined ? {} : { options: given.options }),
   };
 }
@@ -124,6 +141,12 @@ function placeIn(
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535) wrong('has a port that is none');
   return { host, port };
+}
+
+function timeoutIn({ connect_timeout: text }: Readonly<Record<string, string>>): { readonly connectTimeout?: number } {
+  if (text === undefined) return {};
+  if (!/^[1-9]\d{0,3}$/.test(text)) wrong('has a connect_timeout that is no number of seconds');
+  return { connectTimeout: Number(text) };
 }
 
 function tlsIn(given: Readonly<Record<string, string>>): { readonly tls?: PostgresTls } {

@@ -190,7 +190,7 @@ export const configurationSchema = z.strictObject({
       postgres: postgresUrl
         .optional()
         .describe(
-          'URL of a PostgreSQL database instead, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with the parameters `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `host`, `port` and `options` as libpq has them; without a password PGPASSWORD is taken',
+          'URL of a PostgreSQL database instead, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with the parameters `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `host`, `port`, `options`, `application_name` and `connect_timeout` as libpq has them; without a password PGPASSWORD is taken',
         ),
       journal: z
         .strictObject({

@@ -141,7 +141,8 @@ export class Session {
   }
 }
 
-function clientOptions({ host, port, database, user, password, tls, options }: PostgresAddress): object {
+function clientOptions(address: PostgresAddress): object {
+  const { host, port, database, user, password, tls, options, application, connectTimeout } = address;
   return {
     host,
     port,
@@ -150,8 +151,8 @@ function clientOptions({ host, port, database, user, password, tls, options }: P
     ...(password === undefined ? {} : { password }),
     ...(options === undefined ? {} : { options }),
     ssl: tls === undefined ? false : tlsOptions(tls),
-    application_name: 'mcgw',
-    connectionTimeoutMillis: connectPatience,
+    application_name: application ?? 'mcgw',
+    connectionTimeoutMillis: connectTimeout === undefined ? connectPatience : connectTimeout * 1000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     pipeline: true,

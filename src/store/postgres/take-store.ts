@@ -31,7 +31,7 @@ export interface Found {
 /** "MCGW", the class of our advisory locks; the other half tells schemas of one database apart. */
 const lockClass = 0x4d434757;
 /** How long to wait for a predecessor that is just closing, milliseconds. */
-const lockPatience = 1_000;
+const lockPatience = 2_000;
 const lockInterval = 50;
 
 // For this session alone. Every statement of ours goes by a key or in the order of one: a plan that was made when a table was small and is kept
