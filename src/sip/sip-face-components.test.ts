@@ -81,7 +81,7 @@ describe('selectors', () => {
     ['RFC 5875 4.1: namespace nodes', `${sel}/~~/group/namespace::*`],
     ['RFC 4825 6.4: a prefix that the query does not bind', `${sel}/~~/g:group`],
     ['RFC 4825 6.3: no node selector at all', `${sel}/~~/group/text()`],
-    ['a query that is no XPointer expression', `${sel}/~~/group?)`],
+    ['RFC 4825 6.4: a query that is no XPointer expression binds nothing', `${sel}/~~/g:group?)`],
   ])('%s cannot be subscribed to', async (_rule, uri) => {
     const subscriber = await at.open();
     expect((await subscriber.subscribe([uri])).status).toBe(403);
