@@ -24,7 +24,19 @@ export function contentAnswer(
   const { ifMatch, ifNoneMatch } = preconditionsOf(headers);
   if (ifMatch !== undefined && !listsTag(ifMatch, tag)) throw new Refusal('precondition-failed');
   if (ifNoneMatch !== undefined && listsTag(ifNoneMatch, tag)) {
-    return { status: 304, headers: ['ETag', quotedTag(tag), 'Cache-Control', 'no-cache', ...staleMark(staleSince)] };
+    return {
+      status: 304,
+      headers: [
+        // RFC 9110 8.6: as long as the content of the 200 would have been
+        'Content-Length',
+        String(bytes.byteLength),
+        'ETag',
+        quotedTag(tag),
+        'Cache-Control',
+        'no-cache',
+        ...staleMark(staleSince),
+      ],
+    };
   }
   return wholeAnswer({ tag, bytes, staleSince }, mimeType);
 }
