@@ -83,6 +83,7 @@ const table = {
   'document-too-large': { status: 413, phrase: 'The body is larger than this server accepts' },
   'uri-too-long': { status: 414, phrase: 'The request target is longer than this server accepts' },
   'unsupported-media-type': { status: 415, phrase: 'The media type of the body does not fit the resource' },
+  'expectation-failed': { status: 417, phrase: 'The expectation of the request cannot be met' },
   // RFC 6585 clause 4
   'too-many-attempts': { status: 429, phrase: 'Too many attempts with wrong credentials, try again later' },
   'header-too-large': { status: 431, phrase: 'The header is larger than this server accepts' },

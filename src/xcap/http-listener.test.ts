@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ines, listKey, listPath, listType, type RunningFace, runningFace } from './own-face.testkit.ts';
-import { exchange, rawRequest, Wire } from './wire.testkit.ts';
+import { rawRequest, Wire } from './wire.testkit.ts';
 
 let face: RunningFace;
 afterEach(() => face.close());
@@ -76,9 +76,27 @@ describe('RFC 9112 6 and 7: framing that two readers could see differently', () 
     },
   );
 
-  test('no Host field is 400', async () => {
-    face = await runningFace();
-    expect(await exchange(face.url, `GET ${listPath} HTTP/1.1\r\n\r\n`)).toMatchObject({ status: 400 });
+  test('RFC 9112 3.2: no Host field is 400 that says so, and the connection ends', async () => {
+    const wire = await start();
+    wire.write(`${get.replace(/Host: [^\r]*\r\n/, '')}${get}`);
+    const [head = '', body] = (await wire.rest()).split('\r\n\r\n');
+    expect(head).toMatch(/^HTTP\/1\.1 400 (?:.*\r\n)*Content-Length: 30\r\n/);
+    expect(body).toBe('bad-request: There is no Host\n');
+  });
+
+  test('RFC 9112 3.2: a request of HTTP/1.0 needs none', async () => {
+    const wire = await start();
+    wire.write(get.replace(/Host: [^\r]*\r\n/, '').replace('HTTP/1.1', 'HTTP/1.0'));
+    expect(await wire.answer()).toMatchObject({ status: 200, body: '<a/>' });
+  });
+
+  test('RFC 9110 10.1.1: another expectation than 100-continue is 417 that says so, and nothing is stored', async () => {
+    const wire = await start();
+    wire.write(rawRequest('PUT', listPath, { ...put, Expect: 'something' }, '<b/>'));
+    const answer = await wire.answer();
+    expect(answer).toMatchObject({ status: 417, body: expect.stringMatching(/^expectation-failed: /) });
+    expect(answer?.headers['content-length']).toBe(String(answer?.body.length));
+    expect(face.text(listKey)).toBe('<a/>');
   });
 
   test('garbage is 400 in one line, and names no software', async () => {

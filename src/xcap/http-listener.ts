@@ -214,6 +214,7 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
   };
   server.on('request', (request, response) => enqueue(exchangeOf(request, response, false)));
   server.on('checkContinue', (request, response) => enqueue(exchangeOf(request, response, true)));
+  server.on('checkExpectation', (request, response) => enqueue(exchangeOf(request, response, false)));
   // RFC 9110 9.3.6: this is no proxy
   server.on('connect', (_request, socket: Duplex) => {
     socket.on('error', () => undefined);
@@ -328,6 +329,8 @@ function makeServer({ listen: { tls }, limits, strangers }: HttpListenerOptions)
     keepAliveTimeout: limits.keepAliveTimeout,
     connectionsCheckingInterval: Math.max(50, Math.min(2000, limits.headersTimeout / 2)),
     insecureHTTPParser: false,
+    // Node would refuse such a request without a word
+    requireHostHeader: false,
     noDelay: true,
     // Most requests have no body: the end of a stream that has nothing to give costs as much as all of ours about a GET
     optimizeEmptyRequests: true,

@@ -13,9 +13,10 @@ export interface ParserError extends Error {
 /** The refusal of a head that can be parsed but not be served; undefined when there is none. The connection should end behind it. */
 export function headRefusal(request: IncomingMessage): Refusal | undefined {
   if (request.httpVersionMajor !== 1) return new Refusal('http-version-not-supported');
+  const hosts = everyValue(request, 'host').length;
   // RFC 9112 3.2: two readers could take different ones
-  if (everyValue(request, 'host').length > 1)
-    return new Refusal('bad-request', { phrase: 'There is more than one Host' });
+  if (hosts > 1) return new Refusal('bad-request', { phrase: 'There is more than one Host' });
+  if (hosts === 0 && request.httpVersionMinor === 1) return new Refusal('bad-request', { phrase: 'There is no Host' });
   const coding = request.headers['transfer-encoding'];
   // RFC 9112 6.1: such a message has been built or forwarded by somebody who knows no transfer codings, and its framing is faulty
   if (coding !== undefined && request.httpVersionMinor === 0) {
@@ -25,6 +26,8 @@ export function headRefusal(request: IncomingMessage): Refusal | undefined {
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
     return new Refusal('not-implemented', { phrase: 'The transfer coding is not implemented' });
   }
+  const { expect } = request.headers;
+  if (expect !== undefined && expect.toLowerCase() !== '100-continue') return new Refusal('expectation-failed');
   return undefined;
 }
 
