@@ -75,15 +75,8 @@ export async function readLargeElementFragment(
 /** What can be judged of a body without a parser, and the element in it as far as that. */
 function elementBytes(body: Uint8Array, limits: XmlLimits): Uint8Array {
   if (body.byteLength > limits.documentBytes) throw new Refusal('document-too-large');
-  checkNul(body, 'not-xml-frag');
   checkEncoding(body);
   return withoutSurroundings(body);
-}
-
-// RFC 4825 8.2.2: NUL is UTF-8, so it is the form that is wrong, unless it belongs to another encoding
-function checkNul(body: Uint8Array, code: 'not-xml-frag' | 'not-xml-att-value'): void {
-  if (!body.includes(0)) return;
-  throw new Refusal(beginsWide(body) || !isUtf8(body) ? 'not-utf-8' : code, { cause: 'NUL' });
 }
 
 function wrap(bytes: Uint8Array, scope: ReadonlyMap<string, string>): Buffer {
@@ -183,8 +176,8 @@ export async function readLargeAttributeFragment(
 
 /** The body with its quotes, in which nothing stands but characters of XML and references not yet looked at. */
 function quotedValue(body: Uint8Array, bareValues = false): Buffer {
-  checkNul(body, 'not-xml-att-value');
-  if (!isUtf8(body)) throw new Refusal('not-utf-8');
+  // NUL is UTF-8, so it is the form that is wrong, unless it belongs to another encoding
+  if (!isUtf8(body) || beginsWide(body)) throw new Refusal('not-utf-8');
   const trimmed = withoutSpace(body);
   const first = trimmed[0];
   const quoted = bareValues && first !== 0x22 && first !== 0x27 ? withQuotes(trimmed) : trimmed;

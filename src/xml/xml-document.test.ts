@@ -30,7 +30,7 @@ describe('reading XML', () => {
     ['ISO-8859-1 bytes', Buffer.from('<a>\xfc</a>', 'latin1'), 'not-utf-8'],
     ['UTF-16', utf16, 'not-utf-8'],
     ['UTF-16 without mark', Buffer.from('<a/>', 'utf16le'), 'not-utf-8'],
-    ['NUL', '<a>\0</a>', 'not-utf-8'],
+    ['NUL', '<a>\0</a>', 'not-well-formed'],
     ['overlong UTF-8', Buffer.from([0x3c, 0x61, 0x3e, 0xc0, 0xbc, 0x3c, 0x2f, 0x61, 0x3e]), 'not-utf-8'],
   ])('RFC 4825 5.3, RFC 7303 3.2: encoding: %s', (_, body, expected) => {
     expect(refusalOf(body)).toBe(expected);

@@ -3,7 +3,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { Refusal } from '../refusals.ts';
-import { UndefinedReference } from './character-data.ts';
+import { beginsWide, UndefinedReference } from './character-data.ts';
 import { withDocument } from './libxml.ts';
 import type { XmlLimits } from './limits.ts';
 import { OffsetIndex } from './offset-index.ts';
@@ -45,11 +45,13 @@ export function scanWellFormed(bytes: Uint8Array, limits: XmlLimits): OffsetScan
   }
 }
 
-/** RFC 4825 5.3: documents are UTF-8. RFC 7303 3.2: a byte order mark outranks the declared encoding. Throws Refusal `not-utf-8`. */
+/**
+ * RFC 4825 5.3: documents are UTF-8. RFC 7303 3.2: a byte order mark outranks the declared encoding. Throws Refusal `not-utf-8`, and
+ * `not-well-formed` for NUL, which is UTF-8 but no character of XML (RFC 4825 8.2.2).
+ */
 export function checkEncoding(bytes: Uint8Array): void {
   if (!isUtf8(bytes)) throw new Refusal('not-utf-8');
-  // XML 1.0 production 2 has no NUL; it is also what UTF-16 without a mark looks like.
-  if (bytes.includes(0)) throw new Refusal('not-utf-8', { cause: 'NUL byte' });
+  if (bytes.includes(0)) throw new Refusal(beginsWide(bytes) ? 'not-utf-8' : 'not-well-formed', { cause: 'NUL byte' });
   if (hasByteOrderMark(bytes)) return;
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 512)).toString('latin1');
   const declared = /^<\?xml\s[^>]*?\bencoding\s*=\s*["']([^"']*)["']/.exec(head)?.[1];

@@ -10,6 +10,7 @@ import {
   groupType,
   keeper,
   own,
+  plain,
   plainType,
   stored,
   textOf,
@@ -189,6 +190,18 @@ describe('RFC 4825 8.2.2: verifying document content', () => {
   ])('%s', async (_what, body, code) => {
     const { path } = await stored(server, document);
     const answer = await server.send('PUT', `${path}/~~/a/b`, { type: elementType, body });
+    expect(answer).toMatchObject({ status: 409 });
+    expect(answer.body).toContain(`<${code}`);
+  });
+
+  test.each([
+    ['NUL, which is UTF-8 but no character of XML', Buffer.from('<a>\0</a>'), 'not-well-formed'],
+    ['a reference to NUL', Buffer.from('<a>&#0;</a>'), 'not-well-formed'],
+    ['UTF-16 without a mark', Buffer.from('<a/>', 'utf16le'), 'not-utf-8'],
+    ['UTF-16 with a mark', Buffer.from('\ufeff<a/>', 'utf16le'), 'not-utf-8'],
+    ['octets that are no UTF-8', Buffer.from('<a>\xff</a>', 'latin1'), 'not-utf-8'],
+  ])('a document with %s', async (_what, body, code) => {
+    const answer = await server.send('PUT', own(plain, 'nul.xml'), { type: plainType, body });
     expect(answer).toMatchObject({ status: 409 });
     expect(answer.body).toContain(`<${code}`);
   });
