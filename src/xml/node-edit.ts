@@ -254,8 +254,14 @@ function newAttribute(
   limits: XmlLimits,
 ): Edit {
   const prefix = prefixFor(index, element, name);
-  // A declaration is no attribute (Namespaces in XML 1): none can be made this way.
-  if (prefix === undefined || (prefix === '' && name.localName === 'xmlns')) throw new Refusal('cannot-insert');
+  if (prefix === undefined) {
+    const phrase = `The element has no prefix in scope for the namespace of ${name.prefix}:${name.localName}`;
+    throw new Refusal('cannot-insert', { phrase });
+  }
+  // Namespaces in XML 3: none can be made this way
+  if (prefix === '' && name.localName === 'xmlns') {
+    throw new Refusal('cannot-insert', { phrase: 'A namespace declaration is no attribute' });
+  }
   const ends = [...index.attributes(element), ...index.namespaceDeclarations(element)].map(({ end }) => end);
   if (ends.length >= limits.attributesPerElement) throw limitRefusal('too many attributes in one element');
   const written = prefix === '' ? name.localName : `${prefix}:${name.localName}`;

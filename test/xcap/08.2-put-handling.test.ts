@@ -250,6 +250,26 @@ describe('RFC 4825 8.2.2: verifying document content', () => {
   });
 });
 
+test('RFC 4825 8.2.3: a new attribute needs a prefix in scope for its namespace, and the report names what is missing', async () => {
+  const { path } = await stored(server, '<a xmlns:x="urn:x"><b xmlns:y="urn:y"/><c xmlns="urn:z"/></a>');
+  const put = (node: string) => server.send('PUT', `${path}/~~/a/${node}`, { type: attributeType, body: '"v"' });
+  expect(await put('b/@p:n?xmlns(p=urn:x)')).toMatchObject({ status: 201 });
+  expect(await put('b/@p:m?xmlns(p=urn:y)')).toMatchObject({ status: 201 });
+  expect(await textOf(server, path)).toBe(
+    '<a xmlns:x="urn:x"><b xmlns:y="urn:y" x:n="v" y:m="v"/><c xmlns="urn:z"/></a>',
+  );
+  for (const [node, phrase] of [
+    ['@p:n?xmlns(p=urn:y)', 'The element has no prefix in scope for the namespace of p:n'],
+    // the default namespace does not count for attributes
+    ['z:c/@z:n?xmlns(z=urn:z)', 'The element has no prefix in scope for the namespace of z:n'],
+    ['b/@xmlns', 'A namespace declaration is no attribute'],
+  ] as const) {
+    const answer = await put(node);
+    expect(answer).toMatchObject({ status: 409 });
+    expect(answer.body).toContain(`<cannot-insert phrase="${phrase}"/>`);
+  }
+});
+
 describe('RFC 4825 8.2.3: the element arrives where the text says, octet for octet', () => {
   const list = '<a>\n <b n="1"/>\n <!-- c -->\n <d n="1"/>\n</a>';
 
