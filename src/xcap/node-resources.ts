@@ -21,6 +21,8 @@ export interface NodeRequest {
   readonly bound: () => NodeSelector;
   /** The document as the principal may see it, so that no selector leads to what its view leaves out. Throws a Refusal. */
   readonly read: () => Promise<ServedDocument>;
+  /** Throws the Refusal `forbidden` for a principal that may not read the document; absent = nobody is told that. */
+  readonly mayAsk?: (() => Promise<void>) | undefined;
   /** Where nodes of the document are written; undefined when they are for reading only. */
   readonly writable: DocumentKey | undefined;
   readonly documents: Pick<Documents, 'putNode' | 'deleteNode'>;
@@ -57,7 +59,8 @@ export async function answerNode(request: NodeRequest): Promise<Answer> {
       if (request.writable !== undefined) return deleteNode(request, request.writable);
       break;
   }
-  // RFC 4825 8: a prefix that is not bound is told before anything that depends on the method
+  // RFC 4825 8: rights, then prefixes, then what depends on the method
+  await request.mayAsk?.();
   request.bound();
   throw new Refusal('method-not-allowed', { allow: methods });
 }

@@ -224,7 +224,17 @@ function answerNodeOf(
   }
   const { key } = resource;
   const read = (): Promise<ServedDocument> => documents.read(principal, key);
-  return answerNode({ ...about, read, writable: isReadOnly(key, usage) ? undefined : key });
+  const writable = isReadOnly(key, usage) ? undefined : key;
+  return answerNode({ ...about, read, writable, mayAsk: () => mayAsk(read) });
+}
+
+// RFC 4825 8: who may not read a document is told so before its methods are looked at, whether it is there or not
+async function mayAsk(read: () => Promise<ServedDocument>): Promise<void> {
+  try {
+    await read();
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'not-found') throw error;
+  }
 }
 
 // RFC 4825 11.1: the URI of the closest ancestor is given in full, so that nobody needs to know what it is relative to
@@ -247,7 +257,10 @@ async function answerDocument(
 ): Promise<Answer> {
   const { request } = exchange;
   const methods = isReadOnly(key, usage) ? readMethods : documentMethods;
-  if (!methods.includes(request.method ?? '')) throw notAllowed(methods);
+  if (!methods.includes(request.method ?? '')) {
+    await mayAsk(() => face.documents.read(principal, key));
+    throw notAllowed(methods);
+  }
   switch (request.method) {
     case 'PUT':
       return putDocument(face, exchange, principal, key, usage);

@@ -62,6 +62,29 @@ describe('RFC 4825 5.7: authorization policies', () => {
     },
   );
 
+  test.each(['POST', 'PATCH', 'TRACE'])(
+    'RFC 4825 8: rights come before methods: %s on what another user has is 403',
+    async (method) => {
+      const { path } = await stored(server, '<a><b/></a>');
+      for (const target of [
+        path,
+        own(plain, 'nothing.xml'),
+        `${path}/~~/a/b`,
+        `${path}/~~/a/p:b`,
+        `${path}/~~/a/namespace::*`,
+      ]) {
+        const asked = (as: string) => server.send(method, target, { as });
+        expect(await asked(other)).toMatchObject({ status: 403 });
+        expect(await asked(keeper)).toMatchObject({ status: target.includes('p:b') ? 400 : 405 });
+      }
+      const directory = `org.openmobilealliance.xcap-directory/users/${keeper}/directory.xml`;
+      for (const target of [directory, `${directory}/~~/xcap-directory`]) {
+        expect(await server.send('PUT', target, { as: other, body: '<a/>' })).toMatchObject({ status: 403 });
+        expect(await server.send('PUT', target, { body: '<a/>' })).toMatchObject({ status: 405 });
+      }
+    },
+  );
+
   test('a stranger learns nothing of documents that are not there', async () => {
     const answer = await server.send('PUT', `${own(plain, 'nothing.xml')}/~~/a/b`, {
       as: other,
