@@ -41,18 +41,60 @@ export function* checkingGroupDocument(
   before?: GroupFacts,
 ): Generator<void, readonly string[]> {
   if (group.listServices.length === 0) throw broken('A group document needs at least one list-service');
-  const groupIds = new Set<string>();
   const isPaired = before?.listServices.length === group.listServices.length;
-  for (const [number, listService] of group.listServices.entries()) {
-    const groupId = checkedUri(index, listService.element, listService.uri);
-    if (groupIds.has(groupId)) throw taken(index, listService.element);
-    groupIds.add(groupId);
-    checkServices(index, listService);
+  const unknown = group.listServices.filter((listService, number) => {
     const counterpart = isPaired ? before?.listServices[number] : undefined;
-    if (counterpart === undefined || !isRightAgain(listService, counterpart)) yield* checkEntries(index, listService);
+    return counterpart === undefined || !isRightAgain(listService, counterpart);
+  });
+  // RFC 4825 8.2.5: uniqueness first, then other constraints
+  yield* checkUniqueness(index, group.listServices, unknown);
+  const groupIds: string[] = [];
+  for (const listService of group.listServices) {
+    groupIds.push(checkedUri(index, listService.element, listService.uri));
+    checkServices(index, listService);
+    if (unknown.includes(listService)) yield* checkEntries(index, listService);
     checkRuleIds(index, listService);
   }
-  return [...groupIds];
+  return groupIds;
+}
+
+/** Finds group IDs that several list-services have, and members that stand twice in one of `unknown`. */
+function* checkUniqueness(
+  index: OffsetIndex,
+  listServices: readonly ListServiceFacts[],
+  unknown: readonly ListServiceFacts[],
+): Generator<void> {
+  const repeated: ElementId[] = [];
+  const groupIds = new Set<string>();
+  for (const { element, uri } of listServices) {
+    const groupId = canonicalUri(uri);
+    if (groupId === undefined) continue;
+    if (groupIds.has(groupId)) repeated.push(element);
+    groupIds.add(groupId);
+  }
+  for (const { members } of unknown) {
+    const seen = new Set<string>();
+    let looked = 0;
+    for (const { element, member } of members.entries) {
+      if (++looked % entriesAtOnce === 0) yield;
+      if (member === undefined) continue;
+      // RFC 3261 19.1.4: two spellings of one URI are one member
+      if (seen.has(member)) repeated.push(element);
+      seen.add(member);
+    }
+  }
+  if (repeated.length > 0) throw taken(index, repeated);
+}
+
+/** Nodes that a refusal names; the path of each costs a look at all its siblings. */
+const mostNamed = 20;
+
+// RFC 4825 11.1: each value that is not unique is named, where it is repeated
+function taken(index: OffsetIndex, elements: readonly ElementId[]): Refusal {
+  const exists = elements
+    .slice(0, mostNamed)
+    .map((element) => ({ field: nodePath(index, element, 'uri'), altValues: [] }));
+  return new Refusal('uniqueness-failure', { exists });
 }
 
 /**
@@ -100,13 +142,10 @@ function isRight(entry: MemberEntry, members: MemberList, needed: readonly Neede
 
 function* checkEntries(index: OffsetIndex, listService: ListServiceFacts): Generator<void> {
   const needed = neededIdentities(listService);
-  const members = new Set<string>();
+  let looked = 0;
   for (const entry of listService.members.entries) {
-    const member = checkedUri(index, entry.element, entry.uri);
-    // RFC 3261 19.1.4: two spellings of one URI are one member
-    if (members.has(member)) throw taken(index, entry.element);
-    members.add(member);
-    if (members.size % entriesAtOnce === 0) yield;
+    if (++looked % entriesAtOnce === 0) yield;
+    checkedUri(index, entry.element, entry.uri);
     for (const { of, name } of needed) {
       const identity = of(entry);
       if (identity === undefined) {
@@ -136,8 +175,4 @@ function checkedUri(index: OffsetIndex, element: ElementId, uri: string): string
 
 function broken(phrase: string): Refusal {
   return new Refusal('constraint-failure', { phrase });
-}
-
-function taken(index: OffsetIndex, element: ElementId): Refusal {
-  return new Refusal('uniqueness-failure', { exists: [{ field: nodePath(index, element, 'uri'), altValues: [] }] });
 }

@@ -13,8 +13,13 @@ const uniqueAttributes: ReadonlyMap<string, string> = new Map([
   ['external', 'anchor'],
 ]);
 
+/** Nodes that a refusal names; the path of each costs a look at all its siblings. */
+const mostNamed = 20;
+
 /** Throws Refusal `uniqueness-failure` or `constraint-failure` for the first broken rule. The schema must have accepted the document. */
 export function checkResourceLists(index: OffsetIndex): void {
+  const exists: { readonly field: string; readonly altValues: readonly string[] }[] = [];
+  let broken: Refusal | undefined;
   const lists: ElementId[] = [index.root];
   for (let list = lists.pop(); list !== undefined; list = lists.pop()) {
     const seen = new Set<string>();
@@ -22,31 +27,35 @@ export function checkResourceLists(index: OffsetIndex): void {
       if (index.namespace(child) !== namespaces.resourceLists) continue;
       const name = index.localName(child);
       if (name === 'list') lists.push(child);
-      checkChild(index, child, name, seen);
+      const attribute = uniqueAttributes.get(name);
+      const value = attribute === undefined ? undefined : index.attribute(child, attribute);
+      if (attribute === undefined || value === undefined) continue;
+      // RFC 4826 3.4.5: uniqueness is by case-sensitive string comparison
+      const label = `${name} ${value}`;
+      if (seen.has(label) && exists.length < mostNamed) {
+        exists.push({ field: nodePath(index, child, attribute), altValues: [] });
+      }
+      seen.add(label);
+      broken ??= brokenReference(index, child, name, value);
     }
   }
+  // RFC 4825 8.2.5: uniqueness first, then other constraints; 11.1: each value that is not unique
+  if (exists.length > 0) throw new Refusal('uniqueness-failure', { exists });
+  if (broken !== undefined) throw broken;
 }
 
-function checkChild(index: OffsetIndex, child: ElementId, name: string, seen: Set<string>): void {
-  const attribute = uniqueAttributes.get(name);
-  const value = attribute === undefined ? undefined : index.attribute(child, attribute);
-  if (attribute === undefined || value === undefined) return;
+function brokenReference(index: OffsetIndex, child: ElementId, name: string, value: string): Refusal | undefined {
   if (name === 'entry-ref' && !isRelativePath(value)) {
-    throw new Refusal('constraint-failure', {
+    return new Refusal('constraint-failure', {
       phrase: `${nodePath(index, child, 'ref')} must be a relative path reference`,
     });
   }
   if (name === 'external' && !isAbsoluteHttpUri(value)) {
-    throw new Refusal('constraint-failure', {
+    return new Refusal('constraint-failure', {
       phrase: `${nodePath(index, child, 'anchor')} must be an absolute HTTP URI`,
     });
   }
-  // RFC 4826 3.4.5: uniqueness is by case-sensitive string comparison
-  const label = `${name} ${value}`;
-  if (seen.has(label)) {
-    throw new Refusal('uniqueness-failure', { exists: [{ field: nodePath(index, child, attribute), altValues: [] }] });
-  }
-  seen.add(label);
+  return undefined;
 }
 
 // RFC 3986 4.2: path-noscheme or empty; neither a scheme nor a leading slash

@@ -38,6 +38,51 @@ test('RFC 4825 11.1: field is a path from the document element to the value that
   expect(answer.body).toContain('<exists field="group/list-service/list/entry%5B3%5D/@uri"');
 });
 
+const fieldsOf = (body: string): readonly (string | undefined)[] =>
+  [...body.matchAll(/<exists field="([^"]*)"/g)].map(([, field]) => field);
+
+test('RFC 4825 11.1: for each value that is not unique there is one exists; twenty of them at most', async () => {
+  const member = (number: number): string => `sip:m${number}@mcx.alpha.example`;
+  const put = (members: readonly string[]) =>
+    server.send('PUT', own(groups, 'each.xml'), {
+      type: groupType,
+      body: groupDocument({ uri: 'sip:each@mcx.alpha.example', members }),
+    });
+  const entry = (number: number): string => `group/list-service/list/entry%5B${number}%5D/@uri`;
+  const few = await put([member(1), member(2), member(1), member(3), 'SIP:m2@MCX.alpha.example', member(1)]);
+  expect(few).toMatchObject({ status: 409 });
+  expect(fieldsOf(few.body)).toEqual([entry(3), entry(5), entry(6)]);
+  const many = Array.from({ length: 500 }, (_, number) => member(number));
+  expect(fieldsOf((await put([...many, ...many])).body)).toEqual(
+    Array.from({ length: 20 }, (_, number) => entry(501 + number)),
+  );
+
+  const lists =
+    '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="a"><entry uri="sip:x@y"/><entry uri="sip:x@y"/><entry uri="sip:x@y"/></list><list name="a"/></resource-lists>';
+  const answer = await server.send('PUT', own('resource-lists'), {
+    type: 'application/resource-lists+xml',
+    body: lists,
+  });
+  expect(answer).toMatchObject({ status: 409 });
+  expect(fieldsOf(answer.body).toSorted()).toEqual([
+    'resource-lists/list%5B1%5D/entry%5B2%5D/@uri',
+    'resource-lists/list%5B1%5D/entry%5B3%5D/@uri',
+    'resource-lists/list%5B2%5D/@name',
+  ]);
+});
+
+test('RFC 4825 8.2.5: what is not unique is told before other constraints that do not hold', async () => {
+  const twice = 'sip:twice@mcx.alpha.example';
+  const body = groupDocument({ uri: 'no uri', members: ['neither', twice, twice], supported: '' });
+  const group = await server.send('PUT', own(groups, 'order.xml'), { type: groupType, body });
+  expect(group).toMatchObject({ status: 409 });
+  expect(fieldsOf(group.body)).toEqual(['group/list-service/list/entry%5B3%5D/@uri']);
+  const lists =
+    '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="a"><external anchor="x"/></list><list name="a"/></resource-lists>';
+  const list = await server.send('PUT', own('resource-lists'), { type: 'application/resource-lists+xml', body: lists });
+  expect(fieldsOf(list.body)).toEqual(['resource-lists/list%5B2%5D/@name']);
+});
+
 test('TS 24.481 6.3.2.3 c: a group ID that breaks local naming is refused with values that are accepted', async () => {
   const path = own(groups, 'named.xml');
   const put = (uri: string) =>
