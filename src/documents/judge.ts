@@ -3,6 +3,7 @@
 import { canonicalUri } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import { type EarlierGroup, type GroupFacts, readGroup, readingGroup } from '../xml/group-document.ts';
+import { checkElementNames } from '../xml/known-names.ts';
 import type { XmlLimits } from '../xml/limits.ts';
 import type { OffsetIndex } from '../xml/offset-index.ts';
 import type { JudgedDocument, SchemaLibrary, SchemaProblem } from '../xml/schema.ts';
@@ -70,6 +71,7 @@ export class DocumentJudge {
     }
     const { index, problems } = await this.#schemas.read(usage.schema, bytes, this.#limits, known?.index);
     checkProblems(problems);
+    checkElementNames(index);
     if (usage.auid === resourceListsAuid) checkResourceLists(index);
     return { index, groupIds: [], known: { index } };
   }
@@ -86,6 +88,7 @@ export class DocumentJudge {
       (wasRight ? await this.#judgeEdit(usage, known?.index, earlier) : undefined) ??
       (await this.#schemas.read(usage.schema, bytes, this.#limits, known?.index));
     checkProblems(problems);
+    checkElementNames(index);
     const group = await inTurns(readingGroup(index, earlier));
     const groupIds = await inTurns(checkingGroupDocument(index, group, wasRight ? earlier.group : undefined));
     return { index, group, groupIds, known: { index, group } };

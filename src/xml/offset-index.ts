@@ -98,6 +98,11 @@ export class OffsetIndex {
     return new OffsetIndex(bytes, scan);
   }
 
+  /** The names of elements, each once; after edits also of some that are gone. */
+  get elementNames(): readonly ElementName[] {
+    return this.#names;
+  }
+
   /** Memory held, bytes; for caches that are bounded by size. */
   get byteSize(): number {
     return this.bytes.byteLength + this.#records.byteLength + (this.#names.length + this.#scopes.length) * 100;

@@ -331,6 +331,38 @@ describe('RFC 4825 8.2.5: what an edit makes of the document is validated before
     expect((await server.send('HEAD', path)).headers.etag).toBe(etag);
   });
 
+  test('an element that a namespace which the server lists in xcap-caps does not have is 409; one of an unknown namespace is kept', async () => {
+    const caps = (await server.send('GET', 'xcap-caps/global/index')).body;
+    const { path, uri: groupId, etag } = await group();
+    for (const [markup, accepted] of [
+      ['<x xmlns="urn:ietf:params:xml:ns:common-policy"/>', false],
+      ['<x xmlns="urn:ietf:params:xml:ns:resource-lists"/>', false],
+      ['<x xmlns="urn:ietf:params:xml:ns:xcap-caps"/>', false],
+      ['<x xmlns="urn:unknown"/>', true],
+      // TS 24.481 7.2.4: elements of later releases are to be expected
+      ['<x xmlns="urn:3gpp:ns:mcpttGroupInfo:1.0"/>', true],
+    ] as const) {
+      const [, namespace = ''] = /xmlns="([^"]*)"/.exec(markup) ?? [];
+      if (!accepted) expect(caps).toContain(`<namespace>${namespace}</namespace>`);
+      const node = `${path}/~~/group/list-service/x:x?xmlns(x=${namespace})`;
+      const edited = await server.send('PUT', node, { type: elementType, body: markup });
+      const whole = groupDocument({ uri: groupId, members })
+        .toString()
+        .replace('</list-service>', `${markup}</list-service>`);
+      const put = await server.send('PUT', path, { type: groupType, body: whole });
+      for (const answer of [edited, put]) {
+        expect(answer.status === 409).toBe(!accepted);
+        if (!accepted) expect(answer.body).toContain('<schema-validation-error');
+      }
+      if (!accepted) expect((await server.send('HEAD', path)).headers.etag).toBe(etag);
+    }
+    const plainDocument = await server.send('PUT', own(plain, 'known.xml'), {
+      type: plainType,
+      body: '<a><x xmlns="urn:ietf:params:xml:ns:xcap-caps"/></a>',
+    });
+    expect(plainDocument).toMatchObject({ status: 409 });
+  });
+
   test('TS 24.481 6.3.2.3: a group ID in use elsewhere is refused with values that are free', async () => {
     const taken = await group();
     const { path } = await group();
