@@ -256,6 +256,8 @@ describe('TS 24.481 6.3: operations on a group', () => {
     ['another document', gmop, '<document/>', 400],
     ['a document type', gmop, `<!DOCTYPE document>${operation('get-excluding-memberlist')}`, 400],
     ['nothing', gmop, '', 400],
+    ['no operation', gmop, '<document xmlns="urn:3gpp:ns:mcpttGMOP:1.0"><request/></document>', 400],
+    ['a response', gmop, operation('get-excluding-memberlist').replaceAll('request', 'response'), 400],
     ['a group that is not here', gmop, operation('get-excluding-memberlist'), 404],
   ])('%s is refused', async (_name, headers, body, status) => {
     expect(await face.send('POST', target, headers, body)).toMatchObject({ status });

@@ -98,7 +98,6 @@ describe('small bodies', () => {
       '<document xmlns="urn:3gpp:ns:mcpttGMOP:1.0"><request><group-regroup-creation/></request></document>',
       'group-regroup-creation',
     ],
-    ['<document xmlns="urn:3gpp:ns:mcpttGMOP:1.0"><response/></document>', undefined],
     ['<document xmlns="urn:3gpp:ns:mcpttGMOP:1.0"><request><x xmlns="urn:x"/></request></document>', undefined],
   ])('TS 24.481: group management operation of %s', (document, operation) => {
     expect(readGmopOperation(bytes(document), defaultXmlLimits)).toBe(operation);
@@ -107,6 +106,10 @@ describe('small bodies', () => {
   test('bodies of another kind, and names that poison objects, are refused', () => {
     expect(refusalOf(() => readAccessToken(bytes('<a/>'), defaultXmlLimits))).toBe('bad-request');
     expect(refusalOf(() => readGmopOperation(bytes('<document/>'), defaultXmlLimits))).toBe('bad-request');
+    for (const content of ['<response><get-excluding-memberlist/></response>', '<request/>', '']) {
+      const nothing = bytes(`<document xmlns="urn:3gpp:ns:mcpttGMOP:1.0">${content}</document>`);
+      expect(refusalOf(() => readGmopOperation(nothing, defaultXmlLimits))).toBe('bad-request');
+    }
     expect(refusalOf(() => readSmallBody(bytes('<a><__proto__/></a>'), defaultXmlLimits))).toBe('bad-request');
   });
 });

@@ -135,14 +135,15 @@ export function readAccessToken(bytes: Uint8Array, limits: XmlLimits): string | 
 }
 
 /**
- * Name of the requested group management operation (TS 24.481): local name of the child of `request`; undefined for a response or an
- * operation of another namespace. Throws Refusal as readSmallBody, and `bad-request` when the document is no GMOP document.
+ * Name of the requested group management operation (TS 24.481): local name of the child of `request`; undefined for an operation of another
+ * namespace. Throws Refusal as readSmallBody, and `bad-request` when the document is no GMOP document or requests no operation.
  */
 export function readGmopOperation(bytes: Uint8Array, limits: XmlLimits): string | undefined {
   const root = readSmallBody(bytes, limits);
   expectRoot(root, namespaces.gmop, 'document');
   const operation = childNamed(root, namespaces.gmop, 'request')?.children[0];
-  return operation?.namespace === namespaces.gmop ? operation.localName : undefined;
+  if (operation === undefined) throw new Refusal('bad-request', { phrase: 'The body requests no operation' });
+  return operation.namespace === namespaces.gmop ? operation.localName : undefined;
 }
 
 function expectRoot(root: SmallElement, namespace: string, localName: string): void {
