@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Command } from 'commander';
-import { commandLine } from './main.ts';
+import { commandLine, main } from './main.ts';
 
 const program = fileURLToPath(new URL('../bin/mcgw.js', import.meta.url));
 const project = fileURLToPath(new URL('..', import.meta.url));
@@ -31,6 +31,26 @@ function mcgw(...args: readonly string[]): Promise<Outcome> {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
     });
   });
+}
+
+/** The same without a process of its own, for what ends before anything is opened. */
+async function here(...args: readonly string[]): Promise<Outcome> {
+  const written = { out: '', err: '' };
+  const { stdout, stderr } = process;
+  const [out, err] = [stdout.write, stderr.write];
+  const into = (side: 'out' | 'err') => (text: string | Uint8Array) => {
+    written[side] += String(text);
+    return true;
+  };
+  try {
+    stdout.write = into('out');
+    stderr.write = into('err');
+    const code = await main(args);
+    return { code, ...written };
+  } finally {
+    stdout.write = out;
+    stderr.write = err;
+  }
 }
 
 describe('wrong usage exits 2 and says how it is used', () => {
@@ -60,7 +80,7 @@ describe('wrong usage exits 2 and says how it is used', () => {
     ['a value out of range', ['certificates', '--dir', 'x', '--days', '0'], 'whole number above 0'],
     ['a configuration that does not exist', ['check', '--config', '/nowhere/x.yaml'], 'does not exist'],
   ])('%s', async (_what, args, expected) => {
-    const { code, out, err } = await mcgw(...args);
+    const { code, out, err } = await here(...args);
     expect(code).toBe(2);
     expect(out + err).toContain(expected);
   });
@@ -81,7 +101,8 @@ describe('what is wrong is one line on standard error, and a hint that can be ty
       'mcgw audit list',
     ],
   ])('%j', async (args, line, command) => {
-    expect(await mcgw(...args)).toEqual({ code: 2, out: '', err: `${line}\n(${command} --help tells more)\n` });
+    const { code, out, err } = await here(...args);
+    expect([code, out, err]).toEqual([2, '', `${line}\n(${command} --help tells more)\n`]);
   });
 
   test.each([
@@ -97,7 +118,8 @@ describe('what is wrong is one line on standard error, and a hint that can be ty
   ])('%j', async (args, line) => {
     const address = ['--url', 'http://127.0.0.1:9', '--token', 'operator-token'];
     const given = [...args, ...address.slice(args.includes('--url') ? 2 : 0, args.includes('--token') ? 2 : 4)];
-    expect(await mcgw(...given)).toEqual({ code: 2, out: '', err: `${line}\n` });
+    const { code, out, err } = await here(...given);
+    expect([code, out, err]).toEqual([2, '', `${line}\n`]);
   });
 
   test('a result that cannot be written is no stack trace', async () => {
