@@ -106,6 +106,8 @@ function planOf(rule: RuleFile, shop: Workshop): Plan {
   if (members !== undefined) return (index, paths, context) => planMembers(index, paths, members, context.isServed);
   if (services !== undefined) return (index, paths) => planDrop(index, paths, services.drop);
   if (permissions !== undefined) {
+    // Each of many rules may have to name each of many members.
+    shop.weights.push(({ elements }) => elements ** 2 / 20);
     return (index, paths, context) => planPermissions(index, paths, permissions, context);
   }
   if (rule.rewrite !== undefined) return rewriting(rule.rewrite, rule.endToEnd, shop);

@@ -34,12 +34,70 @@ export function authorisationRules(index: OffsetIndex, listService: ElementId): 
     .flatMap((ruleset) => index.childrenNamed(ruleset, namespaces.commonPolicy, 'rule'));
 }
 
-/** The children of all `list` elements of a `list-service`. */
+/**
+ * What stands for members of a `list-service`, in document order: its entries, wherever they stand (a schema lets them into extensions, too),
+ * and what names members that are listed elsewhere. The lists themselves are none, but for those in other lists.
+ */
 export function listItems(index: OffsetIndex, listService: ElementId): readonly ElementId[] {
-  return index.childrenNamed(listService, namespaces.listService, 'list').flatMap((list) => index.children(list));
+  const found: ElementId[] = [];
+  const end = index.outerEnd(listService);
+  // Large groups have a hundred thousand elements, and rules look at them again and again.
+  for (let at = listService + 1; at < index.count && index.outerStart(at) < end; at++) {
+    if (isEntry(index, at)) found.push(at);
+    else if (isUnresolved(index, at) && (!isList(index, at) || isInList(index, at))) found.push(at);
+  }
+  return found;
 }
 
-/** True for an `entry` of a member list. */
+/** Elements of an entry that carry an identity: the entry itself, MCVideo and MCData IDs, also those that a release put into `anyExt`. */
+export function identityElements(index: OffsetIndex, entry: ElementId): readonly ElementId[] {
+  const found = [entry];
+  addServiceIds(index, entry, found);
+  return found;
+}
+
+function addServiceIds(index: OffsetIndex, parent: ElementId, found: ElementId[]): void {
+  for (let child = index.firstChild(parent); child >= 0; child = index.nextSibling(child)) {
+    if (isServiceId(index, child)) found.push(child);
+    // What stands in an entry of its own is that one's.
+    if (index.firstChild(child) >= 0 && !isEntry(index, child)) addServiceIds(index, child, found);
+  }
+}
+
+/** MCVideo and MCData IDs of a `list-service` that belong to no entry. */
+export function strayIdentities(index: OffsetIndex, listService: ElementId): readonly ElementId[] {
+  const found: ElementId[] = [];
+  const end = index.outerEnd(listService);
+  for (let at = listService + 1; at < index.count && index.outerStart(at) < end; at++) {
+    if (isServiceId(index, at) && !isBelow(index, at, isEntry)) found.push(at);
+  }
+  return found;
+}
+
+function isServiceId(index: OffsetIndex, element: ElementId): boolean {
+  const name = index.localName(element);
+  const isId = name === 'mcvideo-mcvideo-id' || name === 'mcdata-mcdata-id';
+  return isId && index.namespace(element) === namespaces.mcpttGroupInfo;
+}
+
+function isList(index: OffsetIndex, element: ElementId): boolean {
+  return index.localName(element) === 'list';
+}
+
+function isInList(index: OffsetIndex, element: ElementId): boolean {
+  return isBelow(index, element, (_, above) => isList(index, above) && isListNamespace(index.namespace(above)));
+}
+
+function isBelow(
+  index: OffsetIndex,
+  element: ElementId,
+  is: (index: OffsetIndex, above: ElementId) => boolean,
+): boolean {
+  for (let above = index.parent(element); above >= 0; above = index.parent(above)) if (is(index, above)) return true;
+  return false;
+}
+
+/** True for an entry of a member. */
 export function isEntry(index: OffsetIndex, element: ElementId): boolean {
   return index.localName(element) === 'entry' && isListNamespace(index.namespace(element));
 }

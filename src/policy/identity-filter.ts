@@ -5,7 +5,7 @@ import { canonicalUri, matchesPattern, uriDomain } from '../identity/uri.ts';
 import { Refusal } from '../refusals.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
-import { isEntry, isUnresolved, listItems, listServices } from './group-parts.ts';
+import { identityElements, isEntry, isUnresolved, listItems, listServices } from './group-parts.ts';
 import type { KeepItem, MembersFile } from './policy-schema.ts';
 
 /** A user part that no canonical URI can have: stands for every user of a domain. */
@@ -89,10 +89,7 @@ export function canonicalDomain(written: string): string | undefined {
 
 /** Canonical MCPTT, MCVideo and MCData IDs of an entry; undefined for one that is no URI. */
 function entryIdentities(index: OffsetIndex, entry: ElementId): readonly (string | undefined)[] {
-  const service = ['mcvideo-mcvideo-id', 'mcdata-mcdata-id'].flatMap((name) =>
-    index.childrenNamed(entry, namespaces.mcpttGroupInfo, name),
-  );
-  return [entry, ...service].map((element) => canonicalUri(index.attribute(element, 'uri') ?? ''));
+  return identityElements(index, entry).map((element) => canonicalUri(index.attribute(element, 'uri') ?? ''));
 }
 
 /** The functional category of an entry, folded; '' when it has none. */

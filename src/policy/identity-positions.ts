@@ -2,7 +2,15 @@
 // conditions of authorisation rules (TS 24.481 clause 7.2.4, RFC 4745 clause 7.1). What stands for users it does not list refuses.
 import { namespaces } from '../xml/names.ts';
 import type { AttributeView, ElementId, OffsetIndex } from '../xml/offset-index.ts';
-import { authorisationRules, isEntry, isUnresolved, listItems, listServices } from './group-parts.ts';
+import {
+  authorisationRules,
+  identityElements,
+  isEntry,
+  isUnresolved,
+  listItems,
+  listServices,
+  strayIdentities,
+} from './group-parts.ts';
 import { refuseUnresolved } from './identity-filter.ts';
 
 /** An attribute that names one user. */
@@ -48,22 +56,13 @@ export function identityPositions(index: OffsetIndex, withMarkers: boolean): Ide
       if (isUnresolved(index, item)) refuseUnresolved(index.localName(item));
       if (isEntry(index, item)) users.push(...ofEntry(index, item));
     }
+    for (const element of strayIdentities(index, listService)) users.push(...at(index, element, 'uri'));
     for (const rule of authorisationRules(index, listService)) {
       for (const condition of conditionsOf(index, rule)) ofCondition(index, condition, users, manys);
     }
     if (withMarkers) users.push(...ofMarkers(index, listService));
   }
   return { users, manys };
-}
-
-/** Elements of an entry that carry an identity: the entry, MCVideo and MCData IDs. */
-export function identityElements(index: OffsetIndex, entry: ElementId): readonly ElementId[] {
-  return [
-    entry,
-    ...['mcvideo-mcvideo-id', 'mcdata-mcdata-id'].flatMap((name) =>
-      index.childrenNamed(entry, namespaces.mcpttGroupInfo, name),
-    ),
-  ];
 }
 
 /** The conditions of an authorisation rule. */

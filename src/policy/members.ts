@@ -4,7 +4,7 @@ import { canonicalUri, uriDomain } from '../identity/uri.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
 import { type ElementPaths, type PolicyEdit, removal } from './edits.ts';
-import { authorisationRules, listServices } from './group-parts.ts';
+import { authorisationRules, listServices, strayIdentities } from './group-parts.ts';
 import { canonicalDomain, type IdentityFilter, identityFilter, refuseUnresolved } from './identity-filter.ts';
 import type { MembersFile } from './policy-schema.ts';
 
@@ -18,14 +18,15 @@ export function planMembers(
   const filter = identityFilter(index, members, isServed);
   const rules = listServices(index).flatMap((listService) => authorisationRules(index, listService));
   const fromRules = rules.flatMap((rule) => leavingOfRule(index, rule, filter));
-  const leaving = new Set([...filter.leaving, ...fromRules]);
+  const strays = listServices(index)
+    .flatMap((listService) => strayIdentities(index, listService))
+    .filter((element) => !filter.keeps(index.attribute(element, 'uri')));
+  const leaving = new Set([...filter.leaving, ...strays, ...fromRules]);
   // "Whoever no other rule matches" grows by everybody who leaves the list or a rule.
   if (leaving.size > 0) {
     for (const rule of rules) if (grantsToOthers(index, rule)) leaving.add(rule);
   }
-  return [...leaving]
-    .filter((element) => !leaving.has(enclosingRule(index, element)))
-    .map((element) => removal(index, paths, element));
+  return [...leaving].map((element) => removal(index, paths, element));
 }
 
 /** What leaves one rule: the rule itself when one of its `identity` conditions would be empty, else the identities. */
@@ -36,7 +37,8 @@ function leavingOfRule(index: OffsetIndex, rule: ElementId, filter: IdentityFilt
     if (!isCommonPolicy(index, condition, ['identity'])) continue;
     const children = index.children(condition);
     const going = children.flatMap((child) => leavingOfIdentity(index, child, filter));
-    if (children.every((child) => going.includes(child))) {
+    const gone = new Set(going);
+    if (children.every((child) => gone.has(child))) {
       // Without its last identity the condition would be gone, and an absent condition matches everybody.
       return [rule];
     }
@@ -100,12 +102,6 @@ function conditionsOf(index: OffsetIndex, rule: ElementId): readonly ElementId[]
   return index
     .childrenNamed(rule, namespaces.commonPolicy, 'conditions')
     .flatMap((conditions) => index.children(conditions));
-}
-
-function enclosingRule(index: OffsetIndex, element: ElementId): ElementId {
-  let at = index.parent(element);
-  while (at >= 0 && !isCommonPolicy(index, at, ['rule'])) at = index.parent(at);
-  return at;
 }
 
 function isCommonPolicy(index: OffsetIndex, element: ElementId, names: readonly string[]): boolean {

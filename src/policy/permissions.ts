@@ -14,6 +14,9 @@ import { type Served, type Share, UserGroup } from './user-group.ts';
 /** Actions in the namespace of list-service; all others that 3GPP has defined are in that of MCPTT group information. */
 const ofListService: ReadonlySet<string> = new Set(['allow-initiate-conference', 'join-handling']);
 
+/** Characters that splitting the rules of one list-service may add: each copy of a rule may name every member. */
+const longestAddition = 8 * 1024 * 1024;
+
 interface Scene {
   readonly index: OffsetIndex;
   readonly paths: ElementPaths;
@@ -40,7 +43,18 @@ export function planPermissions(
       return { index, paths, users, othersCount, freshId };
     };
     const denying = deny.length === 0 ? undefined : sceneOf('any');
-    const denied = denying === undefined ? [] : rules.flatMap((rule) => editsOfDenial(denying, rule, deny));
+    let written = 0;
+    const deniedIn = (scene: Scene, rule: ElementId): readonly PolicyEdit[] => {
+      const edits = editsOfDenial(scene, rule, deny);
+      for (const { replacement } of edits) written += replacement.length;
+      if (written > longestAddition) {
+        throw new Refusal('constraint-failure', {
+          phrase: 'splitting the rules of the group would make it too large: too many rules name too many of the users',
+        });
+      }
+      return edits;
+    };
+    const denied = denying === undefined ? [] : rules.flatMap((rule) => deniedIn(denying, rule));
     const allowed = allow.length === 0 ? [] : editsOfAllowing(sceneOf('every'), listService, allow);
     return [...denied, ...allowed];
   });

@@ -50,9 +50,8 @@ export function planPseudonym(
     edits.push(attributeEdit(index, paths, element, attribute, pseudonym));
     if (entry !== undefined) named.add(entry);
   }
-  for (const entry of named) {
-    for (const name of displayNames(index, entry)) edits.push(removal(index, paths, name));
-  }
+  const names = new Set([...named].flatMap((entry) => displayNames(index, entry)));
+  for (const name of names) edits.push(removal(index, paths, name));
   const scene: Scene = { index, paths, rule, hidden, someKept: kept.size > 0 };
   return [...edits, ...manys.flatMap((many) => editsOfMany(scene, many))];
 }

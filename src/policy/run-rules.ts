@@ -135,9 +135,13 @@ function byPlace(one: PolicyEdit, other: PolicyEdit): number {
   return one.start - other.start || one.end - other.end;
 }
 
-// One place selected twice (an element and its text) is changed once; insertions at one place are several.
+// One place selected twice (an element and its text) is changed once, what goes with an element around it not at all; insertions at one
+// place are several.
 function distinct(edits: readonly PolicyEdit[]): readonly PolicyEdit[] {
+  let removed = 0;
   return edits.filter((edit, position) => {
+    if (edit.start < removed) return false;
+    if (edit.replacement.length === 0) removed = edit.end;
     const before = edits[position - 1];
     const isSame = before !== undefined && before.start === edit.start && before.end === edit.end;
     return !isSame || edit.start === edit.end || before.replacement.toString() !== edit.replacement.toString();

@@ -5,9 +5,9 @@ import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
 import { escapeAttributeValue } from '../xml/splice.ts';
 import { copiedMarkup, missingDeclarations } from './copied-markup.ts';
-import { isEntry, isUnresolved, listItems } from './group-parts.ts';
+import { identityElements, isEntry, isUnresolved, listItems } from './group-parts.ts';
 import { canonicalDomain, foldedText, participantType, refuseUnresolved } from './identity-filter.ts';
-import { identityElements, type ManyPosition, readMany } from './identity-positions.ts';
+import { type ManyPosition, readMany } from './identity-positions.ts';
 import type { PolicyContext } from './policy.ts';
 import type { PermissionsFile } from './policy-schema.ts';
 
@@ -39,6 +39,10 @@ export class UserGroup {
   /** Users of whom the configuration says where they are served, but the list does not name; absent = not known. */
   readonly #unlisted: readonly Member[] | undefined;
   readonly #belongs = new Map<string, boolean>();
+  /** How much of a domain belongs; rules ask for the same ones again and again. */
+  readonly #shares = new Map<string, Share>();
+  /** Identities that belong or do not, by domain; all of them under undefined. */
+  readonly #sorted = new Map<string, ReadonlyMap<string | undefined, readonly string[]>>();
   readonly #unresolved: string | undefined;
 
   constructor(
@@ -80,7 +84,7 @@ export class UserGroup {
     }
     if (!index.is(matcher, namespaces.commonPolicy, 'many')) return refuseUnresolved(index.localName(matcher));
     const { domain } = readMany(index, matcher);
-    return domain === undefined ? 'some' : this.#shareOfDomain(canonicalDomain(domain.value) ?? '');
+    return domain === undefined ? 'some' : this.#shareOfDomain(hostOf(domain.value) ?? '');
   }
 
   /** True when an identity (as written) belongs. One that is not listed has no participant type. */
@@ -101,10 +105,9 @@ export class UserGroup {
     if (part === 'none') return verbatim;
     if (part === 'all') return '';
     const many = readMany(index, matcher);
-    const domain = many.domain === undefined ? undefined : canonicalDomain(many.domain.value);
-    const inside = (identity: string): boolean => domain === undefined || uriDomain(identity) === domain;
+    const domain = many.domain === undefined ? undefined : hostOf(many.domain.value);
     if (this.#isListed() || (domain !== undefined && this.#isForeign(domain))) {
-      const left = this.#identities(true, asListed).filter(inside);
+      const left = this.#identitiesIn(domain, true, asListed);
       return left.length === 0
         ? verbatim
         : this.#withExcepts(
@@ -113,14 +116,13 @@ export class UserGroup {
             left.map((id) => ` id="${escaped(id)}"`),
           );
     }
-    const staying = this.#identities(false, asListed).filter(
-      (identity) => inside(identity) && !this.#isExcepted(many, identity),
-    );
+    const isExcepted = exceptedFrom(many);
+    const staying = this.#identitiesIn(domain, false, asListed).filter((identity) => !isExcepted(identity));
     if (asListed) return ones(prefix, staying);
     const isOwn = domain !== undefined && this.#isOwn(domain);
     if (!isOwn && !this.#isWholeDomain()) refuseUnresolved(`a cp:many without a list of its users`);
     if (domain !== undefined) return ones(prefix, staying);
-    const own = staying.filter((identity) => uriDomain(identity) === this.#who.domain);
+    const own = staying.filter((identity) => domainOf(identity) === this.#who.domain);
     return this.#withExcepts(matcher, rule, [` domain="${escaped(this.#who.domain ?? '')}"`]) + ones(prefix, own);
   }
 
@@ -137,7 +139,7 @@ export class UserGroup {
     const excepts = this.#isListed()
       ? this.#identities(true).map((id) => `<${prefix}except id="${escaped(id)}"/>`)
       : [`<${prefix}except domain="${escaped(this.#who.domain ?? '')}"/>`];
-    const own = this.#isListed() ? [] : this.#identities(false).filter((one) => uriDomain(one) === this.#who.domain);
+    const own = this.#isListed() ? [] : this.#identities(false).filter((one) => domainOf(one) === this.#who.domain);
     return `<${prefix}many>${excepts.join('')}</${prefix}many>${ones(prefix, own)}`;
   }
 
@@ -145,24 +147,27 @@ export class UserGroup {
   all(prefix: string, asListed: boolean): string {
     if (asListed || !this.#isWholeDomain()) return ones(prefix, this.#identities(true));
     const domain = escaped(this.#who.domain ?? '');
-    const left = this.#identities(false).filter((identity) => uriDomain(identity) === this.#who.domain);
+    const left = this.#identities(false).filter((identity) => domainOf(identity) === this.#who.domain);
     if (left.length === 0) return `<${prefix}many domain="${domain}"/>`;
     const excepts = left.map((id) => `<${prefix}except id="${escaped(id)}"/>`);
     return `<${prefix}many domain="${domain}">${excepts.join('')}</${prefix}many>`;
   }
 
   #shareOfDomain(domain: string): Share {
+    const known = this.#shares.get(domain) ?? this.#judgedShare(domain);
+    this.#shares.set(domain, known);
+    return known;
+  }
+
+  #judgedShare(domain: string): Share {
     const { domain: own, served, uri, participantType: type, except } = this.#who;
     if (own !== undefined && own !== domain) return 'none';
-    if (type !== undefined) {
-      return this.#identities(true).some((identity) => uriDomain(identity) === domain) ? 'some' : 'none';
-    }
-    const exception = this.#identities(false, false).some((identity) => uriDomain(identity) === domain);
+    const some = (belonging: boolean, listedOnly: boolean): boolean =>
+      this.#identitiesIn(domain, belonging, listedOnly).length > 0;
+    if (type !== undefined) return some(true, true) ? 'some' : 'none';
     if (uri !== undefined) return 'some';
-    if (served === true && !this.#isServed(`sip:${domain}`)) {
-      return this.#identities(true, false).some((identity) => uriDomain(identity) === domain) ? 'some' : 'none';
-    }
-    return exception || (except !== undefined && this.#unresolved !== undefined) ? 'some' : 'all';
+    if (served === true && !this.#isServed(`sip:${domain}`)) return some(true, false) ? 'some' : 'none';
+    return some(false, false) || (except !== undefined && this.#unresolved !== undefined) ? 'some' : 'all';
   }
 
   /** True when only listed members can belong. */
@@ -199,19 +204,31 @@ export class UserGroup {
   }
 
   #identities(belonging: boolean, listedOnly = true): readonly string[] {
+    return this.#identitiesIn(undefined, belonging, listedOnly);
+  }
+
+  /** Those of one domain; of all when it is undefined. */
+  #identitiesIn(domain: string | undefined, belonging: boolean, listedOnly: boolean): readonly string[] {
+    const key = `${belonging} ${listedOnly}`;
+    const known = this.#sorted.get(key) ?? this.#sortedByDomain(belonging, listedOnly);
+    this.#sorted.set(key, known);
+    return known.get(domain) ?? [];
+  }
+
+  #sortedByDomain(belonging: boolean, listedOnly: boolean): ReadonlyMap<string | undefined, readonly string[]> {
     const found = new Set<string>();
     for (const { identities, belongs } of [...this.#members, ...((listedOnly ? undefined : this.#unlisted) ?? [])]) {
       if (belongs === belonging) for (const identity of identities) found.add(identity);
     }
-    return [...found];
-  }
-
-  #isExcepted(many: ManyPosition, identity: string): boolean {
-    return many.excepts.some(({ id, domain }) => {
-      if (id === undefined && domain === undefined) return true;
-      if (domain !== undefined && canonicalDomain(domain.value) === uriDomain(identity)) return true;
-      return id !== undefined && canonicalUri(id.value) === identity;
-    });
+    const sorted = new Map<string | undefined, string[]>([[undefined, [...found]]]);
+    for (const identity of found) {
+      const domain = domainOf(identity);
+      if (domain === undefined) continue;
+      const those = sorted.get(domain) ?? [];
+      those.push(identity);
+      sorted.set(domain, those);
+    }
+    return sorted;
   }
 
   #withExcepts(many: ElementId, rule: ElementId, attributes: readonly string[]): string {
@@ -250,9 +267,30 @@ export class UserGroup {
   #fits(identity: string): boolean {
     const { served, domain, uri } = this.#who;
     if (served === true && !this.#isServed(identity)) return false;
-    if (domain !== undefined && domain !== uriDomain(identity)) return false;
+    if (domain !== undefined && domain !== domainOf(identity)) return false;
     return uri === undefined || matchesPattern(uri, identity);
   }
+}
+
+/** Tells whom a `cp:many` leaves out. */
+function exceptedFrom({ excepts }: ManyPosition): (identity: string) => boolean {
+  const everybody = excepts.some(({ id, domain }) => id === undefined && domain === undefined);
+  const domains = new Set(excepts.map(({ domain }) => (domain === undefined ? undefined : hostOf(domain.value))));
+  const ids = new Set(excepts.map(({ id }) => (id === undefined ? undefined : canonicalUri(id.value))));
+  return (identity) => {
+    const domain = domainOf(identity);
+    return everybody || ids.has(identity) || (domain !== undefined && domains.has(domain));
+  };
+}
+
+/** The domain of an identity (canonical URI), the dot of a fully qualified name left out: both spellings mean the same users. */
+function domainOf(identity: string): string | undefined {
+  return uriDomain(identity)?.replace(/\.$/, '');
+}
+
+/** A domain as rules write it, in the same form. */
+function hostOf(written: string): string | undefined {
+  return canonicalDomain(written)?.replace(/\.$/, '');
 }
 
 function share(belong: readonly boolean[]): Share {
