@@ -2,27 +2,24 @@
 import { checkServerIdentity, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls';
 import { Pool, ProxyAgent } from 'undici';
 import type { PartnerConfiguration } from '../config/schema.ts';
-import { builtInUsages, directoryAuid, groupsAuid } from '../documents/application-usage.ts';
+import { directoryAuid, groupsAuid } from '../documents/application-usage.ts';
 import { isLoopbackAddress } from '../identity/address-list.ts';
 import { certificateMatches } from '../identity/certificates.ts';
 import { tlsSuites } from '../identity/tls-suites.ts';
-import { canonicalUri } from '../identity/uri.ts';
-import type {
-  DirectoryOutcome,
-  FetchOutcome,
-  PartnerGms,
-  ProvideOutcome,
-  ProvidePlace,
-} from '../interconnect/ports.ts';
-import { Refusal } from '../refusals.ts';
-import { defaultXmlLimits } from '../xml/limits.ts';
-import type { OffsetIndex } from '../xml/offset-index.ts';
-import { readingXcapDirectory } from '../xml/received-directory.ts';
-import { inTurns } from '../xml/turns.ts';
-import { readXml } from '../xml/xml-document.ts';
-import { parseEntityTag, quotedTag } from './entity-tags.ts';
-import { mediaType } from './media-type.ts';
+import type { PartnerGms, ProvidePlace } from '../interconnect/ports.ts';
+import { quotedTag } from './entity-tags.ts';
 import { checkRoot, type PartnerTls, type RootToCheck } from './partner-check.ts';
+import {
+  directoryMediaType,
+  directoryOutcome,
+  fetchOutcome,
+  groupMediaType,
+  hasFailedCondition,
+  isGone,
+  provideOutcome,
+  strongTag,
+  withdrawOutcome,
+} from './partner-outcomes.ts';
 import { type PartnerReply, type PartnerRequest, partnerRoots, type RootConnection } from './partner-roots.ts';
 import { factsOf } from './peer-certificate.ts';
 
@@ -185,12 +182,7 @@ function groupPath(groupId: string, below: string | undefined): string {
   return `/${groupsAuid}/${place}/${encodeURIComponent(groupId)}`;
 }
 
-const groupMediaType = mediaTypeOf(groupsAuid);
-const directoryMediaType = mediaTypeOf(directoryAuid);
-
-function mediaTypeOf(auid: string): string {
-  return builtInUsages.find((usage) => usage.auid === auid)?.mimeType ?? '';
-}
+const changedThere = 'the copy at the partner had another entity tag than is known here';
 
 /** A connection is replaced after so many requests. */
 const requestsPerConnection = 100;
@@ -262,98 +254,4 @@ function checkPartner(host: string, certificate: PeerCertificate, route: Partner
   const facts = factsOf(certificate as DetailedPeerCertificate);
   if (facts !== undefined && certificateMatches(facts, route)) return undefined;
   return new Error(`the certificate of ${host} is not one of partner ${route.name}`);
-}
-
-function provideOutcome(reply: PartnerReply): ProvideOutcome {
-  if (reply.reply === 'none') return { outcome: 'failed', reason: reply.reason, retryAfter: reply.retryAfter };
-  const { status, reason } = reply;
-  if (status === 200 || status === 201 || status === 204) {
-    return { outcome: 'accepted', created: status === 201, tag: strongTag(reply) };
-  }
-  if (mayPass(status)) return { outcome: 'failed', reason, retryAfter: reply.retryAfter };
-  return { outcome: 'refused', status, reason };
-}
-
-function failed({ reason, retryAfter }: PartnerReply): Extract<FetchOutcome, { outcome: 'failed' }> {
-  return retryAfter === undefined ? { outcome: 'failed', reason } : { outcome: 'failed', reason, retryAfter };
-}
-
-const changedThere = 'the copy at the partner had another entity tag than is known here';
-
-function withdrawOutcome(reply: PartnerReply): ProvideOutcome {
-  return isGone(reply) ? { outcome: 'accepted', created: false } : provideOutcome(reply);
-}
-
-function isGone(reply: PartnerReply): boolean {
-  return reply.reply === 'answer' && (reply.status === 404 || reply.status === 410);
-}
-
-function hasFailedCondition(reply: PartnerReply): boolean {
-  return reply.reply === 'answer' && reply.status === 412;
-}
-
-function fetchOutcome(reply: PartnerReply, conditional: boolean, what: 'group' | 'directory' = 'group'): FetchOutcome {
-  if (reply.reply === 'none') return failed(reply);
-  const { status, reason } = reply;
-  if (status === 200) {
-    if (mediaType(reply.contentType) !== (what === 'group' ? groupMediaType : directoryMediaType)) {
-      return { outcome: 'failed', reason: `the answer is ${reply.contentType ?? 'of no media type'}, not a ${what}` };
-    }
-    return { outcome: 'fetched', bytes: reply.body, tag: usableTag(reply) };
-  }
-  if (status === 304 && conditional) return { outcome: 'unchanged' };
-  if (status === 404 || status === 410) return { outcome: 'absent' };
-  if (status < 300 || status === 304 || mayPass(status)) return failed(reply);
-  return { outcome: 'refused', status, reason };
-}
-
-// What a partner lists beside groups by their ID is none of our business
-async function directoryOutcome(reply: PartnerReply): Promise<DirectoryOutcome> {
-  const outcome = fetchOutcome(reply, false, 'directory');
-  if (outcome.outcome === 'unchanged') return { outcome: 'failed', reason: 'not modified, though nothing was known' };
-  if (outcome.outcome !== 'fetched') return outcome;
-  try {
-    const limits = { ...defaultXmlLimits, documentBytes: outcome.bytes.byteLength };
-    return { outcome: 'listed', groups: [...(await inTurns(listing(readXml(outcome.bytes, limits))))] };
-  } catch (error) {
-    if (error instanceof Refusal) return { outcome: 'failed', reason: `the directory cannot be read: ${error.phrase}` };
-    throw error;
-  }
-}
-
-function* listing(directory: OffsetIndex): Generator<void, ReadonlySet<string>> {
-  const groups = new Set<string>();
-  for (const entry of readingXcapDirectory(directory)) {
-    const groupId = entry === undefined ? undefined : listedGroup(entry.uri);
-    if (groupId !== undefined) groups.add(groupId);
-    if (entry === undefined) yield;
-  }
-  return groups;
-}
-
-function listedGroup(uri: string): string | undefined {
-  const segment = /\/global\/byGroupID\/([^/?#]+)$/.exec(uri)?.[1];
-  if (segment === undefined) return undefined;
-  try {
-    return canonicalUri(decodeURIComponent(segment));
-  } catch {
-    return undefined;
-  }
-}
-
-// RFC 9110 8.8.1: a weak tag is of no use for If-Match
-function strongTag(reply: { readonly entityTag?: string | undefined }): string | undefined {
-  return reply.entityTag?.startsWith('W/') ? undefined : usableTag(reply);
-}
-
-/** Longest entity tag of a partner that is kept and sent back, characters: one that fills a header would keep its group from being asked for. */
-const longestTag = 512;
-
-function usableTag({ entityTag }: { readonly entityTag?: string | undefined }): string | undefined {
-  return entityTag !== undefined && entityTag.length > longestTag ? undefined : parseEntityTag(entityTag);
-}
-
-// RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4: the same request may succeed later
-function mayPass(status: number): boolean {
-  return status < 300 || status === 408 || status === 425 || status === 429;
 }

@@ -118,7 +118,8 @@ async function attempt(
   const field = (name: string): string | undefined => single(answer.headers[name]);
   const status = answer.statusCode;
   const coding = field('content-encoding') ?? 'identity';
-  if (coding !== 'identity') return { reply: 'none', reason: `${root}: the answer has the content coding ${coding}` };
+  if (coding !== 'identity')
+    return { reply: 'none', reason: `${root}: the answer has the content coding ${coding.slice(0, 100)}` };
   const contentType = field('content-type');
   const told = status < 400 ? undefined : refusalReason(contentType, content);
   const reason = told === undefined ? String(status) : `${status} ${told}`;
