@@ -3,16 +3,13 @@
 import { Refusal } from '../refusals.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
-import { xpathPrefixes } from '../xml/xpath.ts';
+import { actionOf } from './action-names.ts';
 import { copiedMarkup, ownDeclarations } from './copied-markup.ts';
 import { type ElementPaths, insertion, insertionBehind, type PolicyEdit, prefixFor, removal } from './edits.ts';
 import { authorisationRules, listServices } from './group-parts.ts';
 import { conditionsOf } from './identity-positions.ts';
 import type { PermissionsFile } from './policy-schema.ts';
 import { type Served, type Share, UserGroup } from './user-group.ts';
-
-/** Actions in the namespace of list-service; all others that 3GPP has defined are in that of MCPTT group information. */
-const ofListService: ReadonlySet<string> = new Set(['allow-initiate-conference', 'join-handling']);
 
 /** Characters that splitting the rules of one list-service may add: each copy of a rule may name every member. */
 const longestAddition = 8 * 1024 * 1024;
@@ -145,9 +142,10 @@ function editsOfAllowing(scene: Scene, listService: ElementId, allow: readonly s
     });
   }
   const member = element(index, place, declaration, namespaces.listService, 'is-list-member', '');
-  const actions = allow.map((name) =>
-    element(index, place, declaration, namespaceOfAction(name), withoutPrefix(name), 'true'),
-  );
+  const actions = allow.map((name) => {
+    const { namespace, localName } = actionOf(name);
+    return element(index, place, declaration, namespace, localName, 'true');
+  });
   const id = scene.freshId('permissions');
   const outer = ruleset === undefined ? '' : declaration;
   const rule =
@@ -190,17 +188,8 @@ function withExtensions(index: OffsetIndex, parent: ElementId): readonly Element
 }
 
 function isNamed(index: OffsetIndex, action: ElementId, name: string): boolean {
-  return index.localName(action) === withoutPrefix(name) && index.namespace(action) === namespaceOfAction(name);
-}
-
-function namespaceOfAction(name: string): string {
-  const colon = name.indexOf(':');
-  const named = colon < 0 ? undefined : xpathPrefixes[name.slice(0, colon)];
-  return named ?? (ofListService.has(name) ? namespaces.listService : namespaces.mcpttGroupInfo);
-}
-
-function withoutPrefix(name: string): string {
-  return name.slice(name.indexOf(':') + 1);
+  const { namespace, localName } = actionOf(name);
+  return index.is(action, namespace, localName);
 }
 
 function identityConditions(index: OffsetIndex, rule: ElementId): readonly ElementId[] {

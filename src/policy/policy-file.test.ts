@@ -53,6 +53,16 @@ rules:
     expect(problems[7]).toContain('min must not be above max');
   });
 
+  test('an action that is denied and allowed, however it is written', () => {
+    const rule = (deny: string, allow: string): string =>
+      `policy: p\nversion: 1\nrules:\n  - { name: a, permissions: { for: { domain: x.example }, deny: ["${deny}"], allow: ["${allow}"] } }\n`;
+    const denied = ['p.yaml:4: rules[0].permissions: rule "a": denies what it allows'];
+    expect(problemsOf(rule('join-handling', 'join-handling'))).toEqual(denied);
+    expect(problemsOf(rule('join-handling', 'g:join-handling'))).toEqual(denied);
+    expect(problemsOf(rule('allow-x', 'mcpttgi:allow-x'))).toEqual(denied);
+    expect(problemsOf(rule('join-handling', 'mcpttgi:join-handling'))).toEqual([]);
+  });
+
   test('no YAML at all', () => {
     expect(problemsOf('policy: [')).toHaveLength(1);
     expect(problemsOf('')).toEqual([

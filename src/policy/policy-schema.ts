@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { canonicalUri } from '../identity/uri.ts';
 import { xpathPrefixes } from '../xml/xpath.ts';
+import { isSameAction } from './action-names.ts';
 
 const text = z.string().min(1);
 const service = z.enum(['mcptt', 'mcvideo', 'mcdata']);
@@ -95,7 +96,10 @@ const permissions = withSome(
     allow: z.array(permission).min(1).optional(),
   }),
   ['deny', 'allow'],
-).refine((rule) => !rule.deny?.some((name) => rule.allow?.includes(name)), 'denies what it allows');
+).refine(
+  (rule) => !rule.deny?.some((name) => rule.allow?.some((allowed) => isSameAction(name, allowed))),
+  'denies what it allows',
+);
 
 const areas = withSome(
   z.strictObject({

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { applyRules, groupDocument } from './policy.testkit.ts';
+import { applyRules, groupDocument, policyText } from './policy.testkit.ts';
+import { parsePolicy } from './policy-file.ts';
+import { unmatchedSelections } from './unmatched.ts';
 
 const owner = '    <m:owner>Red</m:owner>';
 
@@ -148,4 +150,15 @@ describe('what binds both systems changes only with endToEnd: true', () => {
     const { derivation } = await applyRules([`endToEnd: true, ${rule}`], document);
     expect(derivation.applied).toHaveLength(1);
   });
+});
+
+test.each([
+  ['//owner', '; names of elements need a prefix, such as mcpttgi:owner'],
+  ['//mcpttgi:ownr', ''],
+  ["//@nothing[contains(., 'a')]", ''],
+  ['//descendant::owner[1]', '; names of elements need a prefix, such as mcpttgi:owner'],
+])('a selection that selects nothing is told: %s', (select, hint) => {
+  const policy = parsePolicy(policyText([`remove: { select: "${select}" }`]), 'p.yaml');
+  const [problem] = unmatchedSelections(policy, [Buffer.from(groupDocument('<m:owner>Red</m:owner>'))]);
+  expect(problem).toMatchObject({ line: 4, text: `${select} selects nothing in any stored or example group${hint}` });
 });

@@ -3,7 +3,7 @@ import type { FileProblem } from '../config/file-problem.ts';
 import { Refusal } from '../refusals.ts';
 import { defaultXmlLimits } from '../xml/limits.ts';
 import { readXml } from '../xml/xml-document.ts';
-import { withXPath, XPathError } from '../xml/xpath.ts';
+import { withXPath, XPathError, xpathPrefixes } from '../xml/xpath.ts';
 import type { LoadedPolicy } from './loaded-policy.ts';
 
 /** Elements that one expression may look at here; what could take longer is taken to match. */
@@ -33,6 +33,13 @@ export function unmatchedSelections(policy: LoadedPolicy, documents: Iterable<Ui
     file,
     line,
     key,
-    text: `${xpath.expression} selects nothing in any stored or example group`,
+    text: `${xpath.expression} selects nothing in any stored or example group${hintFor(xpath.expression)}`,
   }));
+}
+
+// XPath 1.0 clause 2.3: a name without a prefix is in no namespace, where group documents have no element.
+function hintFor(expression: string): string {
+  const hasPrefix = Object.keys(xpathPrefixes).some((prefix) => expression.includes(`${prefix}:`));
+  const names = expression.replace(/'[^']*'|"[^"]*"|@\s*[\w.-]+|[\w-]+(?=\s*(?:\(|::))/g, '');
+  return hasPrefix || !/[A-Za-z]/.test(names) ? '' : '; names of elements need a prefix, such as mcpttgi:owner';
 }
