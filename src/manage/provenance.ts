@@ -68,7 +68,8 @@ async function notified(store: ManagementContext['store'], groupId: string): Pro
     tag,
     subscribers: [subscriber],
   }));
-  return [...found, ...inBulk]
+  // Of one instant, what was written last comes first
+  return [...found.reverse(), ...inBulk]
     .sort((one, other) => (one.at < other.at ? 1 : one.at > other.at ? -1 : 0))
     .slice(0, mostNotified);
 }
