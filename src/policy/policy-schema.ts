@@ -50,8 +50,13 @@ const members = z.strictObject({
 
 const regularExpression = text.max(1000).describe('regular expression without back-references and look-around');
 const file = text.describe('file below the folder of the policy file');
+/** XML 1.0 production 2: control characters stand in no document, not even as references. */
+const writable = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]*$/;
+const notWritable = 'has a character that no XML document may have';
 const value = z
   .union([z.string(), z.number(), z.boolean()], { error: 'must be a text, a number, true or false' })
+  .refine((value) => writable.test(String(value)), notWritable)
+  .meta({ pattern: writable.source })
   .transform((value) => String(value));
 
 const rewrite = withOne(
@@ -59,7 +64,10 @@ const rewrite = withOne(
     identities: z.literal(true).optional().describe('every position that holds an identity'),
     select: xpath.optional().describe('XPath 1.0: elements and attributes whose text is rewritten'),
     pattern: regularExpression.describe('compared with canonical URIs, or with the selected text'),
-    with: z.string().describe('replaces the first match; $1 to $99 are groups, $& the match, $$ a dollar sign'),
+    with: z
+      .string()
+      .regex(writable, notWritable)
+      .describe('replaces the first match; $1 to $99 are groups, $& the match, $$ a dollar sign'),
   }),
   ['identities', 'select'],
 );
