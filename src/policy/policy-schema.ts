@@ -51,7 +51,8 @@ const members = z.strictObject({
 const regularExpression = text.max(1000).describe('regular expression without back-references and look-around');
 const file = text.describe('file below the folder of the policy file');
 /** XML 1.0 production 2: control characters stand in no document, not even as references. */
-const writable = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]*$/;
+const notInXml = String.raw`\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff`;
+const writable = new RegExp(`^[^${notInXml}]*$`);
 const notWritable = 'has a character that no XML document may have';
 const value = z
   .union([z.string(), z.number(), z.boolean()], { error: 'must be a text, a number, true or false' })
