@@ -1,4 +1,4 @@
-// The Store in a PostgreSQL database: one session that writes and holds the store for this gateway alone, a few that read.
+// The Store in a PostgreSQL database: one session that writes and holds the store for this gateway alone, one that reads.
 // For installations whose database is looked after elsewhere: backed up, replicated, failed over.
 
 // Taken from the module, not the globals: a faked clock must not stop the network.
@@ -50,7 +50,7 @@ import { CommitQueue } from './commit-queue.ts';
 import { storeFailure } from './failures.ts';
 import { planErasure, planPruning } from './journal-writes.ts';
 import { deliveriesQuery, documentsQuery, reads } from './read-statements.ts';
-import { Readers } from './readers.ts';
+import { Reader } from './reader.ts';
 import { connect } from './take-store.ts';
 import { type ConnectionNote, Writer } from './writer.ts';
 
@@ -84,9 +84,9 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
   if ('problem' in parsed) throw new StoreError('refused', `the URL of the database ${parsed.problem}`);
   const { address } = parsed;
   const { patience = defaultPatience, onNote = () => undefined, now = () => new Date() } = options;
-  const readers = new Readers(address, patience);
+  const reader = new Reader(address, patience);
   const hear = (note: ConnectionNote): void => {
-    if (note.event === 'lost') readers.renew();
+    if (note.event === 'lost') reader.renew();
     onNote(note);
   };
   const { writer, found } = await Writer.open({ address, patience, onNote: hear });
@@ -95,20 +95,20 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
       const text = 'the server runs with fsync off: a crash of its machine destroys the store';
       onNote({ event: 'unsafe', error: storeFailure(address, new StoreError('failed', text)) });
     }
-    const [head] = await readers.rows<ChainLinkRow>(reads.journalHead);
-    const [last] = await readers.rows<{ readonly sequence: number | null }>(reads.journalLast);
+    const [head] = await reader.rows<ChainLinkRow>(reads.journalHead);
+    const [last] = await reader.rows<{ readonly sequence: number | null }>(reads.journalLast);
     // What somebody added behind the end keeps its number, so that it is found and stops no commit.
     const sequence = Math.max(head?.sequence ?? 0, last?.sequence ?? 0);
     const ends = { sequence: found.sequence, head: { sequence, hash: head?.hash ?? chainStart } };
     return new PostgresDatabaseStore({
       address,
       writer,
-      readers,
+      reader,
       queue: new CommitQueue(writer, now, ends),
       closePatience: Math.min(patience, closePatience),
     });
   } catch (error) {
-    await readers.close();
+    await reader.close();
     await writer.close();
     throw error;
   }
@@ -117,7 +117,7 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
 interface Parts {
   readonly address: PostgresAddress;
   readonly writer: Writer;
-  readonly readers: Readers;
+  readonly reader: Reader;
   readonly queue: CommitQueue;
   readonly closePatience: number;
 }
@@ -125,15 +125,15 @@ interface Parts {
 class PostgresDatabaseStore implements PostgresStore {
   readonly #address: PostgresAddress;
   readonly #writer: Writer;
-  readonly #readers: Readers;
+  readonly #reader: Reader;
   readonly #queue: CommitQueue;
   readonly #closePatience: number;
   #closed: Promise<void> | undefined;
 
-  constructor({ address, writer, readers, queue, closePatience }: Parts) {
+  constructor({ address, writer, reader, queue, closePatience }: Parts) {
     this.#address = address;
     this.#writer = writer;
-    this.#readers = readers;
+    this.#reader = reader;
     this.#queue = queue;
     this.#closePatience = closePatience;
   }
@@ -278,12 +278,12 @@ class PostgresDatabaseStore implements PostgresStore {
   async #drainAndClose(): Promise<void> {
     await Promise.race([this.#queue.drain(), pause(this.#closePatience, undefined, { ref: false })]);
     await this.#writer.close();
-    await this.#readers.close();
+    await this.#reader.close();
   }
 
-  #open(): Readers {
+  #open(): Reader {
     if (this.#closed !== undefined) throw new StoreError('closed', 'the store is closed');
-    return this.#readers;
+    return this.#reader;
   }
 
   #rows<Row>(name: keyof typeof reads, ...values: readonly unknown[]): Promise<readonly Row[]> {
