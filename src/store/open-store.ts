@@ -1,6 +1,7 @@
-// Opens the store that a configuration names, whichever engine it lives in. An engine is loaded when it is needed.
+// Opens the store that a configuration names, whichever engine it lives in. The client of PostgreSQL is loaded when it is needed.
 
 import type { PostgresStoreOptions } from './postgres/postgres-store.ts';
+import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { Store } from './store.ts';
 
 /** Where the store is: exactly one of a SQLite file and the URL of a PostgreSQL database. */
@@ -24,6 +25,5 @@ export async function openStore(
     return openPostgresStore(postgres, options);
   }
   if (sqlite === undefined) throw new TypeError('the configuration names no store');
-  const { openSqliteStore } = await import('./sqlite/sqlite-store.ts');
   return openSqliteStore(sqlite);
 }
