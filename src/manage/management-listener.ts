@@ -47,8 +47,9 @@ export interface ListenerBounds extends ConnectionBounds {
 
 const defaultBounds: ListenerBounds = {
   strangers: 100,
-  operators: 100,
-  perOperator: 25,
+  operators: 400,
+  // A script may well ask about many things at once
+  perOperator: 100,
   strangerLife: 10_000,
   headersTimeout: 5_000,
   lastWordTimeout: 1_000,
