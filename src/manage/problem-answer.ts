@@ -1,6 +1,7 @@
 // The one place where the management API renders what went wrong: `{ code, phrase }` with the refusal's status.
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { Refusal } from '../refusals.ts';
+import { StoreError } from '../store/store-error.ts';
 
 export interface ManagementLog {
   info(fields: object, text: string): void;
@@ -36,6 +37,10 @@ export function problemAnswers(log: ManagementLog): ErrorRequestHandler {
       return;
     }
     log.error({ err: error, method: request.method }, 'the management API failed');
+    if (error instanceof StoreError) {
+      answerRefusal(response, new Refusal('unavailable', { retryAfter: 5 }));
+      return;
+    }
     response.status(500).json({ code: 'internal-error', phrase: 'The request could not be carried out' });
   };
 }

@@ -9,6 +9,7 @@ import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { tlsSuites } from '../identity/tls-suites.ts';
 import { Refusal } from '../refusals.ts';
+import { StoreError } from '../store/store-error.ts';
 import { type Answer, faultAnswer, refusalAnswer } from './answer.ts';
 import { announcesBody, discardBody, RequestAborted } from './body.ts';
 import { BodyBudget, type BodyBudgetLimits } from './body-budget.ts';
@@ -298,6 +299,9 @@ function endWith(response: ServerResponse, body: Answer['body']): void {
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
 }
 
+/** A disk that is full or a database that is away may come back; what was asked for has not been done. */
+const storeAnswer = refusalAnswer(new Refusal('unavailable', { retryAfter: 5 }));
+
 async function answerOf(exchange: Exchange, options: HttpListenerOptions): Promise<Answer | undefined> {
   const { request, response } = exchange;
   try {
@@ -317,7 +321,7 @@ async function answerOf(exchange: Exchange, options: HttpListenerOptions): Promi
       return refusalAnswer(error);
     }
     options.log.error({ ...about, err: error }, 'a request failed');
-    return faultAnswer;
+    return error instanceof StoreError ? storeAnswer : faultAnswer;
   }
 }
 

@@ -6,6 +6,7 @@ import { entityTag, preconditionsHold } from '../documents/entity-tag.ts';
 import { authenticator, knownPartners } from '../identity/authenticate.ts';
 import type { PartnerPrincipal } from '../identity/principal.ts';
 import { Refusal } from '../refusals.ts';
+import { StoreError } from '../store/store-error.ts';
 import { type TestCertificate, testAuthority, testCertificate } from './certificates.testkit.ts';
 import type { FaceLimits, HttpListener } from './http-listener.ts';
 import { type InterconnectFaceOptions, startInterconnectFace } from './interconnect-face.ts';
@@ -323,6 +324,15 @@ describe('TS 23.280 10.2.7: group information provision', () => {
     expect(await send('PUT', fire, put, '<b/>')).toMatchObject({
       status: 500,
       body: 'internal-error: The server failed\n',
+    });
+  });
+
+  test('a store that fails or cannot be reached is 503 with a time to try again, and without any detail', async () => {
+    failure = new StoreError('unreachable', 'the database at db.blue.example does not answer');
+    expect(await send('PUT', fire, put, '<b/>')).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '5' },
+      body: 'unavailable: The server cannot answer now, try again\n',
     });
   });
 });
