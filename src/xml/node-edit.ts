@@ -26,7 +26,7 @@ import {
 import type { ByteEdit } from './offset-edit.ts';
 import type { AttributeView, ElementId, IndexedElementEdit, OffsetIndex } from './offset-index.ts';
 import { XmlLimitExceeded } from './offset-scan.ts';
-import { selectingChild, selectingElement, selectingNode } from './select.ts';
+import { type SelectedNode, selectingChild, selectingElement, selectingNode } from './select.ts';
 import { attributeRemovalEdit, type Edit, splice } from './splice.ts';
 import { atOnce } from './turns.ts';
 
@@ -69,10 +69,27 @@ export function fetchNode(index: OffsetIndex, selector: NodeSelector): FetchedNo
   return atOnce(fetchingNode(index, selector));
 }
 
+/** Nodes that were found, for whoever asks the same document again with the same selector. */
+const fetched = new WeakMap<OffsetIndex, WeakMap<NodeSelector, FetchedNode>>();
+
 /** The same in slices, for long lists. */
 export function* fetchingNode(index: OffsetIndex, selector: NodeSelector): Generator<void, FetchedNode | undefined> {
-  const node = yield* selectingNode(index, selector);
-  if (node === undefined) return undefined;
+  let known = fetched.get(index);
+  if (known === undefined) {
+    known = new WeakMap();
+    fetched.set(index, known);
+  }
+  let node = known.get(selector);
+  if (node === undefined) {
+    const selected = yield* selectingNode(index, selector);
+    if (selected === undefined) return undefined;
+    node = contentOf(index, selected);
+    known.set(selector, node);
+  }
+  return node;
+}
+
+function contentOf(index: OffsetIndex, node: SelectedNode): FetchedNode {
   switch (node.kind) {
     case 'element':
       return { kind: 'element', body: index.outerBytes(node.element) };
