@@ -10,6 +10,8 @@ export default {
     ],
   },
   testTimeout: 30_000,
+  // One for each processor: jest would leave one to itself, which has little to do
+  maxWorkers: '100%',
   // Modules of finished tests stay in memory: a worker that has gathered too many is replaced
   workerIdleMemoryLimit: '1GB',
 };
