@@ -24,28 +24,23 @@ export function contentAnswer(
   const { ifMatch, ifNoneMatch } = preconditionsOf(headers);
   if (ifMatch !== undefined && !listsTag(ifMatch, tag)) throw new Refusal('precondition-failed');
   if (ifNoneMatch !== undefined && listsTag(ifNoneMatch, tag)) {
-    return { status: 304, headers: contentHeaders({ tag, bytes, staleSince }) };
+    // RFC 9110 15.4.5: no length of what is not there; clients that count by it would wait for content
+    return { status: 304, headers: validationHeaders({ tag, staleSince }) };
   }
   return wholeAnswer({ tag, bytes, staleSince }, mimeType);
 }
 
 /** 200 with the content and its tag, whatever the preconditions. */
 export function wholeAnswer(content: Content, mimeType: string): Answer {
-  return { status: 200, headers: ['Content-Type', mimeType, ...contentHeaders(content)], body: content.bytes };
+  const { bytes } = content;
+  const length = String(bytes.byteLength);
+  const headers = ['Content-Type', mimeType, 'Content-Length', length, ...validationHeaders(content)];
+  return { status: 200, headers, body: bytes };
 }
 
-function contentHeaders({ tag, bytes, staleSince }: Content): readonly string[] {
-  return [
-    // RFC 9110 8.6: a 304 tells how long the content of the 200 would have been
-    'Content-Length',
-    String(bytes.byteLength),
-    'ETag',
-    quotedTag(tag),
-    // RFC 4825 9: what changes at any time is revalidated each time
-    'Cache-Control',
-    'no-cache',
-    ...staleMark(staleSince),
-  ];
+// RFC 4825 9: what changes at any time is revalidated each time
+function validationHeaders({ tag, staleSince }: Pick<Content, 'tag' | 'staleSince'>): readonly string[] {
+  return ['ETag', quotedTag(tag), 'Cache-Control', 'no-cache', ...staleMark(staleSince)];
 }
 
 function staleMark(staleSince: string | undefined): readonly string[] {
