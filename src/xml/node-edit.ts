@@ -226,7 +226,7 @@ function* puttingElement(
       ? yield* findingInsertion(index, parent, lastStep(selector), fragment)
       : { start: index.outerStart(existing), end: index.outerEnd(existing), replacement: fragment.bytes };
   yield;
-  const edited = tryElementEdit(index, edit, existing === undefined, limits, { parent, fragment });
+  const edited = yield* tryElementEdit(index, edit, existing === undefined, limits, { parent, fragment });
   yield;
   const node = yield* selectingNode(edited.index, selector);
   // RFC 4825 8.2.3, 8.2.4: GET(PUT(x)) = x; it also catches a body whose name or attributes the selector does not describe.
@@ -250,7 +250,7 @@ function* puttingAttribute(
       ? newAttribute(index, element, terminal.name, quoted, options.limits)
       : { start: existing.valueStart - 1, end: existing.valueEnd + 1, replacement: quoted };
   yield;
-  const edited = tryTagEdit(index, edit, existing === undefined, options.limits);
+  const edited = yield* tryTagEdit(index, edit, existing === undefined, options.limits);
   yield;
   const node = yield* selectingNode(edited.index, selector);
   // RFC 4825 7.7: a changed attribute may take its own element out of the selector's reach.
@@ -315,12 +315,14 @@ export function* deletingNode(
   const node = yield* selectingNode(index, selector);
   if (node === undefined) throw new Refusal('not-found');
   yield;
-  if (node.kind === 'attribute') return tryTagEdit(index, attributeRemovalEdit(index, node.attribute), false, limits);
+  if (node.kind === 'attribute') {
+    return yield* tryTagEdit(index, attributeRemovalEdit(index, node.attribute), false, limits);
+  }
   if (node.element === index.root) {
     throw new Refusal('schema-validation-error', { phrase: 'A document keeps its document element' });
   }
   const edit = { start: index.outerStart(node.element), end: index.outerEnd(node.element), replacement: '' };
-  const edited = tryElementEdit(index, edit, false, limits, { parent: index.parent(node.element) });
+  const edited = yield* tryElementEdit(index, edit, false, limits, { parent: index.parent(node.element) });
   // RFC 4825 8.4: after the deletion the same URI must match nothing, or repeating it would delete more.
   yield;
   const { outcome } = yield* selectingElement(edited.index, selector.steps);
@@ -328,19 +330,27 @@ export function* deletingNode(
   return edited;
 }
 
-function tryTagEdit(index: OffsetIndex, edit: Edit, created: boolean, limits: XmlLimits): EditedDocument {
+function* tryTagEdit(
+  index: OffsetIndex,
+  edit: Edit,
+  created: boolean,
+  limits: XmlLimits,
+): Generator<void, EditedDocument> {
   const { bytes, range, changed } = applied(index, edit, limits);
+  yield;
   return { bytes, index: index.afterTagEdit(bytes, range), created, changed: created || changed, edit: range };
 }
 
-function tryElementEdit(
+function* tryElementEdit(
   index: OffsetIndex,
   edit: Insertion,
   created: boolean,
   limits: XmlLimits,
   { parent, fragment }: { readonly parent: ElementId; readonly fragment?: ElementFragment },
-): EditedDocument {
+): Generator<void, EditedDocument> {
   const { bytes, range, changed } = applied(index, edit, limits);
+  // A large allocation may make V8 collect garbage for milliseconds: the bytes and their index are two
+  yield;
   const elementEdit: IndexedElementEdit = {
     ...range,
     parent,
