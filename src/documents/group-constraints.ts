@@ -9,7 +9,7 @@ import type { MemberEntry, MemberList } from '../xml/member-list.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
 import { atOnce } from '../xml/turns.ts';
-import { nodePath } from './node-path.ts';
+import { nodePath, type RepeatedValue, repeatedValues } from './node-path.ts';
 
 /** RFC 4825 clause 11.1: where a group ID stands in a document with one list-service. */
 export const groupIdField = 'group/list-service/@uri';
@@ -64,12 +64,12 @@ function* checkUniqueness(
   listServices: readonly ListServiceFacts[],
   unknown: readonly ListServiceFacts[],
 ): Generator<void> {
-  const repeated: ElementId[] = [];
+  const repeated: RepeatedValue[] = [];
   const groupIds = new Set<string>();
   for (const { element, uri } of listServices) {
     const groupId = canonicalUri(uri);
     if (groupId === undefined) continue;
-    if (groupIds.has(groupId)) repeated.push(element);
+    if (groupIds.has(groupId)) repeated.push({ element, attribute: 'uri' });
     groupIds.add(groupId);
   }
   for (const { members } of unknown) {
@@ -79,22 +79,11 @@ function* checkUniqueness(
       if (++looked % entriesAtOnce === 0) yield;
       if (member === undefined) continue;
       // RFC 3261 19.1.4: two spellings of one URI are one member
-      if (seen.has(member)) repeated.push(element);
+      if (seen.has(member)) repeated.push({ element, attribute: 'uri' });
       seen.add(member);
     }
   }
-  if (repeated.length > 0) throw taken(index, repeated);
-}
-
-/** Nodes that a refusal names; the path of each costs a look at all its siblings. */
-const mostNamed = 20;
-
-// RFC 4825 11.1: each value that is not unique is named, where it is repeated
-function taken(index: OffsetIndex, elements: readonly ElementId[]): Refusal {
-  const exists = elements
-    .slice(0, mostNamed)
-    .map((element) => ({ field: nodePath(index, element, 'uri'), altValues: [] }));
-  return new Refusal('uniqueness-failure', { exists });
+  if (repeated.length > 0) throw repeatedValues(index, repeated);
 }
 
 /**

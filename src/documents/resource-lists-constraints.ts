@@ -3,7 +3,7 @@
 import { Refusal } from '../refusals.ts';
 import { namespaces } from '../xml/names.ts';
 import type { ElementId, OffsetIndex } from '../xml/offset-index.ts';
-import { nodePath } from './node-path.ts';
+import { nodePath, type RepeatedValue, repeatedValues } from './node-path.ts';
 
 /** Attribute that must be unique among siblings, by element name. */
 const uniqueAttributes: ReadonlyMap<string, string> = new Map([
@@ -13,12 +13,9 @@ const uniqueAttributes: ReadonlyMap<string, string> = new Map([
   ['external', 'anchor'],
 ]);
 
-/** Nodes that a refusal names; the path of each costs a look at all its siblings. */
-const mostNamed = 20;
-
 /** Throws Refusal `uniqueness-failure` or `constraint-failure` for the first broken rule. The schema must have accepted the document. */
 export function checkResourceLists(index: OffsetIndex): void {
-  const exists: { readonly field: string; readonly altValues: readonly string[] }[] = [];
+  const repeated: RepeatedValue[] = [];
   let broken: Refusal | undefined;
   const lists: ElementId[] = [index.root];
   for (let list = lists.pop(); list !== undefined; list = lists.pop()) {
@@ -32,15 +29,13 @@ export function checkResourceLists(index: OffsetIndex): void {
       if (attribute === undefined || value === undefined) continue;
       // RFC 4826 3.4.5: uniqueness is by case-sensitive string comparison
       const label = `${name} ${value}`;
-      if (seen.has(label) && exists.length < mostNamed) {
-        exists.push({ field: nodePath(index, child, attribute), altValues: [] });
-      }
+      if (seen.has(label)) repeated.push({ element: child, attribute });
       seen.add(label);
       broken ??= brokenReference(index, child, name, value);
     }
   }
-  // RFC 4825 8.2.5: uniqueness first, then other constraints; 11.1: each value that is not unique
-  if (exists.length > 0) throw new Refusal('uniqueness-failure', { exists });
+  // RFC 4825 8.2.5: uniqueness first, then other constraints
+  if (repeated.length > 0) throw repeatedValues(index, repeated);
   if (broken !== undefined) throw broken;
 }
 

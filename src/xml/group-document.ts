@@ -3,8 +3,9 @@
 
 import type { McService } from '../config/schema.ts';
 import { canonicalUri } from '../identity/uri.ts';
+import { CarriedEntries } from './carried-entries.ts';
 import { type RuleFacts, readRules } from './common-policy.ts';
-import { type MemberEntry, MemberList, UntouchedEntries } from './member-list.ts';
+import { type MemberEntry, MemberList } from './member-list.ts';
 import { namespaces } from './names.ts';
 import type { ByteEdit } from './offset-edit.ts';
 import type { ElementId, OffsetIndex } from './offset-index.ts';
@@ -79,9 +80,9 @@ export function* readingGroup(index: OffsetIndex, earlier?: EarlierGroup): Gener
   for (const [number, element] of services.entries()) {
     // An edit changes one place: as many list-services as before are the same ones
     const counterpart = before.length === services.length ? before[number] : undefined;
-    const untouched =
-      earlier && counterpart && new UntouchedEntries(index, earlier.edit, earlier.index.count, counterpart.members);
-    listServices.push(yield* readListService(index, element, untouched));
+    const carried =
+      earlier && counterpart && new CarriedEntries(index, earlier.edit, earlier.index.count, counterpart.members);
+    listServices.push(yield* readListService(index, element, carried));
   }
   return { listServices };
 }
@@ -92,7 +93,7 @@ const entriesAtOnce = 256;
 function* readListService(
   index: OffsetIndex,
   element: ElementId,
-  untouched: UntouchedEntries | undefined,
+  carried: CarriedEntries | undefined,
 ): Generator<void, ListServiceFacts> {
   const lists = index.childrenNamed(element, namespaces.listService, 'list');
   const entries: MemberEntry[] = [];
@@ -100,17 +101,17 @@ function* readListService(
   let items = 0;
   for (const list of lists) {
     for (let item = index.firstChild(list); item >= 0; item = index.nextSibling(item)) {
-      const known = untouched?.take(item);
+      const known = carried?.take(item);
       if (known !== undefined) entries.push(known);
       else if (isListItem(index, item, 'entry')) {
         const entry = readEntry(index, item);
         entries.push(entry);
-        untouched?.add(entry);
+        carried?.add(entry);
       } else if (isListItem(index, item, 'external')) externals.push(index.attribute(item, 'anchor') ?? '');
       if (++items % entriesAtOnce === 0) yield;
     }
   }
-  const members = new MemberList(entries, untouched?.change());
+  const members = new MemberList(entries, carried?.change());
   if (entries.length > entriesAtOnce) yield* members.counting();
   const own = (localName: string): string | undefined =>
     childText(index, element, namespaces.mcpttGroupInfo, localName);
